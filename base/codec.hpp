@@ -12,6 +12,7 @@
 #include <concepts>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 #include <variant>
 
 namespace seneschal {
@@ -96,6 +97,8 @@ class Reader {
   std::size_t remaining() const { return in_.size() - at_; }
   Reject reason() const { return reason_; }
   std::vector<Span>* nested() const { return nested_; }
+  /// Changes where embedded messages are reported (null: nowhere); returns the old place.
+  std::vector<Span>* exchange_nested(std::vector<Span>* nested) { return std::exchange(nested_, nested); }
 
  private:
   Span in_;

@@ -7,7 +7,7 @@ std::string_view to_string(Op op) {
     case Op::Receive: return "receive";
     case Op::Send: return "send";
     case Op::Forward: return "forward";
-    case Op::Byte: return "byte";
+    case Op::CopyByte: return "copy_byte";
     case Op::HashByte: return "hash_byte";
     case Op::Mac: return "mac";
     case Op::SignServer: return "sign_server";

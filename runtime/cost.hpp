@@ -10,7 +10,7 @@ enum class Op : std::uint8_t {
   Receive,        // one datagram taken in by a replica (system call share, dispatch, decode)
   Send,           // one datagram handed out, per destination
   Forward,        // one datagram passed on by an overlay node
-  Byte,           // one byte copied or encoded
+  CopyByte,           // one byte copied or encoded
   HashByte,       // one byte of SHA-256
   Mac,            // one MAC made or checked
   SignServer,     // a server's signature

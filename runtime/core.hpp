@@ -1,0 +1,37 @@
+// The contract of a protocol core: a deterministic state machine without I/O, clock, threads, keys or randomness.
+#pragma once
+#include "base/time.hpp"
+#include "runtime/effects.hpp"
+#include "runtime/gate.hpp"
+
+#include <string>
+#include <utility>
+
+namespace seneschal {
+
+/// A record that was made durable before a restart.
+using Record = Bytes;
+
+/// Name and value pairs for people and programs: `ctl status` shows them.
+using StatusList = std::vector<std::pair<std::string, std::string>>;
+
+/// Single-threaded, synchronous, non-reentrant: one input, one atomic transition, effects appended to `fx`.
+class Core {
+ public:
+  virtual ~Core() = default;
+  /// Called once, before anything else, with the records of an earlier life (empty if there are none).
+  virtual void start(Instant now, std::span<const Record> log, Effects& fx) = 0;
+  /// A proven message; no order is promised between messages. The core's own broadcasts come back here.
+  virtual void on_message(Instant now, const Inbound& message, Effects& fx) = 0;
+  /// A job or a persist finished, in any order; the ticket may be stale.
+  virtual void on_done(Instant now, Ticket ticket, const JobResult& result, Effects& fx) = 0;
+  /// The deadline may have passed; spurious calls do nothing.
+  virtual void on_time(Instant now, Effects& fx) = 0;
+  /// When `on_time` is wanted next.
+  virtual std::optional<Instant> deadline() const = 0;
+  /// What the gate should let through from now on.
+  virtual Admission admission() const = 0;
+  virtual void status(StatusList& out) const = 0;
+};
+
+}  // namespace seneschal

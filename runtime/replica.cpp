@@ -1,0 +1,227 @@
+#include "runtime/replica.hpp"
+
+#include "base/check.hpp"
+
+namespace seneschal {
+
+Replica::Replica(Principal self, const Membership& membership, MessageTable table, Core& core, const crypto::Keys& keys,
+                 Env& env, OpenCache* cache, ReplicaLimits limits)
+    : self_(self),
+      membership_(membership),
+      core_(core),
+      keys_(keys),
+      env_(env),
+      limits_(limits),
+      gate_(std::move(table), membership, cache, limits.remembered_proofs) {}
+
+void Replica::start(Instant now, std::span<const Record> log) {
+  core_.start(now, log, fx_);
+  settle(now);
+}
+
+void Replica::on_datagram(Instant now, const SharedBytes& bytes) {
+  env_.charge(Op::Receive, 1);
+  env_.charge(Op::CopyByte, bytes->size());
+  auto opened = gate_.open(bytes, admission_);
+  if (!opened) {
+    auto parts = parse_sealed(*bytes);
+    reject(opened.error(), parts && membership_.knows(parts->header.sender) ? &parts->header.sender : nullptr);
+    return;
+  }
+  verify(now, std::move(*opened));
+}
+
+void Replica::verify(Instant now, std::shared_ptr<const Opened> opened) {
+  if (opened->parts.header.sender == self_) return reject(Reject::Replay, nullptr);  // our own comes by loopback
+  VerifyJob job{gate_.owed(*opened), opened->bytes};
+  // A bare carrier proves nothing itself; its auth must still be empty, or one message would have many encodings.
+  std::size_t client_checks = 0;
+  for (const Proof& proof : job.proofs) {
+    env_.charge(Op::HashByte, proof.signed_bytes.size());
+    if (cost_of(proof) == Op::VerifyClient) ++client_checks;
+  }
+  if (client_checks > limits_.inline_client_checks) {
+    if (verifying_.size() >= limits_.max_verifying) return reject(Reject::Overloaded, &opened->parts.header.sender);
+    Ticket ticket(next_ticket_++);
+    verifying_.emplace(ticket, std::move(opened));
+    env_.run(std::move(job), ticket);
+    return;
+  }
+  for (const Proof& proof : job.proofs) {
+    if (static_cast<AuthKind>(proof.auth_kind) != AuthKind::Bare) env_.charge(cost_of(proof), 1);
+    if (!check(proof, keys_, self_)) {
+      bool outer = proof.signed_bytes.data() == opened->parts.signed_bytes.data();
+      return reject(outer ? Reject::BadSignature : Reject::BadInnerSignature, outer ? nullptr : &opened->parts.header.sender);
+    }
+  }
+  deliver(now, std::move(opened));
+}
+
+void Replica::deliver(Instant now, std::shared_ptr<const Opened> opened) {
+  ++delivered_;
+  core_.on_message(now, gate_.admit(std::move(opened)), fx_);
+  settle(now);
+}
+
+void Replica::on_done(Instant now, Ticket ticket, JobResult result) {
+  if (auto it = sealing_.find(ticket); it != sealing_.end()) {
+    PendingSeal pending = std::move(it->second);
+    sealing_.erase(it);
+    auto* signature = std::get_if<SignResult>(&result);
+    CHECK(signature != nullptr);
+    append(pending.unsealed, signature->signature);
+    release(share(std::move(pending.unsealed)), std::move(pending.to), pending.after, pending.loopback);
+    return settle(now);
+  }
+  if (auto it = verifying_.find(ticket); it != verifying_.end()) {
+    auto opened = std::move(it->second);
+    verifying_.erase(it);
+    auto* verdict = std::get_if<VerifyResult>(&result);
+    CHECK(verdict != nullptr);
+    if (!verdict->good)
+      return reject(verdict->outer_good ? Reject::BadInnerSignature : Reject::BadSignature,
+                    verdict->outer_good ? &opened->parts.header.sender : nullptr);
+    return deliver(now, std::move(opened));
+  }
+  if (not_durable_.erase(ticket) != 0) {
+    auto [first, last] = held_.equal_range(ticket);
+    for (auto it = first; it != last; ++it) transmit(it->second);
+    held_.erase(first, last);
+  }
+  core_.on_done(now, ticket, result, fx_);
+  settle(now);
+}
+
+void Replica::on_time(Instant now) {
+  core_.on_time(now, fx_);
+  settle(now);
+}
+
+// Carries out effects until nothing is left; loopback messages run as inputs of their own, never nested in a transition.
+void Replica::settle(Instant now) {
+  if (settling_) return;
+  settling_ = true;
+  for (;;) {
+    if (!fx_.list().empty() || !fx_.rejects().empty()) {
+      auto effects = std::move(fx_.list());
+      for (Reject reason : fx_.rejects()) reject(reason, nullptr);
+      fx_.clear();
+      for (auto& effect : effects) carry_out(effect);
+      continue;
+    }
+    if (loopback_.empty()) break;
+    SharedBytes sealed = std::move(loopback_.front());
+    loopback_.pop_front();
+    // Our own words need no proof and no admission: a certificate may need them whatever the window is by now.
+    if (auto opened = gate_.open(sealed, Admission{})) {
+      ++delivered_;
+      core_.on_message(now, gate_.admit(std::move(*opened)), fx_);
+    } else {
+      reject(opened.error(), &self_);
+    }
+  }
+  admission_ = core_.admission();
+  if (auto at = core_.deadline()) env_.wake_at(*at);
+  settling_ = false;
+}
+
+void Replica::carry_out(Effects::Effect& effect) {
+  if (auto* send = std::get_if<Effects::Send>(&effect)) {
+    seal(std::move(*send));
+  } else if (auto* forward = std::get_if<Effects::Forward>(&effect)) {
+    release(std::move(forward->sealed), std::move(forward->to), forward->after, forward->loopback);
+  } else if (auto* persist = std::get_if<Effects::Persist>(&effect)) {
+    not_durable_.insert(persist->ticket);
+    env_.append(std::move(persist->record), persist->ticket);
+  } else if (auto* run = std::get_if<Effects::Run>(&effect)) {
+    env_.run(std::move(run->job), run->ticket);
+  } else if (auto* accusation = std::get_if<Effects::Accuse>(&effect)) {
+    env_.accused(*accusation);
+  } else {
+    env_.event(std::get<Event>(effect));
+  }
+}
+
+void Replica::seal(Effects::Send send) {
+  send.header.deployment = membership_.deployment;
+  send.header.sender = self_;
+  Bytes bytes = unsealed(send.header, send.body);
+  env_.charge(Op::CopyByte, bytes.size());
+  if (send.options.auth == AuthKind::Bare)
+    return release(share(std::move(bytes)), std::move(send.to), send.options.after, send.options.loopback);
+  if (send.options.auth != AuthKind::Signature) {
+    append(bytes, macs(send.header, bytes, send.to));
+    return release(share(std::move(bytes)), std::move(send.to), send.options.after, send.options.loopback);
+  }
+  Ticket ticket(next_ticket_++);
+  SignJob job{share(bytes)};
+  sealing_.emplace(ticket, PendingSeal{std::move(bytes), std::move(send.to), send.options.after, send.options.loopback});
+  env_.run(std::move(job), ticket);
+}
+
+Bytes Replica::macs(const Header& header, Span message, const std::vector<Destination>& to) {
+  CHECK(!to.empty());
+  Bytes auth;
+  env_.charge(Op::HashByte, message.size());
+  if (header.auth == AuthKind::Mac) {
+    CHECK(to.size() == 1);
+    bool to_client = to[0].kind == Destination::Kind::Client;
+    CHECK(to_client || to[0].kind == Destination::Kind::Server);
+    env_.charge(Op::Mac, 1);
+    append(auth, keys_.mac(to_client ? Principal::of(to[0].client) : Principal::of(to[0].server), message));
+    return auth;
+  }
+  // AllServers leaves the site at 0: authenticators are used by the flat group only.
+  SiteId site = to[0].server.site;
+  env_.charge(Op::Mac, membership_.site(site).servers);
+  for (std::uint16_t i = 0; i < membership_.site(site).servers; ++i) {
+    Principal peer = Principal::of(ServerId{site, ServerIndex(i)});
+    append(auth, peer == self_ ? crypto::Mac{} : keys_.mac(peer, message));
+  }
+  return auth;
+}
+
+void Replica::release(SharedBytes sealed, std::vector<Destination> to, Ticket after, bool loopback) {
+  PendingSend send{std::move(sealed), std::move(to), loopback};
+  if (after.value != 0 && not_durable_.contains(after))
+    held_.emplace(after, std::move(send));
+  else
+    transmit(send);
+}
+
+void Replica::transmit(const PendingSend& send) {
+  if (!send.to.empty()) {
+    env_.charge(Op::Send, send.to.size());
+    env_.send(send.to, send.sealed);
+  }
+  if (send.loopback) loopback_.push_back(send.sealed);
+}
+
+void Replica::reject(Reject reason, const Principal* peer) {
+  ++rejects_[static_cast<std::size_t>(reason)];
+  if (peer == nullptr) return;
+  auto it = rejects_by_peer_.find(*peer);
+  if (it != rejects_by_peer_.end())
+    ++it->second;
+  else if (rejects_by_peer_.size() < limits_.max_counted_peers)
+    rejects_by_peer_.emplace(*peer, 1);
+}
+
+std::uint64_t Replica::rejected_total() const {
+  std::uint64_t total = 0;
+  for (auto n : rejects_) total += n;
+  return total;
+}
+
+void Replica::status(StatusList& out) const {
+  out.emplace_back("self", to_string(self_));
+  out.emplace_back("delivered", std::to_string(delivered_));
+  for (std::size_t i = 0; i < rejects_.size(); ++i)
+    if (rejects_[i] != 0)
+      out.emplace_back("rejected_" + std::string(to_string(static_cast<Reject>(i))), std::to_string(rejects_[i]));
+  for (const auto& [peer, count] : rejects_by_peer_)
+    out.emplace_back("rejected_from_" + to_string(peer), std::to_string(count));
+  core_.status(out);
+}
+
+}  // namespace seneschal

@@ -1,0 +1,97 @@
+// A core with its gate and keys over an environment: sealing, verification, tickets, loopback.
+#pragma once
+#include "crypto/keys.hpp"
+#include "runtime/core.hpp"
+#include "runtime/env.hpp"
+
+#include <array>
+#include <deque>
+#include <map>
+#include <set>
+
+namespace seneschal {
+
+struct ReplicaLimits {
+  /// Messages whose signatures are being checked in the pool; more are refused as Overloaded.
+  std::size_t max_verifying = 1024;
+  /// Verified proofs remembered.
+  std::size_t remembered_proofs = 16384;
+  /// More than this many client signatures owed by one message are checked in the pool instead of inline: one costs
+  /// about as much as the hand-off.
+  std::size_t inline_client_checks = 1;
+  /// Peers with reject counters of their own; the rest share one.
+  std::size_t max_counted_peers = 1024;
+};
+
+/// Works for replicas and for clients: anything that is a core and holds keys. Single-threaded.
+class Replica {
+ public:
+  /// `core`, `keys` and `env` must outlive the replica. `self` owns the keys.
+  Replica(Principal self, const Membership& membership, MessageTable table, Core& core, const crypto::Keys& keys,
+          Env& env, OpenCache* cache = nullptr, ReplicaLimits limits = {});
+
+  void start(Instant now, std::span<const Record> log);
+  /// Bytes from the network.
+  void on_datagram(Instant now, const SharedBytes& bytes);
+  void on_done(Instant now, Ticket ticket, JobResult result);
+  void on_time(Instant now);
+  /// Feeds the core an input that is not a message (a client's next operation): `input(fx)`, then carries the effects out.
+  template <class F>
+  void drive(Instant now, F&& input) {
+    input(fx_);
+    settle(now);
+  }
+
+  std::uint64_t rejected(Reject reason) const { return rejects_[static_cast<std::size_t>(reason)]; }
+  std::uint64_t rejected_total() const;
+  std::uint64_t delivered() const { return delivered_; }
+  void status(StatusList& out) const;
+  const Principal& self() const { return self_; }
+
+ private:
+  struct PendingSeal {  // waiting for its signature
+    Bytes unsealed;
+    std::vector<Destination> to;
+    Ticket after;
+    bool loopback;
+  };
+  struct PendingSend {  // sealed, waiting for a record to become durable
+    SharedBytes sealed;
+    std::vector<Destination> to;
+    bool loopback;
+  };
+
+  void settle(Instant now);
+  void carry_out(Effects::Effect& effect);
+  void seal(Effects::Send send);
+  Bytes macs(const Header& header, Span message, const std::vector<Destination>& to);
+  void release(SharedBytes sealed, std::vector<Destination> to, Ticket after, bool loopback);
+  void transmit(const PendingSend& send);
+  void verify(Instant now, std::shared_ptr<const Opened> opened);
+  void deliver(Instant now, std::shared_ptr<const Opened> opened);
+  void reject(Reject reason, const Principal* peer);
+
+  Principal self_;
+  Membership membership_;
+  Core& core_;
+  const crypto::Keys& keys_;
+  Env& env_;
+  ReplicaLimits limits_;
+  Gate gate_;
+  Admission admission_;
+
+  std::uint64_t next_ticket_ = 1;
+  Effects fx_{next_ticket_};
+  std::map<Ticket, PendingSeal> sealing_;
+  std::map<Ticket, std::shared_ptr<const Opened>> verifying_;
+  std::set<Ticket> not_durable_;
+  std::multimap<Ticket, PendingSend> held_;
+  std::deque<SharedBytes> loopback_;
+  bool settling_ = false;
+
+  std::array<std::uint64_t, static_cast<std::size_t>(Reject::kLast) + 1> rejects_{};
+  std::map<Principal, std::uint64_t> rejects_by_peer_;
+  std::uint64_t delivered_ = 0;
+};
+
+}  // namespace seneschal
