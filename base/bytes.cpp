@@ -60,6 +60,8 @@ std::uint64_t hash64(Span bytes, std::uint64_t seed) {
   return mix(hash ^ tail);
 }
 
-std::string Digest::brief() const { return to_hex(Span(bytes).first(4)); }
+std::string Digest::brief() const {
+  return to_hex(Span(bytes).first(4));
+}
 
 }  // namespace seneschal

@@ -24,14 +24,24 @@ using SharedBytes = std::shared_ptr<const Bytes>;
 inline Span as_span(std::string_view text) {
   return {reinterpret_cast<const Byte*>(text.data()), text.size()};
 }
-inline Bytes to_bytes(Span span) { return {span.begin(), span.end()}; }
-inline Bytes to_bytes(std::string_view text) { return to_bytes(as_span(text)); }
-inline SharedBytes share(Bytes bytes) { return std::make_shared<const Bytes>(std::move(bytes)); }
+inline Bytes to_bytes(Span span) {
+  return {span.begin(), span.end()};
+}
+inline Bytes to_bytes(std::string_view text) {
+  return to_bytes(as_span(text));
+}
+inline SharedBytes share(Bytes bytes) {
+  return std::make_shared<const Bytes>(std::move(bytes));
+}
 inline std::string_view as_text(Span span) {
   return {reinterpret_cast<const char*>(span.data()), span.size()};
 }
-inline bool equal(Span a, Span b) { return std::ranges::equal(a, b); }
-inline void append(Bytes& to, Span from) { to.insert(to.end(), from.begin(), from.end()); }
+inline bool equal(Span a, Span b) {
+  return std::ranges::equal(a, b);
+}
+inline void append(Bytes& to, Span from) {
+  to.insert(to.end(), from.begin(), from.end());
+}
 
 /// Lower-case hexadecimal, two characters per byte.
 std::string to_hex(Span bytes);

@@ -5,6 +5,6 @@ namespace seneschal::detail {
 [[noreturn]] void check_failed(const char* condition, const char* file, int line);
 }
 
-#define CHECK(condition)                                                              \
-  (static_cast<bool>(condition) ? static_cast<void>(0)                                \
+#define CHECK(condition)                               \
+  (static_cast<bool>(condition) ? static_cast<void>(0) \
                                 : ::seneschal::detail::check_failed(#condition, __FILE__, __LINE__))

@@ -345,7 +345,10 @@ std::string print(const T& value) {
     return std::to_string(static_cast<unsigned>(value));
   } else if constexpr (std::is_integral_v<T>) {
     return std::to_string(value);
-  } else if constexpr (requires { typename T::rep; value.value; }) {
+  } else if constexpr (requires {
+                         typename T::rep;
+                         value.value;
+                       }) {
     return std::to_string(value.value);
   } else if constexpr (std::is_same_v<T, ServerId>) {
     return to_string(value);
@@ -353,7 +356,10 @@ std::string print(const T& value) {
     return std::to_string(value.node.value) + ":" + std::to_string(value.port.value);
   } else if constexpr (requires { value.has_value(); }) {
     return value ? print(*value) : "-";
-  } else if constexpr (requires { T::kMax; value.value; }) {
+  } else if constexpr (requires {
+                         T::kMax;
+                         value.value;
+                       }) {
     return value.value.size() <= 16 ? to_hex(value.value) : to_hex(Span(value.value).first(8)) + "..";
   } else if constexpr (requires { value.index(); }) {
     return std::visit([](const auto& alternative) { return print(alternative); }, value);

@@ -66,7 +66,5 @@ inline std::string to_string(ServerId id) {
 
 template <class Tag, class Rep>
 struct std::hash<seneschal::Strong<Tag, Rep>> {
-  std::size_t operator()(const seneschal::Strong<Tag, Rep>& s) const noexcept {
-    return std::hash<Rep>{}(s.value);
-  }
+  std::size_t operator()(const seneschal::Strong<Tag, Rep>& s) const noexcept { return std::hash<Rep>{}(s.value); }
 };

@@ -45,9 +45,7 @@ class Prng {
   }
   /// Uniform in [low, high].
   constexpr std::uint64_t between(std::uint64_t low, std::uint64_t high) { return low + below(high - low + 1); }
-  constexpr bool chance(std::uint64_t numerator, std::uint64_t denominator) {
-    return below(denominator) < numerator;
-  }
+  constexpr bool chance(std::uint64_t numerator, std::uint64_t denominator) { return below(denominator) < numerator; }
   constexpr Prng fork(std::string_view name) const { return Prng(scatter(seed_ ^ hash_name(name))); }
   constexpr Prng fork(std::uint64_t key) const { return Prng(scatter(scatter(seed_) ^ key)); }
   using result_type = std::uint64_t;

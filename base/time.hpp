@@ -21,7 +21,11 @@ struct Instant {
 };
 
 /// Milliseconds as a floating-point number: for people and reports only, never for decisions.
-inline double to_ms(Duration d) { return static_cast<double>(d.count()) / 1e6; }
-inline double to_seconds(Duration d) { return static_cast<double>(d.count()) / 1e9; }
+inline double to_ms(Duration d) {
+  return static_cast<double>(d.count()) / 1e6;
+}
+inline double to_seconds(Duration d) {
+  return static_cast<double>(d.count()) / 1e9;
+}
 
 }  // namespace seneschal

@@ -92,8 +92,8 @@ class Effects {
   /// `next_ticket` is the host's counter: tickets are never used twice by one core.
   explicit Effects(std::uint64_t& next_ticket) : next_ticket_(next_ticket) {}
 
-  /// Seals `message` with the core's own key and sends it. With `AuthKind::Mac` there must be exactly one destination,
-  /// a server or a client; `Authenticator` covers all servers of the receivers' site.
+  /// Seals `message` with the core's own key and sends it. With `AuthKind::Mac` there must be exactly one
+  /// destination, a server or a client; `Authenticator` covers all servers of the receivers' site.
   template <Message M>
   void send(std::vector<Destination> to, const M& message, SendOptions options = {}) {
     static_assert(M::kType < 0xff);

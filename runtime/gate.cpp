@@ -86,7 +86,8 @@ std::expected<std::shared_ptr<const Opened>, Reject> Gate::open(const SharedByte
     opened->proofs.push_back(*inner);
   }
   for (Proof& proof : opened->proofs)
-    if (auto kind = static_cast<AuthKind>(proof.auth_kind); kind == AuthKind::Signature || kind == AuthKind::Authenticator)
+    // A MAC costs no more to check than to look up: only signatures are remembered.
+    if (static_cast<AuthKind>(proof.auth_kind) == AuthKind::Signature)
       proof.id = crypto::sha256({proof.signed_bytes, proof.auth});
   if (cache_ != nullptr) cache_->put(opened);
   return opened;

@@ -1,8 +1,8 @@
 // The gate: everything from outside is checked here before a core sees it.
 //
-// Order: size, envelope, membership, admission, bounded decode, signatures (outer first, then nested; all or nothing),
-// and only then the handler. Replays of another deployment fall at the envelope; replays within this one cost a look-up
-// (their signatures are remembered) and cores treat them as retransmissions.
+// Order: size, envelope, membership, admission, bounded decode, signatures (outer first, then nested; all or
+// nothing), and only then the handler. Replays of another deployment fall at the envelope; replays within this one
+// cost a look-up (their signatures are remembered) and cores treat them as retransmissions.
 #pragma once
 #include "base/check.hpp"
 #include "runtime/job.hpp"
@@ -169,7 +169,8 @@ class Gate {
   Gate(MessageTable table, const Membership& membership, OpenCache* cache = nullptr, std::size_t remembered = 16384);
 
   /// Everything that needs no key. Refusals are values.
-  std::expected<std::shared_ptr<const Opened>, Reject> open(const SharedBytes& bytes, const Admission& admission) const;
+  std::expected<std::shared_ptr<const Opened>, Reject> open(const SharedBytes& bytes,
+                                                            const Admission& admission) const;
   /// The proofs that still have to be checked, in order.
   std::vector<Proof> owed(const Opened& opened) const;
   /// Call when all that `owed` named has passed; remembers them.

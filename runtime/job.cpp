@@ -19,7 +19,8 @@ bool check(const Proof& proof, const crypto::Keys& keys, const Principal& self) 
   constexpr std::size_t kMacSize = std::tuple_size_v<crypto::Mac>;
   switch (static_cast<AuthKind>(proof.auth_kind)) {
     case AuthKind::Signature: return keys.verify(proof.signer, proof.signed_bytes, proof.auth);
-    case AuthKind::Mac: return proof.auth.size() == kMacSize && keys.verify_mac(proof.signer, proof.signed_bytes, proof.auth);
+    case AuthKind::Mac:
+      return proof.auth.size() == kMacSize && keys.verify_mac(proof.signer, proof.signed_bytes, proof.auth);
     case AuthKind::Authenticator: {
       if (!self.is_server()) return false;
       std::size_t at = self.server().index.value * kMacSize;
@@ -32,37 +33,36 @@ bool check(const Proof& proof, const crypto::Keys& keys, const Principal& self) 
 }
 
 JobResult perform(const Job& job, const crypto::Keys& keys, const Principal& self) {
-  return std::visit(
-      Overloaded{
-          [&](const SignJob& j) -> JobResult { return SignResult{keys.sign(*j.message)}; },
-          [&](const ShareJob& j) -> JobResult { return ShareResult{keys.share(*j.message), {}}; },
-          [&](const ProveJob& j) -> JobResult {
-            auto made = keys.prove(*j.message);
-            return ShareResult{std::move(made.share), std::move(made.proof)};
-          },
-          [&](const CombineJob& j) -> JobResult {
-            std::vector<crypto::ShareOf> shares;
-            shares.reserve(j.shares.size());
-            for (const auto& s : j.shares) shares.push_back({s.owner, s.share});
-            return CombineResult{keys.combine(j.site, *j.message, shares)};
-          },
-          [&](const CheckSharesJob& j) -> JobResult {
-            CheckSharesResult result;
-            for (const auto& s : j.shares)
-              result.good.push_back(!s.proof.empty() &&
-                                    keys.check_share({j.site, s.owner}, *j.message, s.share, s.proof));
-            return result;
-          },
-          [&](const VerifyJob& j) -> JobResult {
-            VerifyResult result{true, true};
-            for (std::size_t i = 0; i < j.proofs.size() && result.good; ++i) {
-              result.good = check(j.proofs[i], keys, self);
-              if (i == 0) result.outer_good = result.good;
-            }
-            return result;
-          },
-      },
-      job);
+  return std::visit(Overloaded{
+                        [&](const SignJob& j) -> JobResult { return SignResult{keys.sign(*j.message)}; },
+                        [&](const ShareJob& j) -> JobResult { return ShareResult{keys.share(*j.message), {}}; },
+                        [&](const ProveJob& j) -> JobResult {
+                          auto made = keys.prove(*j.message);
+                          return ShareResult{std::move(made.share), std::move(made.proof)};
+                        },
+                        [&](const CombineJob& j) -> JobResult {
+                          std::vector<crypto::ShareOf> shares;
+                          shares.reserve(j.shares.size());
+                          for (const auto& s : j.shares) shares.push_back({s.owner, s.share});
+                          return CombineResult{keys.combine(j.site, *j.message, shares)};
+                        },
+                        [&](const CheckSharesJob& j) -> JobResult {
+                          CheckSharesResult result;
+                          for (const auto& s : j.shares)
+                            result.good.push_back(!s.proof.empty() &&
+                                                  keys.check_share({j.site, s.owner}, *j.message, s.share, s.proof));
+                          return result;
+                        },
+                        [&](const VerifyJob& j) -> JobResult {
+                          VerifyResult result{true, true};
+                          for (std::size_t i = 0; i < j.proofs.size() && result.good; ++i) {
+                            result.good = check(j.proofs[i], keys, self);
+                            if (i == 0) result.outer_good = result.good;
+                          }
+                          return result;
+                        },
+                    },
+                    job);
 }
 
 Op cost_of(const Proof& proof) {
@@ -80,20 +80,15 @@ std::vector<Charge> costs_of(const Job& job, const Principal& self) {
   return std::visit(
       Overloaded{
           [&](const SignJob& j) {
-            return std::vector<Charge>{{self.is_client() ? Op::SignClient : Op::SignServer, 1}, {Op::HashByte, j.message->size()}};
+            return std::vector<Charge>{{self.is_client() ? Op::SignClient : Op::SignServer, 1},
+                                       {Op::HashByte, j.message->size()}};
           },
-          [](const ShareJob& j) {
-            return std::vector<Charge>{{Op::Share, 1}, {Op::HashByte, j.message->size()}};
-          },
+          [](const ShareJob& j) { return std::vector<Charge>{{Op::Share, 1}, {Op::HashByte, j.message->size()}}; },
           [](const ProveJob& j) {
             return std::vector<Charge>{{Op::Share, 1}, {Op::Prove, 1}, {Op::HashByte, j.message->size()}};
           },
-          [](const CombineJob&) {
-            return std::vector<Charge>{{Op::Combine, 1}, {Op::VerifySite, 1}};
-          },
-          [](const CheckSharesJob& j) {
-            return std::vector<Charge>{{Op::CheckProof, j.shares.size()}};
-          },
+          [](const CombineJob&) { return std::vector<Charge>{{Op::Combine, 1}, {Op::VerifySite, 1}}; },
+          [](const CheckSharesJob& j) { return std::vector<Charge>{{Op::CheckProof, j.shares.size()}}; },
           [](const VerifyJob& j) {
             std::vector<Charge> charges;
             for (const auto& p : j.proofs) {

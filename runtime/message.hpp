@@ -19,8 +19,8 @@ enum class ProtocolId : std::uint8_t { Replication, Steward, Bft, Test, kLast = 
 
 /// How a message is authenticated. `Signature` means the sender's own scheme (server, client or site threshold key).
 /// `Mac` is one pairwise MAC for a single receiver, `Authenticator` a vector of MACs, one per server of the
-/// receiver's group in index order. `Bare` proves nothing about the sender: only for carriers whose whole content proves
-/// itself (site-signed messages between sites, where servers of one site do not know the keys of another's).
+/// receiver's group in index order. `Bare` proves nothing about the sender: only for carriers whose whole content
+/// proves itself (site-signed messages between sites, where servers of one site do not know the keys of another's).
 enum class AuthKind : std::uint8_t { Signature, Mac, Authenticator, Bare, kLast = Bare };
 
 struct Header {
@@ -52,8 +52,12 @@ std::expected<SealedParts, Reject> parse_sealed(Span sealed);
 Bytes unsealed(const Header& header, Span body);
 
 /// Bits for `M::kSenders` and `M::kAuth`.
-constexpr std::uint8_t bit(PrincipalKind kind) { return static_cast<std::uint8_t>(1u << static_cast<unsigned>(kind)); }
-constexpr std::uint8_t bit(AuthKind kind) { return static_cast<std::uint8_t>(1u << static_cast<unsigned>(kind)); }
+constexpr std::uint8_t bit(PrincipalKind kind) {
+  return static_cast<std::uint8_t>(1u << static_cast<unsigned>(kind));
+}
+constexpr std::uint8_t bit(AuthKind kind) {
+  return static_cast<std::uint8_t>(1u << static_cast<unsigned>(kind));
+}
 
 /// Which numbers a message type starts with, so that admission can read them without decoding.
 enum class Prefix : std::uint8_t {

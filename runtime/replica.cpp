@@ -4,8 +4,8 @@
 
 namespace seneschal {
 
-Replica::Replica(Principal self, const Membership& membership, MessageTable table, Core& core, const crypto::Keys& keys,
-                 Env& env, OpenCache* cache, ReplicaLimits limits)
+Replica::Replica(Principal self, const Membership& membership, MessageTable table, Core& core,
+                 const crypto::Keys& keys, Env& env, OpenCache* cache, ReplicaLimits limits)
     : self_(self),
       membership_(membership),
       core_(core),
@@ -51,7 +51,8 @@ void Replica::verify(Instant now, std::shared_ptr<const Opened> opened) {
     if (static_cast<AuthKind>(proof.auth_kind) != AuthKind::Bare) env_.charge(cost_of(proof), 1);
     if (!check(proof, keys_, self_)) {
       bool outer = proof.signed_bytes.data() == opened->parts.signed_bytes.data();
-      return reject(outer ? Reject::BadSignature : Reject::BadInnerSignature, outer ? nullptr : &opened->parts.header.sender);
+      return reject(outer ? Reject::BadSignature : Reject::BadInnerSignature,
+                    outer ? nullptr : &opened->parts.header.sender);
     }
   }
   deliver(now, std::move(opened));
@@ -97,7 +98,8 @@ void Replica::on_time(Instant now) {
   settle(now);
 }
 
-// Carries out effects until nothing is left; loopback messages run as inputs of their own, never nested in a transition.
+// Carries out effects until nothing is left; loopback messages run as inputs of their own, never nested in a
+// transition.
 void Replica::settle(Instant now) {
   if (settling_) return;
   settling_ = true;
@@ -155,7 +157,8 @@ void Replica::seal(Effects::Send send) {
   }
   Ticket ticket(next_ticket_++);
   SignJob job{share(bytes)};
-  sealing_.emplace(ticket, PendingSeal{std::move(bytes), std::move(send.to), send.options.after, send.options.loopback});
+  sealing_.emplace(ticket,
+                   PendingSeal{std::move(bytes), std::move(send.to), send.options.after, send.options.loopback});
   env_.run(std::move(job), ticket);
 }
 

@@ -35,7 +35,8 @@ class Replica {
   void on_datagram(Instant now, const SharedBytes& bytes);
   void on_done(Instant now, Ticket ticket, JobResult result);
   void on_time(Instant now);
-  /// Feeds the core an input that is not a message (a client's next operation): `input(fx)`, then carries the effects out.
+  /// Feeds the core an input that is not a message (a client's next operation): `input(fx)`, then carries the effects
+  /// out.
   template <class F>
   void drive(Instant now, F&& input) {
     input(fx_);

@@ -1,0 +1,178 @@
+#include "tests/unit/runtime/toy.hpp"
+
+#include "runtime/timers.hpp"
+
+#include <gtest/gtest.h>
+
+namespace seneschal {
+namespace {
+
+using namespace toy;
+
+const ServerId kSelf = server(0, 0);
+const Principal kPeer = Principal::of(server(0, 1));
+
+struct ReplicaTest : testing::Test {
+  Membership membership = members();
+  ToyKeys keys{Principal::of(kSelf)};
+  ToyEnv env;
+  ToyCore core;
+  Replica replica{Principal::of(kSelf), membership, MessageTable::of<Ping, Bundle>(), core, keys, env};
+  static Ping ping(std::uint64_t seq = 2) { return {1, Seq(seq), {{9}}}; }
+  void receive(Bytes bytes) { replica.on_datagram({}, share(std::move(bytes))); }
+  void finish_jobs() {
+    auto jobs = std::exchange(env.jobs, {});
+    for (auto& [job, ticket] : jobs) replica.on_done({}, ticket, perform(job, keys, Principal::of(kSelf)));
+  }
+};
+
+TEST_F(ReplicaTest, DeliversProvenMessagesAndCountsTheRest) {
+  receive(seal(ping(), kPeer));
+  EXPECT_EQ(core.inbox.size(), 1u);
+  Bytes forged = seal(ping(), kPeer);
+  forged.back() ^= 1;
+  receive(forged);
+  EXPECT_EQ(core.inbox.size(), 1u);
+  EXPECT_EQ(replica.rejected(Reject::BadSignature), 1u);
+}
+
+TEST_F(ReplicaTest, ABadInnerSignatureCondemnsTheWholeMessage) {
+  Bundle b;
+  auto inner = embedded(ping(), kPeer);
+  inner.sealed.back() ^= 1;
+  b.proven.items = {inner};
+  receive(seal(b, kPeer));
+  EXPECT_TRUE(core.inbox.empty());
+  EXPECT_EQ(replica.rejected(Reject::BadInnerSignature), 1u);
+}
+
+TEST_F(ReplicaTest, ARetransmissionCostsNoSecondSignatureCheck) {
+  receive(seal(ping(), kPeer));
+  receive(seal(ping(), kPeer));
+  EXPECT_EQ(core.inbox.size(), 2u);
+  EXPECT_EQ(keys.verified, 1);
+}
+
+TEST_F(ReplicaTest, OwnMessagesComeBackOnlyThroughLoopback) {
+  replica.drive({}, [&](Effects& fx) { fx.send(Destination::to(SiteId(0)), ping(), {.loopback = true}); });
+  EXPECT_TRUE(env.sent.empty());
+  finish_jobs();
+  ASSERT_EQ(env.sent.size(), 1u);
+  ASSERT_EQ(core.inbox.size(), 1u);
+  EXPECT_EQ(core.inbox[0].bytes(), env.sent[0].second);
+  receive(*env.sent[0].second);  // an echo from the network
+  EXPECT_EQ(core.inbox.size(), 1u);
+  EXPECT_EQ(replica.rejected(Reject::Replay), 1u);
+}
+
+TEST_F(ReplicaTest, NothingLeavesBeforeItsRecordIsDurable) {
+  replica.drive({}, [&](Effects& fx) {
+    Ticket ticket = fx.persist({1});
+    fx.send(Destination::to(SiteId(0)), ping(), {.after = ticket});
+  });
+  finish_jobs();
+  EXPECT_TRUE(env.sent.empty());
+  ASSERT_EQ(env.records.size(), 1u);
+  replica.on_done({}, env.records[0].second, Persisted{});
+  EXPECT_EQ(env.sent.size(), 1u);
+  EXPECT_EQ(core.done.size(), 1u);
+}
+
+TEST_F(ReplicaTest, ASendAfterADurableRecordLeavesAtOnce) {
+  Ticket ticket;
+  replica.drive({}, [&](Effects& fx) { ticket = fx.persist({1}); });
+  replica.on_done({}, ticket, Persisted{});
+  replica.drive({}, [&](Effects& fx) { fx.send(Destination::to(SiteId(0)), ping(), {.after = ticket}); });
+  finish_jobs();
+  EXPECT_EQ(env.sent.size(), 1u);
+}
+
+TEST_F(ReplicaTest, MacsAndAuthenticatorsAreMadePerReceiver) {
+  replica.drive({}, [&](Effects& fx) {
+    fx.send(Destination::to(server(0, 2)), ping(), {.auth = AuthKind::Mac});
+    fx.send(Destination::all(), ping(), {.auth = AuthKind::Authenticator});
+  });
+  ASSERT_EQ(env.sent.size(), 2u);
+  for (std::uint16_t peer : {1, 2}) {
+    ToyEnv other_env;
+    ToyCore other_core;
+    Principal who = Principal::of(server(0, peer));
+    ToyKeys other_keys(who);
+    Replica other(who, membership, MessageTable::of<Ping>(), other_core, other_keys, other_env);
+    other.on_datagram({}, env.sent[0].second);
+    other.on_datagram({}, env.sent[1].second);
+    EXPECT_EQ(other_core.inbox.size(), peer == 2 ? 2u : 1u);
+  }
+}
+
+TEST_F(ReplicaTest, BareCarriersMustHaveNoAuthentication) {
+  receive(seal(ping(), kPeer, AuthKind::Bare));
+  EXPECT_EQ(core.inbox.size(), 1u);
+  Bytes padded = seal(ping(), kPeer, AuthKind::Bare);
+  padded.push_back(0);
+  receive(padded);
+  EXPECT_EQ(core.inbox.size(), 1u);
+}
+
+TEST_F(ReplicaTest, ManyClientSignaturesAreCheckedOffTheTransition) {
+  Bundle b;
+  for (std::uint64_t i = 0; i < 3; ++i) b.proven.items.push_back(embedded(ping(i), Principal::of(ClientId(1))));
+  receive(seal(b, kPeer));
+  EXPECT_TRUE(core.inbox.empty());
+  ASSERT_EQ(env.jobs.size(), 1u);
+  finish_jobs();
+  EXPECT_EQ(core.inbox.size(), 1u);
+}
+
+TEST_F(ReplicaTest, VerifyingBacklogIsBounded) {
+  ReplicaLimits limits;
+  limits.max_verifying = 2;
+  Replica small(Principal::of(kSelf), membership, MessageTable::of<Ping, Bundle>(), core, keys, env, nullptr, limits);
+  for (std::uint64_t round = 0; round < 3; ++round) {
+    Bundle b;
+    for (std::uint64_t i = 0; i < 3; ++i)
+      b.proven.items.push_back(embedded(ping(10 * round + i), Principal::of(ClientId(1))));
+    small.on_datagram({}, share(seal(b, kPeer)));
+  }
+  EXPECT_EQ(env.jobs.size(), 2u);
+  EXPECT_EQ(small.rejected(Reject::Overloaded), 1u);
+}
+
+TEST_F(ReplicaTest, AdmissionFollowsTheCore) {
+  core.limits.max_seq = 5;
+  replica.start({}, {});
+  receive(seal(ping(6), kPeer));
+  EXPECT_TRUE(core.inbox.empty());
+  EXPECT_EQ(replica.rejected(Reject::NotAdmitted), 1u);
+  EXPECT_EQ(keys.verified, 0);
+}
+
+TEST_F(ReplicaTest, EffectsOfALoopbackAreCarriedOutToo) {
+  core.on_input = [](const Inbound& m, Effects& fx) {
+    if (m.as<Ping>()->body().seq < Seq(4))
+      fx.send(Destination::to(SiteId(0)), ping(m.as<Ping>()->body().seq.value + 1),
+              {.auth = AuthKind::Authenticator, .loopback = true});
+  };
+  replica.drive({}, [&](Effects& fx) {
+    fx.send(Destination::to(SiteId(0)), ping(1), {.auth = AuthKind::Authenticator, .loopback = true});
+  });
+  EXPECT_EQ(env.sent.size(), 4u);
+  EXPECT_EQ(core.inbox.size(), 4u);
+}
+
+TEST(TimerSet, PopsInTimeOrderThenKeyOrder) {
+  TimerSet<int> timers;
+  timers.set(3, {10});
+  timers.set(1, {10});
+  timers.set(2, {5});
+  timers.set(2, {20});
+  EXPECT_EQ(timers.next(), Instant{10});
+  EXPECT_FALSE(timers.pop({9}));
+  EXPECT_EQ(timers.pop({30}), 1);
+  EXPECT_EQ(timers.pop({30}), 3);
+  EXPECT_EQ(timers.pop({30}), 2);
+  EXPECT_FALSE(timers.pop({30}));
+}
+
+}  // namespace
+}  // namespace seneschal
