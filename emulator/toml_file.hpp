@@ -13,6 +13,7 @@
 #pragma once
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "emulator/did_you_mean.hpp"
 
 #include <cstdint>
 #include <limits>
@@ -106,8 +107,5 @@ class TomlFile {
   explicit TomlFile(std::shared_ptr<detail::TomlState> state) : state_(std::move(state)) {}
   std::shared_ptr<detail::TomlState> state_;
 };
-
-/// The candidate nearest to a misspelt `word`, if one is near enough to be meant.
-std::optional<std::string> did_you_mean(std::string_view word, std::span<const std::string> candidates);
 
 }  // namespace seneschal::emulator
