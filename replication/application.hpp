@@ -1,5 +1,5 @@
-// The replicated state machine. Deterministic: the same operations in the same order give the same results and the same
-// digest everywhere.
+// The replicated state machine. Deterministic: the same operations in the same order give the same results and the
+// same digest everywhere.
 #pragma once
 #include "base/bytes.hpp"
 #include "base/principal.hpp"

@@ -40,16 +40,16 @@ class Execution {
  public:
   Execution(std::unique_ptr<Application> application, const Membership& membership);
 
-  /// Executes the batch of seq `executed()+1` (CHECKed). Emits `UpdateDone` per executed update and `Executed`; returns the
-  /// clients whose updates were executed, in batch order.
+  /// Executes the batch of seq `executed()+1` (CHECKed). Emits `UpdateDone` per executed update and `Executed`;
+  /// returns the clients whose updates were executed, in batch order.
   std::vector<ClientId> execute(Seq seq, const Batch& batch, const Digest& batch_digest, Effects& fx);
   Seq executed() const { return executed_; }
   const ClientTable& clients() const { return clients_; }
   const Application& application() const { return *application_; }
   /// Digest of application state and client table.
   Digest digest() const;
-  /// The reply to send to `client` for `timestamp`: the stored one if it is the last executed; a `stale` one if a later
-  /// timestamp was executed; nothing if it was not executed yet.
+  /// The reply to send to `client` for `timestamp`: the stored one if it is the last executed; a `stale` one if a
+  /// later timestamp was executed; nothing if it was not executed yet.
   std::optional<Reply> reply_for(ClientId client, Timestamp timestamp) const;
   Answer answer(const Query& query) const;
 

@@ -10,7 +10,8 @@ inline constexpr std::size_t kMaxBatchUpdates = 1024;
 /// Encoded size of a batch; proposals with certificates stay below the overlay's datagram limit.
 inline constexpr std::size_t kMaxBatchBytes = 64 * 1024;
 
-/// An operation to be ordered. The client is the sender. [Steward 2] At most one per client is outstanding; timestamps grow.
+/// An operation to be ordered. The client is the sender. [Steward 2] At most one per client is outstanding;
+/// timestamps grow.
 struct Update {
   static constexpr ProtocolId kProtocol = ProtocolId::Replication;
   static constexpr std::uint8_t kType = 1;
@@ -43,8 +44,8 @@ struct Query {
 };
 
 /// A server's answer to an update. Two replies are equal if all fields are; a client takes f+1 equal ones of distinct
-/// servers. `stale` tells a restarted client its last executed timestamp when it asked with an older one: then `timestamp`
-/// is that newer one.
+/// servers. `stale` tells a restarted client its last executed timestamp when it asked with an older one: then
+/// `timestamp` is that newer one.
 struct Reply {
   static constexpr ProtocolId kProtocol = ProtocolId::Replication;
   static constexpr std::uint8_t kType = 3;

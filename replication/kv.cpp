@@ -1,0 +1,270 @@
+#include "replication/kv.hpp"
+
+#include "base/check.hpp"
+
+namespace seneschal::replication::kv {
+namespace {
+
+constexpr std::string_view kSnapshotTag = "seneschal/kv/1";
+
+Digest entry_hash(const Bytes& key, const Bytes& value) {
+  // The key's length separates key and value.
+  Byte size[4];
+  for (int i = 0; i < 4; ++i) size[i] = static_cast<Byte>(key.size() >> (24 - 8 * i));
+  return crypto::sha256({size, key, value});
+}
+
+Bytes encode_outcome(const Outcome& outcome) {
+  return encode(outcome);
+}
+
+std::string quoted(Span bytes) {
+  std::string text = "\"";
+  for (Byte b : bytes) {
+    if (text.size() > 80) return text + "..\" (" + std::to_string(bytes.size()) + " bytes)";
+    if (b >= 0x20 && b < 0x7f && b != '"' && b != '\\')
+      text.push_back(static_cast<char>(b));
+    else
+      text += "\\x" + to_hex(Span(&b, 1));
+  }
+  return text + "\"";
+}
+
+template <class T>
+std::string quoted(const std::optional<T>& value) {
+  return value ? quoted(value->value) : "nothing";
+}
+
+template <class... Fs>
+struct Overloaded : Fs... {
+  using Fs::operator()...;
+};
+template <class... Fs>
+Overloaded(Fs...) -> Overloaded<Fs...>;
+
+std::optional<Value> optional_value(std::optional<Bytes> bytes) {
+  if (!bytes) return std::nullopt;
+  return Value{std::move(*bytes)};
+}
+
+}  // namespace
+
+Bytes put(std::string_view key, Span value) {
+  return encode(Operation(Put{{to_bytes(key)}, {to_bytes(value)}}));
+}
+Bytes get(std::string_view key) {
+  return encode(Operation(Get{{to_bytes(key)}}));
+}
+Bytes remove(std::string_view key) {
+  return encode(Operation(Delete{{to_bytes(key)}}));
+}
+Bytes compare_and_set(std::string_view key, std::optional<Bytes> expected, std::optional<Bytes> desired) {
+  return encode(Operation(
+      CompareAndSet{{to_bytes(key)}, optional_value(std::move(expected)), optional_value(std::move(desired))}));
+}
+Bytes scan(std::string_view first, std::optional<std::string_view> last, std::uint32_t limit) {
+  Scan scan{{to_bytes(first)}, std::nullopt, limit};
+  if (last) scan.last = Key{to_bytes(*last)};
+  return encode(Operation(std::move(scan)));
+}
+
+bool is_read_only(Span operation) {
+  auto op = decode<Operation>(operation);
+  return op && (std::holds_alternative<Get>(*op) || std::holds_alternative<Scan>(*op));
+}
+
+std::expected<Outcome, Reject> parse_result(Span result) {
+  return decode<Outcome>(result);
+}
+
+std::string print_result(Span result) {
+  auto outcome = parse_result(result);
+  if (!outcome) return "unreadable result (" + std::string(to_string(outcome.error())) + ")";
+  return std::visit(Overloaded{
+                        [](const Written& w) { return std::string(w.existed ? "done (replaced)" : "done (new)"); },
+                        [](const Found& f) { return f.value ? quoted(f.value->value) : std::string("no such key"); },
+                        [](const Swapped& s) {
+                          return s.done ? std::string("swapped") : "not swapped, present: " + quoted(s.present);
+                        },
+                        [](const Entries& e) {
+                          std::string text;
+                          for (const Entry& entry : e.entries)
+                            text += quoted(entry.key.value) + " = " + quoted(entry.value.value) + "\n";
+                          return text + std::to_string(e.entries.size()) + " entries" +
+                                 (e.more ? ", more follow" : "");
+                        },
+                        [](const Refused& r) {
+                          switch (r.problem) {
+                            case Problem::Malformed: return std::string("refused: malformed operation");
+                            case Problem::WouldWrite: return std::string("refused: a query must not write");
+                            case Problem::Full: return std::string("refused: the store is full");
+                          }
+                          return std::string("refused");
+                        },
+                    },
+                    *outcome);
+}
+
+std::string print_operation(Span operation) {
+  auto op = decode<Operation>(operation);
+  if (!op) return "unreadable operation (" + std::string(to_string(op.error())) + ")";
+  return std::visit(Overloaded{
+                        [](const Put& p) { return "put " + quoted(p.key.value) + " " + quoted(p.value.value); },
+                        [](const Get& g) { return "get " + quoted(g.key.value); },
+                        [](const Delete& d) { return "delete " + quoted(d.key.value); },
+                        [](const CompareAndSet& c) {
+                          return "cas " + quoted(c.key.value) + " " + quoted(c.expected) + " -> " + quoted(c.desired);
+                        },
+                        [](const Scan& s) {
+                          return "scan " + quoted(s.first.value) + " to " +
+                                 (s.last ? quoted(s.last->value) : "the end") + " limit " + std::to_string(s.limit);
+                        },
+                    },
+                    *op);
+}
+
+Bytes KvApplication::apply(ClientId, Span operation) {
+  std::size_t before = undo_.size();
+  auto op = decode<Operation>(operation);
+  Outcome outcome = op ? std::visit([this](auto& o) { return run(o); }, *op) : Outcome(Refused{Problem::Malformed});
+  if (undo_.size() == before) undo_.push_back({});  // every apply can be taken back, also one that changed nothing
+  return encode_outcome(outcome);
+}
+
+void KvApplication::undo() {
+  CHECK(!undo_.empty());
+  Undo undo = std::move(undo_.back());
+  undo_.pop_back();
+  if (undo.changed) replace(undo.key, std::move(undo.old), nullptr);
+}
+
+Bytes KvApplication::query(Span operation) const {
+  auto op = decode<Operation>(operation);
+  if (!op) return encode_outcome(Refused{Problem::Malformed});
+  if (auto* get = std::get_if<Get>(&*op)) return encode_outcome(run(*get));
+  if (auto* scan = std::get_if<Scan>(&*op)) return encode_outcome(run(*scan));
+  return encode_outcome(Refused{Problem::WouldWrite});
+}
+
+bool KvApplication::fits(const Bytes& key, const Bytes& value) const {
+  auto it = entries_.find(key);
+  std::size_t freed = it == entries_.end() ? 0 : key.size() + it->second.size();
+  std::size_t entries = entries_.size() + (it == entries_.end() ? 1 : 0);
+  return entries <= limits_.max_entries && bytes_ - freed + key.size() + value.size() <= limits_.max_bytes;
+}
+
+void KvApplication::replace(const Bytes& key, std::optional<Bytes> value, std::optional<Bytes>* old) {
+  auto it = entries_.lower_bound(key);
+  bool existed = it != entries_.end() && it->first == key;
+  if (existed) {
+    hash_.remove(entry_hash(key, it->second));
+    bytes_ -= key.size() + it->second.size();
+    if (old != nullptr) *old = std::move(it->second);
+  }
+  if (value) {
+    hash_.add(entry_hash(key, *value));
+    bytes_ += key.size() + value->size();
+    if (existed)
+      it->second = std::move(*value);
+    else
+      entries_.emplace_hint(it, key, std::move(*value));
+  } else if (existed) {
+    entries_.erase(it);
+  }
+}
+
+bool KvApplication::write(Bytes key, std::optional<Bytes> value) {
+  Undo undo{true, std::move(key), std::nullopt};
+  replace(undo.key, std::move(value), &undo.old);
+  undo_.push_back(std::move(undo));
+  return undo_.back().old.has_value();
+}
+
+Outcome KvApplication::run(Put& put) {
+  if (!fits(put.key.value, put.value.value)) return Refused{Problem::Full};
+  return Written{write(std::move(put.key.value), std::move(put.value.value))};
+}
+
+Outcome KvApplication::run(Delete& gone) {
+  return Written{write(std::move(gone.key.value), std::nullopt)};
+}
+
+Outcome KvApplication::run(CompareAndSet& swap) {
+  auto it = entries_.find(swap.key.value);
+  bool matches = it == entries_.end() ? !swap.expected : swap.expected && swap.expected->value == it->second;
+  if (!matches) return Swapped{false, it == entries_.end() ? std::nullopt : std::optional(Value{it->second})};
+  if (swap.desired && !fits(swap.key.value, swap.desired->value)) return Refused{Problem::Full};
+  std::optional<Bytes> desired;
+  if (swap.desired) desired = std::move(swap.desired->value);
+  write(std::move(swap.key.value), std::move(desired));
+  return Swapped{true, std::nullopt};
+}
+
+Outcome KvApplication::run(const Get& get) const {
+  auto it = entries_.find(get.key.value);
+  if (it == entries_.end()) return Found{};
+  return Found{Value{it->second}};
+}
+
+Outcome KvApplication::run(const Scan& scan) const {
+  Entries found;
+  std::size_t limit = std::min<std::size_t>(scan.limit, kMaxScan);
+  std::size_t size = 0;
+  for (auto it = entries_.lower_bound(scan.first.value); it != entries_.end(); ++it) {
+    if (scan.last && it->first >= scan.last->value) break;
+    size += 8 + it->first.size() + it->second.size();
+    if (found.entries.size() >= limit || size > kMaxScanBytes) {
+      found.more = true;
+      break;
+    }
+    found.entries.items.push_back({{it->first}, {it->second}});
+  }
+  return found;
+}
+
+Bytes KvApplication::snapshot() const {
+  Bytes bytes;
+  bytes.reserve(kSnapshotTag.size() + 8 + entries_.size() * 8 + bytes_);
+  Writer out(bytes);
+  out.raw(as_span(kSnapshotTag));
+  out.number(entries_.size(), 8);
+  for (const auto& [key, value] : entries_) {
+    out.number(key.size(), 4);
+    out.raw(key);
+    out.number(value.size(), 4);
+    out.raw(value);
+  }
+  return bytes;
+}
+
+Status KvApplication::restore(Span snapshot) {
+  Reader in(snapshot);
+  Span tag;
+  std::uint64_t count = 0;
+  if (!in.raw(tag, kSnapshotTag.size()) || as_text(tag) != kSnapshotTag)
+    return failure("kv snapshot: does not start with \"" + std::string(kSnapshotTag) +
+                   "\"; is it a snapshot of another application?");
+  if (!in.number(count, 8) || count > limits_.max_entries)
+    return failure("kv snapshot: its number of entries is missing or above the limit of " +
+                   std::to_string(limits_.max_entries));
+  KvApplication fresh(limits_);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    Entry entry;
+    if (!decode_from(in, entry))
+      return failure("kv snapshot: entry " + std::to_string(i) + " is damaged (" +
+                     std::string(to_string(in.reason())) + ")");
+    if (!fresh.entries_.empty() && !(fresh.entries_.rbegin()->first < entry.key.value))
+      return failure("kv snapshot: entry " + std::to_string(i) + " is not in ascending order of keys");
+    fresh.hash_.add(entry_hash(entry.key.value, entry.value.value));
+    fresh.bytes_ += entry.key.value.size() + entry.value.value.size();
+    if (fresh.bytes_ > limits_.max_bytes)
+      return failure("kv snapshot: larger than the limit of " + std::to_string(limits_.max_bytes) + " bytes");
+    fresh.entries_.emplace_hint(fresh.entries_.end(), std::move(entry.key.value), std::move(entry.value.value));
+  }
+  if (in.remaining() != 0)
+    return failure("kv snapshot: " + std::to_string(in.remaining()) + " bytes too many at its end");
+  *this = std::move(fresh);
+  return {};
+}
+
+}  // namespace seneschal::replication::kv
