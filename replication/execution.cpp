@@ -62,8 +62,10 @@ Digest Execution::digest() const {
 
 std::optional<Reply> Execution::reply_for(ClientId client, Timestamp timestamp) const {
   const StoredReply* last = clients_.find(client);
-  if (last == nullptr || last->timestamp < timestamp) return std::nullopt;
   Reply reply;
+  reply.stale = true;
+  if (last == nullptr && timestamp.value == 0) return reply;  // nothing executed yet
+  if (last == nullptr || last->timestamp < timestamp) return std::nullopt;
   reply.timestamp = last->timestamp;
   reply.seq = last->seq;
   reply.stale = last->timestamp > timestamp;

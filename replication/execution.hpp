@@ -22,8 +22,10 @@ class ClientTable {
     auto it = last_.find(client);
     return it == last_.end() ? nullptr : &it->second;
   }
-  /// True if this or a later timestamp of the client has been executed.
+  /// True if this or a later timestamp of the client has been executed. Timestamp 0 only asks for the last one (see
+  /// `Update`): it counts as executed, so that nobody orders it.
   bool executed(ClientId client, Timestamp timestamp) const {
+    if (timestamp.value == 0) return true;
     const StoredReply* last = find(client);
     return last != nullptr && last->timestamp >= timestamp;
   }
@@ -49,7 +51,8 @@ class Execution {
   /// Digest of application state and client table.
   Digest digest() const;
   /// The reply to send to `client` for `timestamp`: the stored one if it is the last executed; a `stale` one if a
-  /// later timestamp was executed; nothing if it was not executed yet.
+  /// later timestamp was executed or the client asks with timestamp 0; nothing if it was not executed yet. Ask before
+  /// ordering.
   std::optional<Reply> reply_for(ClientId client, Timestamp timestamp) const;
   Answer answer(const Query& query) const;
 

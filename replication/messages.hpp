@@ -11,7 +11,8 @@ inline constexpr std::size_t kMaxBatchUpdates = 1024;
 inline constexpr std::size_t kMaxBatchBytes = 64 * 1024;
 
 /// An operation to be ordered. The client is the sender. [Steward 2] At most one per client is outstanding;
-/// timestamps grow.
+/// timestamps grow. Timestamp 0 is never ordered: with it a restarted client asks for its last executed timestamp,
+/// and gets a `stale` reply.
 struct Update {
   static constexpr ProtocolId kProtocol = ProtocolId::Replication;
   static constexpr std::uint8_t kType = 1;
