@@ -1,0 +1,57 @@
+// Keys on disk. What `generate_keys` writes:
+//
+//   deployment.txt                   which sites there are
+//   site-K/public.txt                public keys of the site, its servers and its clients
+//   site-K/server-I/signing.pem      private key (PKCS#8 after a few lines that say whose it is)
+//                  /macs.txt         pairwise MAC keys
+//                  /threshold.txt    share of the site's key, if the site has one
+//   client-C/signing.pem, macs.txt
+//
+// Private files are 0600 in directories 0700. A machine needs deployment.txt, the public files, and the directories
+// of those who run on it.
+#pragma once
+#include "crypto/key_plan.hpp"
+#include "crypto/mac.hpp"
+#include "crypto/threshold_rsa.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+
+namespace seneschal::crypto {
+
+std::filesystem::path site_directory(const std::filesystem::path& dir, SiteId site);
+/// Of a server or a client.
+std::filesystem::path principal_directory(const std::filesystem::path& dir, const Principal& owner);
+
+/// Called as keys are made, one call at a time: what was made, and how many of how many keys exist.
+using KeyProgress = std::function<void(const std::string& made, std::size_t done, std::size_t total)>;
+
+/// Makes every key of the plan under `dir`, which is created and must be empty. Uses all processors: an RSA-2048 key
+/// takes about 0.1 s, a site's threshold key 1 s. Error, with the path, if the plan is not valid or something cannot
+/// be written.
+Status generate_keys(const KeyPlan& plan, const std::filesystem::path& dir, const KeyProgress& progress = {});
+
+/// Everything public in a deployment.
+struct PublicKeys {
+  KeyPlan plan;
+  std::map<Principal, PublicKey> signers;  // servers and clients
+  std::map<SiteId, ThresholdPublicKey> sites;
+};
+/// Reads deployment.txt and every site's public.txt. Error, with file and line, if one is missing, malformed or of
+/// another deployment.
+Result<PublicKeys> load_public_keys(const std::filesystem::path& dir);
+
+/// What one principal holds.
+struct PrivateKeys {
+  PrivateKey signing;
+  std::map<Principal, MacKey> macs;
+  std::optional<ThresholdShareKey> threshold;  // servers of a site with a threshold key
+};
+/// Reads `self`'s directory. Error, with the file, if one is missing, malformed, accessible to others, somebody
+/// else's, of another deployment, or does not fit the public keys.
+Result<PrivateKeys> load_private_keys(const std::filesystem::path& dir, const Principal& self,
+                                      const PublicKeys& known);
+
+}  // namespace seneschal::crypto

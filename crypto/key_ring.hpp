@@ -1,0 +1,49 @@
+// Real keys, loaded from files.
+#pragma once
+#include "crypto/key_files.hpp"
+#include "crypto/keys.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+namespace seneschal::crypto {
+
+class KeyRing final : public Keys {
+ public:
+  struct Options {
+    std::optional<DeploymentId> deployment;  // refuse keys of any other
+    RandomSource random = system_random();   // for proof nonces; must be thread-safe
+  };
+
+  /// The keys of `self` (a server or a client) in a directory that `generate_keys` made. Errors as of
+  /// `load_public_keys` and `load_private_keys`.
+  static Result<std::unique_ptr<KeyRing>> load(const std::filesystem::path& dir, const Principal& self,
+                                               Options options);
+  static Result<std::unique_ptr<KeyRing>> load(const std::filesystem::path& dir, const Principal& self);
+
+  const Principal& self() const { return self_; }
+  /// The deployment as its public files describe it.
+  const KeyPlan& plan() const { return known_.plan; }
+
+  Bytes sign(Span message) const override;
+  bool verify(const Principal& signer, Span message, Span signature) const override;
+  Mac mac(const Principal& peer, Span message) const override;
+  bool verify_mac(const Principal& peer, Span message, Span mac) const override;
+  Bytes share(Span message) const override;
+  ShareWithProof prove(Span message) const override;
+  std::optional<Bytes> combine(SiteId site, Span message, std::span<const ShareOf> shares) const override;
+  bool check_share(ServerId owner, Span message, Span share, Span proof) const override;
+
+ private:
+  KeyRing(Principal self, PublicKeys known, PrivateKeys own, RandomSource random)
+      : self_(self), known_(std::move(known)), own_(std::move(own)), random_(std::move(random)) {}
+  const ThresholdPublicKey* site_key(SiteId site) const;
+
+  Principal self_;
+  PublicKeys known_;
+  PrivateKeys own_;
+  RandomSource random_;
+};
+
+}  // namespace seneschal::crypto
