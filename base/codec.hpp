@@ -319,7 +319,7 @@ struct Codec<std::variant<Ts...>> {
   template <std::size_t... I>
   static bool pick(Reader& in, Variant& value, std::uint64_t index, std::index_sequence<I...>) {
     bool good = false;
-    ((index == I && (good = decode_from(in, value.template emplace<I>()), true)) || ...);
+    ((index == I ? void(good = decode_from(in, value.template emplace<I>())) : void()), ...);
     return good;
   }
 };
