@@ -1,0 +1,119 @@
+# Shared by tools/check and tools/demo: stages with numbers, elapsed time, logs, and a summary. Source it after
+# setting `stage_total` and `log_dir`. Not a program.
+# shellcheck shell=bash
+
+: "${stage_total:?}" "${log_dir:?}"
+
+stage_number=0
+stage_status=0
+stage_started=$SECONDS
+stage_names=()
+stage_results=()
+stage_seconds=()
+heartbeat=""
+heartbeat_every=60
+
+# The stages' own counts ("passed N failed N" lines) and reasons for skipping: stages run in subshells, so by file.
+stages_begin() {
+  mkdir -p "$log_dir"
+  rm -f "$log_dir"/*.log "$log_dir"/*.txt
+  counts_file=$log_dir/counts
+  skip_file=$log_dir/skipped
+  : >"$counts_file"
+  trap stop_heartbeat EXIT
+  trap 'stop_heartbeat; echo; echo "interrupted after $((SECONDS - stage_started)) s"; exit 130' INT TERM
+}
+
+stop_heartbeat() {
+  if [[ -n $heartbeat ]]; then
+    kill "$heartbeat" 2>/dev/null || true
+    wait "$heartbeat" 2>/dev/null || true
+    heartbeat=""
+  fi
+}
+
+# Says every minute that a long stage is alive, so that nobody (and no CI) takes it for hung.
+start_heartbeat() {
+  local log=$1 from=$SECONDS
+  (
+    trap 'kill "$pause" 2>/dev/null; exit 0' TERM
+    while true; do
+      sleep "$heartbeat_every" &
+      pause=$!
+      wait "$pause"
+      printf '    ... %d s: %s\n' "$((SECONDS - from))" "$(tail -n 1 "$log" 2>/dev/null | tr -d '\r' | cut -c1-100)"
+    done
+  ) &
+  heartbeat=$!
+}
+
+# count PASSED FAILED: adds to the final sum.
+count() { echo "passed $1 failed $2" >>"$counts_file"; }
+
+# skip REASON: to be the last thing a stage does.
+skip() { printf '%s' "$1" >"$skip_file"; }
+
+# stage NAME FUNCTION [ARG...]: runs it with its output in a log, shows the log's end if it fails, goes on.
+# The function's status is in `stage_status` afterwards. Never call it in a condition (if, ||, &&): bash would then
+# ignore `set -e` in the function.
+stage() {
+  local name=$1 started=$SECONDS log
+  shift
+  stage_number=$((stage_number + 1))
+  log=$log_dir/$(printf '%02d' "$stage_number")-${name//[^a-zA-Z0-9]/-}.log
+  echo "==> [$stage_number/$stage_total] $name"
+  rm -f "$skip_file"
+  : >"$log"
+  start_heartbeat "$log"
+  set +e
+  (
+    set -euo pipefail
+    trap - EXIT INT TERM
+    heartbeat=""
+    "$@"
+  ) >"$log" 2>&1
+  stage_status=$?
+  set -e
+  stop_heartbeat
+  local took=$((SECONDS - started)) result=ok
+  if [[ $stage_status -ne 0 ]]; then
+    result=FAILED
+    count 0 1
+    echo "--- the end of $log:"
+    tail -n 80 "$log"
+    echo "---"
+  elif [[ -e $skip_file ]]; then
+    result="skipped: $(cat "$skip_file")"
+  else
+    count 1 0
+  fi
+  sed -n 's/^note: /    /p' "$log"
+  echo "    $result ($took s)"
+  stage_names+=("$name")
+  stage_results+=("$result")
+  stage_seconds+=("$took")
+}
+
+# One line per stage, then "N passed, N failed" alone on the last line. Returns 1 if anything failed.
+summary() {
+  local i passed failed
+  echo
+  echo "Stages:"
+  for i in "${!stage_names[@]}"; do
+    printf '  %5d s  %-36s %s\n' "${stage_seconds[$i]}" "${stage_names[$i]}" "${stage_results[$i]}"
+  done
+  printf '  %5d s  all; logs in %s\n' "$((SECONDS - stage_started))" "${log_dir#"$PWD"/}"
+  passed=$(awk '{ sum += $2 } END { print sum + 0 }' "$counts_file")
+  failed=$(awk '{ sum += $4 } END { print sum + 0 }' "$counts_file")
+  echo "$passed passed, $failed failed"
+  [[ $failed -eq 0 ]]
+}
+
+# How many compilers to run: one per core, but not more than one per GiB of free memory.
+build_jobs() {
+  local cores memory
+  cores=$(nproc)
+  memory=$(awk '/^MemAvailable:/ { print int($2 / 1048576) }' /proc/meminfo)
+  ((memory >= 1)) || memory=1
+  echo $((cores < memory ? cores : memory))
+}
