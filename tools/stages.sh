@@ -6,12 +6,21 @@
 
 stage_number=0
 stage_status=0
+stage_shown=no
 stage_started=$SECONDS
 stage_names=()
 stage_results=()
 stage_seconds=()
 heartbeat=""
+# On a terminal: a line that changes in place; else: a line a minute, so that nobody (and no CI) takes it for hung.
 heartbeat_every=60
+heartbeat_line='    ... %d s: %s\n'
+heartbeat_end=''
+if [[ -t 1 ]]; then
+  heartbeat_every=2
+  heartbeat_line='\r    %d s: %s\033[K'
+  heartbeat_end=$'\r\033[K'
+fi
 
 # The stages' own counts ("passed N failed N" lines) and reasons for skipping: stages run in subshells, so by file.
 stages_begin() {
@@ -29,10 +38,10 @@ stop_heartbeat() {
     kill "$heartbeat" 2>/dev/null || true
     wait "$heartbeat" 2>/dev/null || true
     heartbeat=""
+    printf '%s' "$heartbeat_end"
   fi
 }
 
-# Says every minute that a long stage is alive, so that nobody (and no CI) takes it for hung.
 start_heartbeat() {
   local log=$1 from=$SECONDS
   (
@@ -41,7 +50,8 @@ start_heartbeat() {
       sleep "$heartbeat_every" &
       pause=$!
       wait "$pause"
-      printf '    ... %d s: %s\n' "$((SECONDS - from))" "$(tail -n 1 "$log" 2>/dev/null | tr -d '\r' | cut -c1-100)"
+      # shellcheck disable=SC2059
+      printf "$heartbeat_line" "$((SECONDS - from))" "$(tail -n 1 "$log" 2>/dev/null | tr -d '\r' | cut -c1-90)"
     done
   ) &
   heartbeat=$!
@@ -53,8 +63,16 @@ count() { echo "passed $1 failed $2" >>"$counts_file"; }
 # skip REASON: to be the last thing a stage does.
 skip() { printf '%s' "$1" >"$skip_file"; }
 
+# In a subshell that ends at the first error.
+run_strictly() (
+  set -euo pipefail
+  trap - EXIT INT TERM
+  heartbeat=""
+  "$@"
+)
+
 # stage NAME FUNCTION [ARG...]: runs it with its output in a log, shows the log's end if it fails, goes on.
-# The function's status is in `stage_status` afterwards. Never call it in a condition (if, ||, &&): bash would then
+# With stage_shown=yes the output is shown as it comes. The function's status is in `stage_status` afterwards. Never call it in a condition (if, ||, &&): bash would then
 # ignore `set -e` in the function.
 stage() {
   local name=$1 started=$SECONDS log
@@ -64,30 +82,32 @@ stage() {
   echo "==> [$stage_number/$stage_total] $name"
   rm -f "$skip_file"
   : >"$log"
-  start_heartbeat "$log"
   set +e
-  (
-    set -euo pipefail
-    trap - EXIT INT TERM
-    heartbeat=""
-    "$@"
-  ) >"$log" 2>&1
-  stage_status=$?
+  if [[ $stage_shown == yes ]]; then
+    run_strictly "$@" 2>&1 | tee "$log"
+    stage_status=${PIPESTATUS[0]}
+  else
+    start_heartbeat "$log"
+    run_strictly "$@" >"$log" 2>&1
+    stage_status=$?
+    stop_heartbeat
+  fi
   set -e
-  stop_heartbeat
   local took=$((SECONDS - started)) result=ok
   if [[ $stage_status -ne 0 ]]; then
     result=FAILED
     count 0 1
-    echo "--- the end of $log:"
-    tail -n 80 "$log"
-    echo "---"
+    if [[ $stage_shown == no ]]; then
+      echo "--- the end of $log:"
+      tail -n 80 "$log"
+      echo "---"
+    fi
   elif [[ -e $skip_file ]]; then
     result="skipped: $(cat "$skip_file")"
   else
     count 1 0
   fi
-  sed -n 's/^note: /    /p' "$log"
+  if [[ $stage_shown == no ]]; then sed -n 's/^note: /    /p' "$log"; fi
   echo "    $result ($took s)"
   stage_names+=("$name")
   stage_results+=("$result")
