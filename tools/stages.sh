@@ -99,7 +99,7 @@ stage() {
     count 0 1
     if [[ $stage_shown == no ]]; then
       echo "--- the end of $log:"
-      tail -n 80 "$log"
+      grep -vE '^\[[0-9]+/[0-9]+ ' "$log" | tail -n 80
       echo "---"
     fi
   elif [[ -e $skip_file ]]; then
