@@ -151,11 +151,11 @@ TEST(OverlayReliableLink, NonsenseNeverBreaksTheWindows) {
     const std::uint64_t seq = prng.chance(1, 4) ? prng.next() : prng.below(1000);
     (void)receiver.accept({i}, {prng.below(3), seq, static_cast<std::uint16_t>(prng.below(400))});
     if (prng.chance(1, 8)) (void)receiver.take_ack();
-    (void)sender.next({i * 1'000'000});
+    (void)sender.next({std::int64_t{i} * 1'000'000});
     ReliableAck ack{prng.below(3), prng.chance(1, 2) ? prng.below(10) : prng.next(), {}};
     for (auto& word : ack.bits)
       word = prng.next() & prng.next() & prng.next() & prng.next() & prng.next() & prng.next();
-    sender.on_ack({i * 1'000'000}, ack);
+    sender.on_ack({std::int64_t{i} * 1'000'000}, ack);
   }
 }
 
