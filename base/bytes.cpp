@@ -23,13 +23,19 @@ int hex_value(char c) {
   return -1;
 }
 
-std::uint64_t mix(std::uint64_t x) {
-  x ^= x >> 32;
-  x *= 0xd6e8feb86659fd93ULL;
-  x ^= x >> 29;
-  x *= 0xd6e8feb86659fd93ULL;
-  x ^= x >> 32;
-  return x;
+__extension__ using Wide = unsigned __int128;
+
+// Folds a 64x64-bit product: one multiplication scatters both halves of sixteen bytes.
+std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
+  Wide product = static_cast<Wide>(a) * b;
+  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+// Little-endian hosts only: see docs/dependencies.md.
+std::uint64_t word_at(const Byte* at) {
+  std::uint64_t word;
+  std::memcpy(&word, at, 8);
+  return word;
 }
 }  // namespace
 
@@ -47,17 +53,15 @@ std::optional<Bytes> from_hex(std::string_view text) {
 }
 
 std::uint64_t hash64(Span bytes, std::uint64_t seed) {
-  std::uint64_t hash = mix(seed ^ (0x9e3779b97f4a7c15ULL + bytes.size()));
+  constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15ULL;
+  constexpr std::uint64_t kEven = 0xd6e8feb86659fd93ULL;
+  std::uint64_t hash = fold(seed ^ kOdd, bytes.size() ^ kEven);
   std::size_t i = 0;
-  for (; i + 8 <= bytes.size(); i += 8) {
-    std::uint64_t word;
-    std::memcpy(&word, bytes.data() + i, 8);  // little-endian hosts only: see docs/dependencies.md
-    hash = mix(hash ^ word) + 0x9e3779b97f4a7c15ULL;
-  }
-  std::uint64_t tail = 0;
-  for (std::size_t shift = 0; i < bytes.size(); ++i, shift += 8)
-    tail |= static_cast<std::uint64_t>(bytes[i]) << shift;
-  return mix(hash ^ tail);
+  for (; i + 16 <= bytes.size(); i += 16)
+    hash = fold(hash ^ word_at(bytes.data() + i) ^ kOdd, word_at(bytes.data() + i + 8) ^ kEven) + hash;
+  std::array<Byte, 16> tail{};
+  std::copy(bytes.begin() + static_cast<std::ptrdiff_t>(i), bytes.end(), tail.begin());
+  return fold(hash ^ word_at(tail.data()) ^ kOdd, word_at(tail.data() + 8) ^ kEven ^ hash);
 }
 
 std::string Digest::brief() const {

@@ -94,6 +94,20 @@ TEST(Bytes, HexRoundTripsAndRefusesNonsense) {
   EXPECT_FALSE(from_hex("zz"));
 }
 
+TEST(Bytes, Hash64DependsOnEveryBitTheLengthAndTheSeed) {
+  for (std::size_t size : {0u, 1u, 8u, 15u, 16u, 17u, 40u}) {
+    Bytes bytes(size, 7);
+    std::uint64_t base = hash64(bytes);
+    EXPECT_NE(base, hash64(bytes, 1));
+    EXPECT_NE(base, hash64(Bytes(size + 1, 7)));
+    for (std::size_t bit = 0; bit < size * 8; ++bit) {
+      Bytes other = bytes;
+      other[bit / 8] ^= static_cast<Byte>(1u << (bit % 8));
+      EXPECT_NE(base, hash64(other)) << size << " " << bit;
+    }
+  }
+}
+
 TEST(Prng, ForksDoNotDependOnWhatWasDrawn) {
   Prng a(5), b(5);
   a.next();
