@@ -121,6 +121,7 @@ std::uint64_t SimProcess::take(Instant start, std::uint32_t kind, std::uint32_t 
 void SimProcess::send(std::span<const Destination> to, const SharedBytes& sealed) {
   mix(hash64(*sealed));
   for (const Destination& destination : to) mix(word_of(destination));
+  if (setup_.observer != nullptr) setup_.observer->on_sent(started_ + host_.scaled(cost_), setup_.self, to, *sealed);
   if (sends_used_ == sends_.size()) sends_.emplace_back();
   OutSend& out = sends_[sends_used_++];
   out.to.assign(to.begin(), to.end());

@@ -29,6 +29,8 @@ class Observer {
   virtual ~Observer() = default;
   virtual void on_event(Instant at, const Principal& self, const Event& event) = 0;
   virtual void on_accused(Instant at, const Principal& self, const Effects::Accuse& accusation) = 0;
+  /// A message leaves a process, once however many it is for.
+  virtual void on_sent(Instant at, const Principal& self, std::span<const Destination> to, Span sealed) = 0;
 };
 
 struct ProcessSetup {

@@ -1,0 +1,159 @@
+#include "lab/sim/adversaries/adversary.hpp"
+
+#include "base/check.hpp"
+#include "replication/messages.hpp"
+#include "steward/messages.hpp"
+
+#include <algorithm>
+
+namespace seneschal::lab::sim {
+
+namespace {
+
+bool speaks(const Effects::Effect& effect) {
+  return std::holds_alternative<Effects::Send>(effect) || std::holds_alternative<Effects::Forward>(effect);
+}
+
+template <class M>
+bool is(const Effects::Send& send) {
+  return send.header.protocol == M::kProtocol && send.header.type == M::kType;
+}
+
+/// Stops talking after a while, or from the start.
+class Silent final : public Adversary {
+ public:
+  Silent(std::unique_ptr<Core> core, Prng random)
+      : Adversary(std::move(core)),
+        from_(Instant{} + Duration(static_cast<std::int64_t>(random.below(1'000'000'000)))) {}
+
+ private:
+  void twist(Instant now, Effects& fx) override {
+    if (now >= from_) std::erase_if(fx.list(), speaks);
+  }
+  Instant from_;
+};
+
+/// Shares that do not verify; some of them only after a while, when it is counted among the good responders.
+class BadShares final : public Adversary {
+ public:
+  BadShares(std::unique_ptr<Core> core, Prng random) : Adversary(std::move(core)), random_(random) {}
+
+ private:
+  void twist(Instant, Effects& fx) override {
+    for (auto& effect : fx.list()) {
+      auto* send = std::get_if<Effects::Send>(&effect);
+      if (send == nullptr || !is<steward::SigShare>(*send) || !random_.chance(1, 2)) continue;
+      auto share = decode<steward::SigShare>(send->body);
+      if (!share || share->share.value.empty()) continue;
+      share->share.value[random_.below(share->share.value.size())] ^= 0x40;
+      send->body = encode(*share);
+    }
+  }
+  Prng random_;
+};
+
+/// Tells clients results of its own making.
+class LyingReply final : public Adversary {
+ public:
+  explicit LyingReply(std::unique_ptr<Core> core) : Adversary(std::move(core)) {}
+
+ private:
+  void twist(Instant, Effects& fx) override {
+    for (auto& effect : fx.list()) {
+      auto* send = std::get_if<Effects::Send>(&effect);
+      if (send == nullptr) continue;
+      if (is<replication::Reply>(*send)) {
+        auto reply = decode<replication::Reply>(send->body);
+        if (!reply) continue;
+        reply->result.value = to_bytes("lie");
+        send->body = encode(*reply);
+      } else if (is<replication::Answer>(*send)) {
+        auto answer = decode<replication::Answer>(send->body);
+        if (!answer) continue;
+        answer->result.value = to_bytes("lie");
+        send->body = encode(*answer);
+      }
+    }
+  }
+};
+
+/// Says everything twice, and repeats what others said long ago.
+class Replay final : public Adversary {
+ public:
+  Replay(std::unique_ptr<Core> core, ServerId self, Prng random)
+      : Adversary(std::move(core)), self_(self), random_(random) {}
+
+ private:
+  static constexpr std::size_t kRemembered = 64;
+
+  void overhear(const Inbound& message) override {
+    if (heard_.size() < kRemembered)
+      heard_.push_back(message.bytes());
+    else
+      heard_[random_.below(kRemembered)] = message.bytes();
+  }
+  void twist(Instant, Effects& fx) override {
+    const std::size_t count = fx.list().size();
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!speaks(fx.list()[i])) continue;
+      Effects::Effect again = fx.list()[i];
+      if (auto* send = std::get_if<Effects::Send>(&again)) send->options.loopback = false;
+      if (auto* forward = std::get_if<Effects::Forward>(&again)) forward->loopback = false;
+      fx.list().push_back(std::move(again));
+    }
+    if (heard_.empty() || !random_.chance(1, 4)) return;
+    const Destination to = random_.chance(1, 4) ? Destination::all() : Destination::to(self_.site);
+    fx.forward(to, heard_[random_.below(heard_.size())]);
+  }
+  ServerId self_;
+  Prng random_;
+  std::vector<SharedBytes> heard_;
+};
+
+/// Leaves some servers out: what it sends to its site reaches only those it likes.
+class Withhold final : public Adversary {
+ public:
+  Withhold(std::unique_ptr<Core> core, ServerId self, const Membership& membership, Prng random)
+      : Adversary(std::move(core)) {
+    for (std::uint16_t i = 0; i < membership.site(self.site).servers; ++i)
+      if (i != self.index.value && random.chance(1, 2))
+        liked_.push_back(Destination::to(ServerId{self.site, ServerIndex(i)}));
+  }
+
+ private:
+  void twist(Instant, Effects& fx) override {
+    for (auto& effect : fx.list()) {
+      auto* send = std::get_if<Effects::Send>(&effect);
+      if (send == nullptr || liked_.empty()) continue;
+      std::vector<Destination> to;
+      for (const Destination& destination : send->to) {
+        const bool group =
+            destination.kind == Destination::Kind::Site || destination.kind == Destination::Kind::AllServers;
+        if (group)
+          to.insert(to.end(), liked_.begin(), liked_.end());
+        else
+          to.push_back(destination);
+      }
+      send->to = std::move(to);
+    }
+  }
+  std::vector<Destination> liked_;
+};
+
+}  // namespace
+
+std::unique_ptr<Core> corrupt(std::unique_ptr<Core> core, Behaviour behaviour, ServerId self,
+                              const Membership& membership, std::uint64_t seed) {
+  const Prng random = Prng(seed).fork("adversary").fork(Principal::of(self).value);
+  switch (behaviour) {
+    case Behaviour::Silent: return std::make_unique<Silent>(std::move(core), random);
+    case Behaviour::BadShares: return std::make_unique<BadShares>(std::move(core), random);
+    case Behaviour::LyingReply: return std::make_unique<LyingReply>(std::move(core));
+    case Behaviour::Replay: return std::make_unique<Replay>(std::move(core), self, random);
+    case Behaviour::Withhold: return std::make_unique<Withhold>(std::move(core), self, membership, random);
+    case Behaviour::Equivocate: return equivocator(std::move(core), self, membership);
+  }
+  return core;
+}
+
+}  // namespace seneschal::lab::sim

@@ -1,0 +1,53 @@
+// Byzantine servers: decorators around a correct core that change what it says. They hold the server's own keys like
+// any host does, and nobody else's.
+#pragma once
+#include "base/prng.hpp"
+#include "lab/sim/plan.hpp"
+#include "runtime/core.hpp"
+
+#include <memory>
+
+namespace seneschal::lab::sim {
+
+/// Passes all inputs to the correct core and then lets `twist` change the effects of that transition.
+class Adversary : public Core {
+ public:
+  explicit Adversary(std::unique_ptr<Core> core) : core_(std::move(core)) {}
+
+  void start(Instant now, std::span<const Record> log, Effects& fx) override {
+    core_->start(now, log, fx);
+    twist(now, fx);
+  }
+  void on_message(Instant now, const Inbound& message, Effects& fx) override {
+    overhear(message);
+    core_->on_message(now, message, fx);
+    twist(now, fx);
+  }
+  void on_done(Instant now, Ticket ticket, const JobResult& result, Effects& fx) override {
+    core_->on_done(now, ticket, result, fx);
+    twist(now, fx);
+  }
+  void on_time(Instant now, Effects& fx) override {
+    core_->on_time(now, fx);
+    twist(now, fx);
+  }
+  std::optional<Instant> deadline() const override { return core_->deadline(); }
+  Admission admission() const override { return core_->admission(); }
+  void status(StatusList& out) const override { core_->status(out); }
+
+ protected:
+  virtual void twist(Instant now, Effects& fx) = 0;
+  virtual void overhear(const Inbound&) {}
+
+ private:
+  std::unique_ptr<Core> core_;
+};
+
+/// `core` behaving like that. `seed` names its random choices.
+std::unique_ptr<Core> corrupt(std::unique_ptr<Core> core, Behaviour behaviour, ServerId self,
+                              const Membership& membership, std::uint64_t seed);
+
+/// A representative or primary that proposes different batches to different servers.
+std::unique_ptr<Core> equivocator(std::unique_ptr<Core> core, ServerId self, const Membership& membership);
+
+}  // namespace seneschal::lab::sim

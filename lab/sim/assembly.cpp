@@ -1,0 +1,179 @@
+#include "lab/sim/assembly.hpp"
+
+#include "lab/sim/adversaries/adversary.hpp"
+#include "lab/sim/protocols.hpp"
+#include "replication/applications.hpp"
+
+namespace seneschal::lab::sim {
+
+namespace {
+
+/// Shows the checkers what is executed.
+class WitnessApplication final : public replication::Application {
+ public:
+  WitnessApplication(std::unique_ptr<replication::Application> application, ServerId server, CheckerSet& checkers)
+      : application_(std::move(application)), server_(server), checkers_(checkers) {}
+
+  Bytes apply(ClientId client, Span operation) override {
+    Bytes result = application_->apply(client, operation);
+    checkers_.on_applied(server_, client, operation, result);
+    return result;
+  }
+  void undo() override { application_->undo(); }
+  void settle() override { application_->settle(); }
+  Bytes query(Span operation) const override { return application_->query(operation); }
+  Digest digest() const override { return application_->digest(); }
+  Bytes snapshot() const override { return application_->snapshot(); }
+  Status restore(Span snapshot) override { return application_->restore(snapshot); }
+
+ private:
+  std::unique_ptr<replication::Application> application_;
+  ServerId server_;
+  CheckerSet& checkers_;
+};
+
+crypto::Scheme client_scheme(std::uint32_t bytes) {
+  for (crypto::Scheme scheme : {crypto::Scheme::Rsa1024, crypto::Scheme::Rsa2048})
+    if (crypto::signature_bytes(scheme) == bytes) return scheme;
+  return crypto::Scheme::Ed25519;
+}
+
+}  // namespace
+
+crypto::KeyPlan key_plan(const Deployment& deployment, const emulator::CostModel& costs) {
+  const Roster roster = deployment.roster();
+  crypto::KeyPlan plan;
+  plan.deployment = deployment.id;
+  for (std::size_t s = 0; s < roster.membership.sites.size(); ++s) {
+    const SiteInfo& info = roster.membership.sites[s];
+    plan.sites.push_back(
+        {SiteId(static_cast<std::uint16_t>(s)), info.servers, info.faults, deployment.protocol == Protocol::Steward});
+  }
+  for (const ClientInfo& client : roster.membership.clients) plan.clients.push_back({client.id, client.home});
+  plan.server_scheme = deployment.keys.server_bits == 1024 ? crypto::Scheme::Rsa1024 : crypto::Scheme::Rsa2048;
+  plan.client_scheme = client_scheme(costs.sizes.client);
+  plan.threshold_bits = deployment.keys.site_bits;
+  plan.strength = crypto::KeyStrength::Test;
+  return plan;
+}
+
+Assembly::Assembly(const Deployment& deployment, const emulator::CostModel& costs, const AssemblyOptions& options)
+    : deployment_(deployment),
+      roster_(deployment.roster()),
+      costs_(costs.for_threshold(2u * deployment.faults + 1, 3u * deployment.faults + 1)),
+      machines_(options.machines),
+      checkers_(options.checkers),
+      world_(options.seed),
+      cache_(16384) {}
+
+Result<std::unique_ptr<Assembly>> Assembly::build(const Deployment& deployment, const emulator::CostModel& costs,
+                                                  const AssemblyOptions& options) {
+  std::unique_ptr<Assembly> assembly(new Assembly(deployment, costs, options));
+  Assembly& a = *assembly;
+  if (a.checkers_ != nullptr) a.checkers_->set_world(&a.world_);
+  if (a.machines_.placement == Placement::OneHost)
+    a.hosts_.push_back(std::make_unique<world::Host>(a.world_, a.machines_.one_host_cores));
+  a.network_ = std::make_unique<Network>(a.world_, a.deployment_, a.roster_.directory, a.costs_, a.machines_,
+                                         a.hosts_.empty() ? nullptr : a.hosts_.front().get());
+  if (Status made = a.make_keys(options); !made) return std::unexpected(made.error());
+  if (Status added = a.add_servers(options); !added) return std::unexpected(added.error());
+  if (Status added = a.add_clients(options); !added) return std::unexpected(added.error());
+  return assembly;
+}
+
+Status Assembly::make_keys(const AssemblyOptions& options) {
+  const crypto::KeyPlan plan = key_plan(deployment_, costs_);
+  if (Status good = crypto::validate(plan); !good) return good;
+  key_source_ = options.keys;
+  if (!key_source_) registry_ = std::make_unique<crypto::fake::Registry>(plan, options.seed);
+  return {};
+}
+
+Result<std::unique_ptr<crypto::Keys>> Assembly::keys_of(const Principal& who) {
+  if (key_source_) return key_source_(who);
+  return registry_->keys(who);
+}
+
+world::Host& Assembly::host_for(unsigned cores) {
+  if (machines_.placement == Placement::OwnHosts) hosts_.push_back(std::make_unique<world::Host>(world_, cores));
+  return *hosts_.back();
+}
+
+Status Assembly::add_servers(const AssemblyOptions& options) {
+  for (std::size_t s = 0; s < roster_.membership.sites.size(); ++s) {
+    for (std::uint16_t i = 0; i < roster_.membership.sites[s].servers; ++i) {
+      const ServerId id{SiteId(static_cast<std::uint16_t>(s)), ServerIndex(i)};
+      auto application = replication::make_application("kv");
+      if (!application) return std::unexpected(application.error());
+      if (checkers_ != nullptr)
+        *application = std::make_unique<WitnessApplication>(std::move(*application), id, *checkers_);
+      auto core = make_server(deployment_, roster_.membership, id, std::move(*application));
+      if (!core) return std::unexpected(core.error());
+      for (const Traitor& traitor : options.traitors)
+        if (traitor.server == id)
+          *core = corrupt(std::move(*core), traitor.behaviour, id, roster_.membership, options.seed);
+      auto keys = keys_of(Principal::of(id));
+      if (!keys) return std::unexpected(keys.error());
+
+      world::ProcessSetup setup;
+      setup.self = Principal::of(id);
+      setup.membership = &roster_.membership;
+      setup.table = server_messages(deployment_.protocol);
+      setup.core = std::move(*core);
+      setup.keys = checkers_ != nullptr ? witness(std::move(*keys), id, *checkers_) : std::move(*keys);
+      setup.costs = &costs_;
+      setup.cache = &cache_;
+      setup.observer = checkers_;
+      world::Host& host = host_for(machines_.server_cores);
+      processes_.push_back(std::make_unique<world::SimProcess>(world_, host, *network_, std::move(setup)));
+      network_->attach(*processes_.back());
+      servers_.push_back({id, roster_.directory.endpoint(id).node.value - 1u, &host, processes_.back().get()});
+    }
+  }
+  return {};
+}
+
+Status Assembly::add_clients(const AssemblyOptions& options) {
+  for (const ClientInfo& info : roster_.membership.clients) {
+    auto keys = keys_of(Principal::of(info.id));
+    if (!keys) return std::unexpected(keys.error());
+    const replication::WorkloadSettings load =
+        options.workload ? options.workload(info.id) : replication::WorkloadSettings{};
+    auto core = std::make_unique<replication::WorkloadCore>(
+        roster_.membership, client_settings(deployment_, roster_.membership, info.id), load);
+    replication::WorkloadCore* workload = core.get();
+    world::ProcessSetup setup;
+    setup.self = Principal::of(info.id);
+    setup.membership = &roster_.membership;
+    setup.table = replication::ClientCore::message_table();
+    setup.core = std::move(core);
+    setup.keys = std::move(*keys);
+    setup.costs = &costs_;
+    setup.cache = nullptr;  // replies are for one receiver each
+    setup.observer = checkers_;
+    world::Host& host = host_for(machines_.client_cores);
+    processes_.push_back(std::make_unique<world::SimProcess>(world_, host, *network_, std::move(setup)));
+    network_->attach(*processes_.back());
+    clients_.push_back({info.id, deployment_.site_of_client(info.id), &host, processes_.back().get(), workload});
+  }
+  return {};
+}
+
+ServerPart* Assembly::server(ServerId id) {
+  for (ServerPart& part : servers_)
+    if (part.id == id) return &part;
+  return nullptr;
+}
+
+std::vector<world::Host*> Assembly::all_hosts() {
+  std::vector<world::Host*> all = network_->router_hosts();
+  for (auto& host : hosts_) all.push_back(host.get());
+  return all;
+}
+
+void Assembly::start() {
+  network_->start();
+  for (auto& process : processes_) process->start(world_.now());
+}
+
+}  // namespace seneschal::lab::sim

@@ -1,0 +1,86 @@
+// Builds a deployment in a world: hosts, routers, replicas and clients with their keys.
+#pragma once
+#include "crypto/fake/fake_keys.hpp"
+#include "lab/sim/checkers/checker.hpp"
+#include "lab/sim/network.hpp"
+#include "lab/sim/plan.hpp"
+#include "replication/workload.hpp"
+
+#include <functional>
+
+namespace seneschal::lab::sim {
+
+/// The keys of a server or client.
+using KeySource = std::function<Result<std::unique_ptr<crypto::Keys>>(const Principal&)>;
+
+struct AssemblyOptions {
+  std::uint64_t seed = 1;
+  Machines machines;
+  CheckerSet* checkers = nullptr;  // null: nobody watches
+  std::vector<Traitor> traitors;
+  /// What each client does.
+  std::function<replication::WorkloadSettings(ClientId)> workload;
+  /// Where keys come from instead of being simulated; null: simulated.
+  KeySource keys;
+};
+
+struct ServerPart {
+  ServerId id;
+  std::size_t site = 0;  // of the topology
+  world::Host* host = nullptr;
+  world::SimProcess* process = nullptr;
+};
+
+struct ClientPart {
+  ClientId id;
+  std::size_t site = 0;
+  world::Host* host = nullptr;
+  world::SimProcess* process = nullptr;
+  replication::WorkloadCore* workload = nullptr;  // owned by the process
+};
+
+class Assembly {
+ public:
+  /// Errors: options that the protocol does not take, a membership of the wrong shape, keys that cannot be made.
+  static Result<std::unique_ptr<Assembly>> build(const Deployment& deployment, const emulator::CostModel& costs,
+                                                 const AssemblyOptions& options);
+
+  world::World& world() { return world_; }
+  Network& network() { return *network_; }
+  const Roster& roster() const { return roster_; }
+  std::vector<ServerPart>& servers() { return servers_; }
+  std::vector<ClientPart>& clients() { return clients_; }
+  ServerPart* server(ServerId id);
+  /// Every host, each once.
+  const std::vector<std::unique_ptr<world::Host>>& hosts() const { return hosts_; }
+  std::vector<world::Host*> all_hosts();
+  void start();
+
+ private:
+  Assembly(const Deployment& deployment, const emulator::CostModel& costs, const AssemblyOptions& options);
+  Status add_servers(const AssemblyOptions& options);
+  Status add_clients(const AssemblyOptions& options);
+  Status make_keys(const AssemblyOptions& options);
+  Result<std::unique_ptr<crypto::Keys>> keys_of(const Principal& who);
+  world::Host& host_for(unsigned cores);
+
+  Deployment deployment_;
+  Roster roster_;
+  emulator::CostModel costs_;
+  Machines machines_;
+  CheckerSet* checkers_;
+  world::World world_;
+  OpenCache cache_;
+  std::unique_ptr<crypto::fake::Registry> registry_;
+  KeySource key_source_;
+  std::vector<std::unique_ptr<world::Host>> hosts_;
+  std::unique_ptr<Network> network_;
+  std::vector<std::unique_ptr<world::SimProcess>> processes_;
+  std::vector<ServerPart> servers_;
+  std::vector<ClientPart> clients_;
+};
+
+/// Keys that the deployment needs, with sizes as in the cost file.
+crypto::KeyPlan key_plan(const Deployment& deployment, const emulator::CostModel& costs);
+
+}  // namespace seneschal::lab::sim

@@ -1,0 +1,94 @@
+#include "lab/sim/checkers/checker.hpp"
+
+#include "lab/sim/checkers/order_checkers.hpp"
+#include "lab/sim/checkers/steward_checkers.hpp"
+
+namespace seneschal::lab::sim {
+
+namespace {
+/// Passes everything on and reports what a site's key is used for.
+class WitnessKeys final : public crypto::Keys {
+ public:
+  WitnessKeys(std::unique_ptr<crypto::Keys> keys, ServerId owner, CheckerSet& set)
+      : keys_(std::move(keys)), owner_(owner), set_(set) {}
+
+  Bytes sign(Span message) const override { return keys_->sign(message); }
+  bool verify(const Principal& signer, Span message, Span signature) const override {
+    return keys_->verify(signer, message, signature);
+  }
+  crypto::Mac mac(const Principal& peer, Span message) const override { return keys_->mac(peer, message); }
+  bool verify_mac(const Principal& peer, Span message, Span mac) const override {
+    return keys_->verify_mac(peer, message, mac);
+  }
+  Bytes share(Span message) const override {
+    set_.on_share(owner_, message);
+    return keys_->share(message);
+  }
+  crypto::ShareWithProof prove(Span message) const override {
+    set_.on_share(owner_, message);
+    return keys_->prove(message);
+  }
+  std::optional<Bytes> combine(SiteId site, Span message, std::span<const crypto::ShareOf> shares) const override {
+    auto signature = keys_->combine(site, message, shares);
+    if (signature) set_.on_site_signed(site, message);
+    return signature;
+  }
+  bool check_share(ServerId owner, Span message, Span share, Span proof) const override {
+    return keys_->check_share(owner, message, share, proof);
+  }
+
+ private:
+  std::unique_ptr<crypto::Keys> keys_;
+  ServerId owner_;
+  CheckerSet& set_;
+};
+}  // namespace
+
+std::unique_ptr<crypto::Keys> witness(std::unique_ptr<crypto::Keys> keys, ServerId owner, CheckerSet& set) {
+  return std::make_unique<WitnessKeys>(std::move(keys), owner, set);
+}
+
+CheckerSet::CheckerSet(Facts facts) : facts_(std::move(facts)) {
+  checkers_.push_back(std::make_unique<Agreement>(facts_, verdict_));
+  checkers_.push_back(std::make_unique<Prefix>(facts_, verdict_));
+  checkers_.push_back(std::make_unique<EqualStates>(facts_, verdict_));
+  checkers_.push_back(std::make_unique<Validity>(facts_, verdict_));
+  checkers_.push_back(std::make_unique<ExactlyOnce>(facts_, verdict_));
+  checkers_.push_back(std::make_unique<ClientResults>(facts_, verdict_));
+  if (facts_.protocol == Protocol::Steward)
+    checkers_.push_back(std::make_unique<SiteSignatures>(facts_, verdict_));
+}
+
+void CheckerSet::on_event(Instant at, const Principal& self, const Event& event) {
+  if (self.is_server() && !facts_.correct(self.server())) return;
+  for (auto& checker : checkers_) checker->on_event(at, self, event);
+}
+
+void CheckerSet::on_accused(Instant at, const Principal& self, const Effects::Accuse& accusation) {
+  if (self.is_server() && !facts_.correct(self.server())) return;
+  ++accusations_;
+  if (accusation.who.is_server() && facts_.correct(accusation.who.server()))
+    fail("no-false-blame", at,
+         to_string(self) + " accuses the correct " + to_string(accusation.who) + ": " + accusation.reason);
+}
+
+void CheckerSet::on_sent(Instant at, const Principal& self, std::span<const Destination>, Span sealed) {
+  const auto parts = parse_sealed(sealed);
+  if (!parts) return;
+  for (auto& checker : checkers_) checker->on_sent(at, self, *parts);
+}
+
+void CheckerSet::on_applied(ServerId server, ClientId client, Span operation, Span result) {
+  if (!facts_.correct(server)) return;
+  for (auto& checker : checkers_) checker->on_applied(now(), server, client, operation, result);
+}
+
+void CheckerSet::on_share(ServerId server, Span message) {
+  for (auto& checker : checkers_) checker->on_share(now(), server, message);
+}
+
+void CheckerSet::on_site_signed(SiteId site, Span message) {
+  for (auto& checker : checkers_) checker->on_site_signed(now(), site, message);
+}
+
+}  // namespace seneschal::lab::sim

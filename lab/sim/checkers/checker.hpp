@@ -1,0 +1,108 @@
+// Checkers: what must always be true, worked out from what processes do, independently of protocol code. Incremental;
+// the first broken property ends a run.
+#pragma once
+#include "emulator/world/sim_process.hpp"
+#include "lab/deployment.hpp"
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace seneschal::lab::sim {
+
+/// What checkers know about a run beforehand.
+struct Facts {
+  Protocol protocol = Protocol::Steward;
+  Membership membership;
+  std::set<ServerId> byzantine;
+
+  bool correct(ServerId id) const { return !byzantine.contains(id); }
+  /// Servers of a site that may say anything at any time.
+  std::size_t byzantine_in(SiteId site) const {
+    std::size_t count = 0;
+    for (const ServerId& id : byzantine) count += id.site == site ? 1 : 0;
+    return count;
+  }
+};
+
+struct Violation {
+  std::string property;
+  std::string what;
+  Instant at;
+};
+
+/// Collects the first violation.
+class Verdict {
+ public:
+  void fail(std::string_view property, Instant at, std::string what) {
+    if (!first_) first_ = Violation{std::string(property), std::move(what), at};
+  }
+  const std::optional<Violation>& first() const { return first_; }
+
+ private:
+  std::optional<Violation> first_;
+};
+
+/// One property. Inputs come in causal order: what caused something was seen before it. Events and applications of
+/// Byzantine servers are left out; their messages and shares are not.
+class Checker {
+ public:
+  Checker(const Facts& facts, Verdict& verdict) : facts_(facts), verdict_(verdict) {}
+  virtual ~Checker() = default;
+  virtual std::string_view property() const = 0;
+
+  virtual void on_event(Instant, const Principal&, const Event&) {}
+  /// A message leaves a process.
+  virtual void on_sent(Instant, const Principal&, const SealedParts&) {}
+  /// A server's application executes an operation.
+  virtual void on_applied(Instant, ServerId, ClientId, Span /*operation*/, Span /*result*/) {}
+  /// A server uses its share of its site's key on `message` (header and body).
+  virtual void on_share(Instant, ServerId, Span /*message*/) {}
+  /// Somebody combined a site signature on `message`.
+  virtual void on_site_signed(Instant, SiteId, Span /*message*/) {}
+
+ protected:
+  void fail(Instant at, std::string what) { verdict_.fail(property(), at, std::move(what)); }
+  const Facts& facts_;
+
+ private:
+  Verdict& verdict_;
+};
+
+/// All checkers of one run; also makes the witnesses that show them applications and keys.
+class CheckerSet final : public world::Observer {
+ public:
+  explicit CheckerSet(Facts facts);
+
+  const Facts& facts() const { return facts_; }
+  const std::optional<Violation>& violation() const { return verdict_.first(); }
+  void fail(std::string_view property, Instant at, std::string what) { verdict_.fail(property, at, std::move(what)); }
+  /// Where the checkers read the time of applications and shares from; may be null.
+  void set_world(const world::World* world) { world_ = world; }
+
+  /// Accusations made by correct servers.
+  std::uint64_t accusations() const { return accusations_; }
+
+  void on_event(Instant at, const Principal& self, const Event& event) override;
+  void on_accused(Instant at, const Principal& self, const Effects::Accuse& accusation) override;
+  void on_sent(Instant at, const Principal& self, std::span<const Destination> to, Span sealed) override;
+  void on_applied(ServerId server, ClientId client, Span operation, Span result);
+  void on_share(ServerId server, Span message);
+  void on_site_signed(SiteId site, Span message);
+
+ private:
+  Instant now() const { return world_ == nullptr ? Instant{} : world_->now(); }
+
+  Facts facts_;
+  Verdict verdict_;
+  const world::World* world_ = nullptr;
+  std::uint64_t accusations_ = 0;
+  std::vector<std::unique_ptr<Checker>> checkers_;
+};
+
+/// Keys that report shares and combined site signatures of `owner`. `set` must outlive them.
+std::unique_ptr<crypto::Keys> witness(std::unique_ptr<crypto::Keys> keys, ServerId owner, CheckerSet& set);
+
+}  // namespace seneschal::lab::sim

@@ -1,0 +1,97 @@
+// Properties of the total order itself: agreement, prefix, equal states, validity, exactly once.
+#pragma once
+#include "lab/sim/checkers/checker.hpp"
+
+#include <map>
+
+namespace seneschal::lab::sim {
+
+/// One digest per seq, over all correct servers, ordered or executed.
+class Agreement final : public Checker {
+ public:
+  using Checker::Checker;
+  std::string_view property() const override { return "agreement"; }
+  void on_event(Instant at, const Principal& self, const Event& event) override;
+
+ private:
+  std::map<Seq, Digest> decided_;
+};
+
+/// Each server executes seq 1, 2, 3, ..., each only after it had it ordered.
+class Prefix final : public Checker {
+ public:
+  using Checker::Checker;
+  std::string_view property() const override { return "prefix"; }
+  void on_event(Instant at, const Principal& self, const Event& event) override;
+
+ private:
+  struct Server {
+    Seq executed;
+    std::set<Seq> ordered;  // above `executed`
+  };
+  std::map<Principal, Server> servers_;
+};
+
+/// Equal application states after each seq.
+class EqualStates final : public Checker {
+ public:
+  using Checker::Checker;
+  std::string_view property() const override { return "equal-states"; }
+  void on_event(Instant at, const Principal& self, const Event& event) override;
+
+ private:
+  std::map<Seq, Digest> states_;
+};
+
+/// What is executed was sent by that client, and all servers execute the same operations with the same results.
+class Validity final : public Checker {
+ public:
+  using Checker::Checker;
+  std::string_view property() const override { return "validity"; }
+  void on_sent(Instant at, const Principal& from, const SealedParts& parts) override;
+  void on_applied(Instant at, ServerId server, ClientId client, Span operation, Span result) override;
+
+ private:
+  struct Applied {
+    ClientId client;
+    std::uint64_t operation;
+    std::uint64_t result;
+    bool operator==(const Applied&) const = default;
+  };
+  std::map<ClientId, std::set<std::uint64_t>> issued_;
+  std::vector<Applied> history_;  // of the furthest server
+  std::map<ServerId, std::size_t> applied_;
+};
+
+/// No server executes an update twice, nor one that its client superseded.
+class ExactlyOnce final : public Checker {
+ public:
+  using Checker::Checker;
+  std::string_view property() const override { return "exactly-once"; }
+  void on_event(Instant at, const Principal& self, const Event& event) override;
+
+ private:
+  std::map<std::pair<Principal, Principal>, Timestamp> last_;  // by server and client
+};
+
+/// A client takes only results that the ordered execution gave, and operations that follow each other in real time
+/// follow each other in the order.
+class ClientResults final : public Checker {
+ public:
+  using Checker::Checker;
+  std::string_view property() const override { return "client-results"; }
+  void on_sent(Instant at, const Principal& from, const SealedParts& parts) override;
+  void on_event(Instant at, const Principal& self, const Event& event) override;
+
+ private:
+  struct Done {
+    Seq seq;
+    Digest result;
+  };
+  using Key = std::pair<Principal, Timestamp>;
+  std::map<Key, Seq> floor_;  // highest seq that any client knew when the update was first sent
+  std::map<Key, Done> done_;
+  Seq accepted_;
+};
+
+}  // namespace seneschal::lab::sim

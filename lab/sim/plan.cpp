@@ -1,0 +1,222 @@
+#include "lab/sim/plan.hpp"
+
+#include "base/check.hpp"
+#include "base/prng.hpp"
+
+#include <algorithm>
+
+namespace seneschal::lab::sim {
+
+namespace {
+
+std::uint16_t small(std::uint64_t value) {
+  return static_cast<std::uint16_t>(value);
+}
+Duration ms(std::uint64_t value) {
+  return std::chrono::milliseconds(value);
+}
+
+/// Draws faults into a plan. Each kind has a stream of its own.
+class Planner {
+ public:
+  Planner(Plan& plan) : plan_(plan), root_(plan.seed), membership_(plan.deployment().roster().membership) {}
+
+  void lossy();
+  void partitions();
+  void crashes();
+  void slow();
+  void byzantine();
+  void equivocation();
+
+ private:
+  /// One direction of a link drawn bad: up to 5 % loss, jitter, duplicates, reordering.
+  emulator::LinkConfig bad_link(Prng& random, emulator::LinkConfig link) const;
+  /// A server of a site that leads nothing and has no other part yet, if the site has one to spare.
+  std::optional<ServerId> pick_server(Prng& random, SiteId site);
+  std::size_t spoilt_in(SiteId site) const;
+
+  Plan& plan_;
+  Prng root_;
+  Membership membership_;
+  std::vector<ServerId> spoilt_;  // crashed or Byzantine
+};
+
+emulator::LinkConfig Planner::bad_link(Prng& random, emulator::LinkConfig link) const {
+  const std::uint64_t mood = random.below(4);
+  if (mood != 0) link.loss_ppm = static_cast<std::uint32_t>(random.below(50'001));
+  if (mood != 1) link.jitter = link.delay * static_cast<std::int64_t>(random.below(100)) / 100;
+  if (mood >= 2) {
+    link.duplicate_ppm = static_cast<std::uint32_t>(random.below(60'001));
+    link.reorder_ppm = static_cast<std::uint32_t>(random.below(100'001));
+    link.reorder_extra = link.delay * static_cast<std::int64_t>(random.between(1, 4)) + ms(1);
+  }
+  return link;
+}
+
+void Planner::lossy() {
+  Prng random = root_.fork("lossy");
+  const Deployment deployment = plan_.deployment();
+  for (std::uint16_t from = 0; from < plan_.sites; ++from) {
+    if (random.chance(1, 2)) {
+      Fault fault;
+      fault.at = ms(random.below(500));
+      fault.kind = FaultKind::Lan;
+      fault.from = from;
+      fault.link = bad_link(random, deployment.topology.lan);
+      plan_.list.push_back(fault);
+    }
+    for (std::uint16_t to = 0; to < plan_.sites; ++to) {
+      if (from == to || random.chance(1, 4)) continue;
+      Fault fault;
+      fault.at = ms(random.below(500));
+      fault.kind = FaultKind::Link;
+      fault.from = from;
+      fault.to = to;
+      fault.link = bad_link(random, *deployment.topology.link(from, to));
+      plan_.list.push_back(fault);
+    }
+  }
+}
+
+void Planner::partitions() {
+  Prng random = root_.fork("partitions");
+  const std::uint64_t count = random.between(1, 3);
+  const auto end = static_cast<std::uint64_t>(plan_.heal / ms(1));
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::uint64_t side = random.between(1, (std::uint64_t{1} << plan_.sites) - 2);
+    const bool one_way = random.chance(1, 4);
+    const Duration begin = ms(random.below(end * 2 / 3));
+    const Duration length = ms(random.between(50, end / 2));
+    for (std::uint16_t from = 0; from < plan_.sites; ++from) {
+      for (std::uint16_t to = 0; to < plan_.sites; ++to) {
+        const bool out = (side >> from & 1) != 0 && (side >> to & 1) == 0;
+        const bool in = (side >> from & 1) == 0 && (side >> to & 1) != 0;
+        if (!out && (!in || one_way)) continue;
+        plan_.list.push_back({begin, FaultKind::Cut, from, to, {}, 100, {}});
+        plan_.list.push_back({begin + length, FaultKind::Join, from, to, {}, 100, {}});
+      }
+    }
+  }
+}
+
+std::size_t Planner::spoilt_in(SiteId site) const {
+  return static_cast<std::size_t>(std::ranges::count(spoilt_, site, &ServerId::site));
+}
+
+std::optional<ServerId> Planner::pick_server(Prng& random, SiteId site) {
+  const SiteInfo& info = membership_.site(site);
+  if (spoilt_in(site) >= info.faults) return std::nullopt;
+  // Server 0 is the representative (or primary) of view 0.
+  const ServerId id{site, ServerIndex(small(random.between(1, info.servers - 1u)))};
+  if (std::ranges::find(spoilt_, id) != spoilt_.end()) return std::nullopt;
+  spoilt_.push_back(id);
+  return id;
+}
+
+void Planner::crashes() {
+  Prng random = root_.fork("crashes");
+  const auto end = static_cast<std::uint64_t>(plan_.heal / ms(1));
+  for (std::size_t site = 0; site < membership_.sites.size(); ++site) {
+    if (random.chance(1, 4)) continue;
+    if (auto id = pick_server(random, SiteId(small(site))))
+      plan_.list.push_back({ms(random.below(end)), FaultKind::Crash, 0, 0, *id, 100, {}});
+  }
+}
+
+void Planner::slow() {
+  Prng random = root_.fork("slow");
+  for (std::size_t site = 0; site < membership_.sites.size(); ++site) {
+    if (random.chance(1, 3)) continue;
+    const ServerId id{SiteId(small(site)), ServerIndex(small(random.below(membership_.sites[site].servers)))};
+    const auto percent = static_cast<std::uint32_t>(random.between(150, 1500));
+    plan_.list.push_back({ms(random.below(500)), FaultKind::Slow, 0, 0, id, percent, {}});
+  }
+}
+
+void Planner::byzantine() {
+  Prng random = root_.fork("byzantine");
+  constexpr Behaviour kKinds[] = {Behaviour::Silent, Behaviour::BadShares, Behaviour::LyingReply, Behaviour::Replay,
+                                  Behaviour::Withhold};
+  for (std::size_t site = 0; site < membership_.sites.size(); ++site) {
+    if (random.chance(1, 4)) continue;
+    Behaviour kind = kKinds[random.below(std::size(kKinds))];
+    if (plan_.protocol == Protocol::Bft && kind == Behaviour::BadShares) kind = Behaviour::Replay;
+    if (auto id = pick_server(random, SiteId(small(site)))) plan_.traitors.push_back({*id, kind});
+  }
+}
+
+// Until views change, an equivocating leader may stop everything: safety only.
+void Planner::equivocation() {
+  plan_.progress = false;
+  plan_.deadline = std::min(plan_.deadline, plan_.heal + ms(3000));
+  const ServerId leader{SiteId(0), ServerIndex(0)};
+  spoilt_.push_back(leader);
+  plan_.traitors.push_back({leader, Behaviour::Equivocate});
+}
+
+}  // namespace
+
+Deployment Plan::deployment() const {
+  Deployment deployment;
+  deployment.name = "plan";
+  deployment.protocol = protocol;
+  deployment.id = DeploymentId(seed);
+  emulator::LinkConfig link;
+  link.delay = delay;
+  link.bandwidth_bps = bandwidth_bps;
+  deployment.topology = emulator::Topology::uniform(sites, link);
+  deployment.faults = faults;
+  deployment.servers = default_servers(protocol, faults, sites);
+  deployment.clients = clients;
+  deployment.options = options;
+  return deployment;
+}
+
+const std::vector<std::string>& profiles() {
+  static const std::vector<std::string> names = {"default", "calm", "lossy",     "partition",
+                                                 "crash",   "slow", "byzantine", "equivocate"};
+  return names;
+}
+
+Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile) {
+  CHECK(std::ranges::find(profiles(), profile) != profiles().end());
+  Plan plan;
+  plan.seed = seed;
+  plan.protocol = protocol;
+  plan.profile = profile;
+  Prng random = Prng(seed).fork("plan").fork(static_cast<std::uint64_t>(protocol));
+  plan.sites = small(protocol == Protocol::Steward ? random.between(3, 5) : random.between(2, 4));
+  plan.clients = static_cast<std::uint32_t>(random.between(3, 8));
+  plan.delay = ms(random.between(5, 50));
+  plan.operations = random.between(8, 16);
+  plan.payload = static_cast<std::uint32_t>(random.between(10, 400));
+  plan.update_percent = static_cast<std::uint32_t>(random.between(60, 100));
+  plan.think = ms(random.between(0, 60));
+  plan.heal = ms(random.between(1500, 2500));
+  plan.deadline = plan.heal + ms(40'000);
+  constexpr std::uint32_t kBatches[] = {1, 3, 16, 256};
+  constexpr std::uint32_t kWindows[] = {4, 16, 64};
+  plan.options.batch_max = kBatches[random.below(4)];
+  plan.options.window = kWindows[random.below(3)];
+  const bool steward = protocol == Protocol::Steward;
+  if (random.chance(1, 4) && steward) plan.options.fanout = "all";
+  if (random.chance(1, 4)) plan.options.delivery = steward ? "representative" : "unicast";
+  if (random.chance(1, 3) && !steward) plan.options.auth = "signatures";
+
+  Planner planner(plan);
+  const bool mix = profile == "default";
+  const auto wanted = [&](const char* name, std::uint64_t of_eight) {
+    const bool drawn = random.chance(of_eight, 8);
+    return mix ? drawn : profile == name;
+  };
+  if (wanted("equivocate", 1)) planner.equivocation();
+  if (wanted("lossy", 5)) planner.lossy();
+  if (wanted("partition", 3)) planner.partitions();
+  if (wanted("crash", 3)) planner.crashes();
+  if (wanted("slow", 3)) planner.slow();
+  if (wanted("byzantine", 3)) planner.byzantine();
+  std::ranges::stable_sort(plan.list, {}, &Fault::at);
+  return plan;
+}
+
+}  // namespace seneschal::lab::sim

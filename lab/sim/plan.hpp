@@ -1,0 +1,94 @@
+// A scenario written down: what is built, what clients do, what goes wrong and when. A seed makes a plan; the plan is
+// what runs, so a plan file repeats a run exactly, and a fault taken out of it leaves all other draws alone.
+#pragma once
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "emulator/link_model.hpp"
+#include "lab/deployment.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace seneschal::lab::sim {
+
+enum class FaultKind : std::uint8_t {
+  Link,   // from, to: this direction of the link between two sites behaves like `link`
+  Lan,    // site: the LAN of a site behaves like `link`
+  Cut,    // from, to: nothing passes in this direction
+  Join,   // from, to: it does again
+  Crash,  // server: stops for good
+  Slow,   // server: its machine needs `percent`/100 of the normal time
+  kLast = Slow,
+};
+std::string_view to_string(FaultKind kind);
+
+struct Fault {
+  Duration at{};
+  FaultKind kind = FaultKind::Link;
+  std::uint16_t from = 0;  // sites of the topology; `from` is also a LAN's site
+  std::uint16_t to = 0;
+  ServerId server;
+  std::uint32_t percent = 100;
+  emulator::LinkConfig link;
+  bool operator==(const Fault&) const = default;
+};
+
+/// What a Byzantine server does; at most f per site unless a test says otherwise.
+enum class Behaviour : std::uint8_t {
+  Silent,      // stops talking
+  BadShares,   // its threshold shares are wrong
+  LyingReply,  // tells clients wrong results
+  Replay,      // says everything several times, and repeats what others said
+  Withhold,    // talks to some servers only
+  Equivocate,  // as representative or primary: different batches to different servers
+  kLast = Equivocate,
+};
+std::string_view to_string(Behaviour behaviour);
+
+struct Traitor {
+  ServerId server;
+  Behaviour behaviour = Behaviour::Silent;
+  bool operator==(const Traitor&) const = default;
+};
+
+struct Plan {
+  std::uint64_t seed = 1;
+  Protocol protocol = Protocol::Steward;
+  std::string profile = "default";
+  std::uint16_t sites = 3;
+  std::uint16_t faults = 1;
+  std::uint32_t clients = 4;
+  Duration delay = std::chrono::milliseconds(20);  // one way, between any two sites
+  std::uint64_t bandwidth_bps = 10'000'000;
+  std::uint64_t operations = 12;  // per client
+  std::uint32_t payload = 100;
+  std::uint32_t update_percent = 80;
+  Duration think = std::chrono::milliseconds(20);
+  ProtocolOptions options;
+  bool real_crypto = false;
+  /// When all links, partitions and machines get well again (crashed servers stay away).
+  Duration heal = std::chrono::seconds(2);
+  /// When all operations must be done; not asked for if `progress` is false.
+  Duration deadline = std::chrono::seconds(30);
+  bool progress = true;
+  std::vector<Fault> list;
+  std::vector<Traitor> traitors;
+  bool operator==(const Plan&) const = default;
+
+  /// The deployment that the plan runs.
+  Deployment deployment() const;
+};
+
+/// Profiles: "default" (a mix drawn from the seed), "calm", "lossy", "partition", "crash", "slow", "byzantine",
+/// "equivocate".
+const std::vector<std::string>& profiles();
+/// The profile must be one of `profiles()` (CHECKed).
+Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile);
+
+/// A file that `parse_plan` reads back to an equal plan.
+std::string to_toml(const Plan& plan);
+Result<Plan> parse_plan(std::string_view text, std::string_view file_name);
+Result<Plan> load_plan(const std::string& path);
+
+}  // namespace seneschal::lab::sim

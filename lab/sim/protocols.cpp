@@ -1,0 +1,47 @@
+#include "lab/sim/protocols.hpp"
+
+#include "steward/core.hpp"
+
+namespace seneschal::lab::sim {
+
+namespace {
+
+steward::Settings steward_settings(const ProtocolOptions& options) {
+  steward::Settings settings;
+  settings.window = options.window;
+  settings.batch_max = options.batch_max;
+  settings.fan_out = options.fanout == "all" ? steward::FanOut::All : steward::FanOut::Collector;
+  settings.delivery =
+      options.delivery == "representative" ? steward::Delivery::Representative : steward::Delivery::Multicast;
+  return settings;
+}
+
+Result<std::unique_ptr<Core>> make_steward(const Deployment& deployment, const Membership& membership, ServerId self,
+                                           std::unique_ptr<replication::Application> application) {
+  const steward::Settings settings = steward_settings(deployment.options);
+  if (Status good = settings.validate(); !good) return std::unexpected(good.error());
+  if (Status good = steward::validate(membership); !good) return std::unexpected(good.error());
+  return std::make_unique<steward::StewardCore>(self, membership, settings, std::move(application));
+}
+
+}  // namespace
+
+MessageTable server_messages(Protocol) {
+  return steward::StewardCore::message_table();
+}
+
+Result<std::unique_ptr<Core>> make_server(const Deployment& deployment, const Membership& membership, ServerId self,
+                                          std::unique_ptr<replication::Application> application) {
+  if (deployment.protocol == Protocol::Steward)
+    return make_steward(deployment, membership, self, std::move(application));
+  return failure("bft is not there yet");
+}
+
+replication::ClientSettings client_settings(const Deployment& deployment, const Membership& membership,
+                                            ClientId self) {
+  if (deployment.protocol == Protocol::Steward) return replication::ClientSettings::steward(*membership.client(self));
+  const AuthKind auth = deployment.options.auth == "mac" ? AuthKind::Authenticator : AuthKind::Signature;
+  return replication::ClientSettings::bft(self, membership, auth);
+}
+
+}  // namespace seneschal::lab::sim

@@ -1,0 +1,182 @@
+#include "lab/sim/scenario.hpp"
+
+#include <algorithm>
+
+namespace seneschal::lab::sim {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A run looks around this often: are all done, was a property broken?
+constexpr Duration kStep = 10ms;
+/// After the last operation the run goes on for so long, so that laggards are checked too.
+constexpr Duration kDrain = 1s;
+/// More events than any plan needs: a core that wakes itself for ever ends here.
+constexpr std::uint64_t kMaxEvents = 20'000'000;
+
+/// Carries out a plan's faults at their times.
+class Injector final : private world::Handler {
+ public:
+  Injector(const Plan& plan, Assembly& assembly) : plan_(plan), assembly_(assembly) {
+    clean_ = plan.deployment().topology;
+    world::World& world = assembly.world();
+    for (std::size_t i = 0; i < plan.list.size(); ++i)
+      world.schedule(Instant{} + plan.list[i].at, *this, kFault, static_cast<std::uint32_t>(i));
+    world.schedule(Instant{} + plan.heal, *this, kHeal);
+  }
+
+ private:
+  enum Kind : std::uint32_t { kFault, kHeal };
+
+  void fire(Instant now, std::uint32_t kind, std::uint32_t payload) override {
+    if (kind == kHeal) return heal(now);
+    const Fault& fault = plan_.list[payload];
+    if (healed_ && fault.kind != FaultKind::Crash) return;
+    assembly_.world().trace().text(now, "fault", std::string(to_string(fault.kind)));
+    apply(fault);
+  }
+
+  void apply(const Fault& fault) {
+    Network& network = assembly_.network();
+    switch (fault.kind) {
+      case FaultKind::Link:
+        if (auto* link = network.wan(fault.from, fault.to)) link->configure(fault.link);
+        return;
+      case FaultKind::Lan: return network.configure_lan(fault.from, fault.link);
+      case FaultKind::Cut: return network.cut(fault.from, fault.to, true);
+      case FaultKind::Join: return network.cut(fault.from, fault.to, false);
+      case FaultKind::Crash: return assembly_.server(fault.server)->process->kill();
+      case FaultKind::Slow: return assembly_.server(fault.server)->host->set_slowness(fault.percent);
+    }
+  }
+
+  // Everything gets well, only the dead stay dead.
+  void heal(Instant now) {
+    healed_ = true;
+    assembly_.world().trace().text(now, "fault", "all healed");
+    Network& network = assembly_.network();
+    for (std::size_t from = 0; from < network.sites(); ++from) {
+      network.configure_lan(from, clean_.lan);
+      for (std::size_t to = 0; to < network.sites(); ++to) {
+        if (from == to) continue;
+        network.cut(from, to, false);
+        if (auto* link = network.wan(from, to)) link->configure(*clean_.link(from, to));
+      }
+    }
+    for (ServerPart& server : assembly_.servers()) server.host->set_slowness(100);
+  }
+
+  const Plan& plan_;
+  Assembly& assembly_;
+  emulator::Topology clean_;
+  bool healed_ = false;
+};
+
+replication::WorkloadSettings workload_of(const Plan& plan, ClientId client) {
+  replication::WorkloadSettings load;
+  load.think = plan.think;
+  load.delay = Duration(
+      static_cast<std::int64_t>(keyed_draw(plan.seed, hash_name("client start"), client.value, 0, 0) % 100'000'000));
+  load.payload = plan.payload;
+  load.keys = 2;
+  load.update_percent = static_cast<std::uint8_t>(plan.update_percent);
+  load.operations = plan.operations;
+  load.seed = keyed_draw(plan.seed, hash_name("client"), client.value, 0, 0);
+  return load;
+}
+
+Facts facts_of(const Plan& plan) {
+  Facts facts;
+  facts.protocol = plan.protocol;
+  facts.membership = plan.deployment().roster().membership;
+  for (const Traitor& traitor : plan.traitors) facts.byzantine.insert(traitor.server);
+  return facts;
+}
+
+bool all_done(Assembly& assembly) {
+  return std::ranges::all_of(assembly.clients(),
+                             [](const ClientPart& client) { return client.workload->finished(); });
+}
+
+std::string unfinished(Assembly& assembly, const Plan& plan) {
+  std::string text;
+  for (const ClientPart& client : assembly.clients())
+    if (!client.workload->finished())
+      text += " client " + std::to_string(client.id.value) + " (site " + std::to_string(client.site) +
+              "): " + std::to_string(client.workload->completed()) + " of " + std::to_string(plan.operations) + ";";
+  return text;
+}
+
+}  // namespace
+
+emulator::CostModel pinned_costs() {
+  emulator::CostModel costs;
+  const auto set_us = [&](Op op, std::int64_t us) { costs.set(op, std::chrono::microseconds(us)); };
+  set_us(Op::Receive, 3);
+  set_us(Op::Send, 3);
+  set_us(Op::Forward, 4);
+  costs.set_picoseconds(Op::CopyByte, 100);
+  costs.set_picoseconds(Op::HashByte, 2000);
+  costs.set_picoseconds(Op::Mac, 400'000);
+  set_us(Op::SignServer, 276);
+  set_us(Op::SignClient, 42);
+  set_us(Op::VerifyServer, 20);
+  set_us(Op::VerifyClient, 120);
+  set_us(Op::VerifySite, 20);
+  set_us(Op::Execute, 2);
+  set_us(Op::Persist, 100);
+  constexpr std::int64_t kUs = 1'000'000;
+  costs.set_threshold({3, 4, 2048, 2300 * kUs, 5800 * kUs, 3500 * kUs, 60 * kUs});
+  costs.set_threshold({5, 7, 2048, 2300 * kUs, 5600 * kUs, 3300 * kUs, 100 * kUs});
+  return costs;
+}
+
+Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& options) {
+  CheckerSet checkers(facts_of(plan));
+  AssemblyOptions build;
+  build.seed = plan.seed;
+  build.checkers = &checkers;
+  build.traitors = plan.traitors;
+  build.workload = [&](ClientId client) { return workload_of(plan, client); };
+  build.keys = options.keys;
+  const emulator::CostModel costs = pinned_costs();
+  auto built = Assembly::build(plan.deployment(), costs, build);
+  if (!built) return std::unexpected(built.error());
+  Assembly& assembly = **built;
+  world::World& world = assembly.world();
+  world.trace().keep_text(options.trace_lines);
+  Injector injector(plan, assembly);
+  assembly.start();
+
+  const Instant deadline = Instant{} + plan.deadline;
+  std::optional<Instant> drained;
+  while (world.now() < deadline && !checkers.violation() && world.events() < kMaxEvents) {
+    world.run_until(world.now() + kStep);
+    if (!drained && world.now() >= Instant{} + plan.heal && all_done(assembly)) drained = world.now() + kDrain;
+    if (drained && world.now() >= *drained) break;
+  }
+
+  ScenarioResult result;
+  result.trace_hash = world.trace().hash();
+  result.events = world.events();
+  result.virtual_time = world.now() - Instant{};
+  for (const ClientPart& client : assembly.clients()) result.operations += client.workload->completed();
+  result.accusations = checkers.accusations();
+  if (const auto& violation = checkers.violation()) {
+    result.outcome = Outcome::Unsafe;
+    result.reason =
+        violation->property + ": " + violation->what + " (at " + std::to_string(violation->at.ns / 1000) + " us)";
+  } else if (world.events() >= kMaxEvents) {
+    result.outcome = Outcome::Stuck;
+    result.reason = "progress: more than " + std::to_string(kMaxEvents) + " events without an end";
+  } else if (plan.progress && !all_done(assembly)) {
+    result.outcome = Outcome::Stuck;
+    result.reason =
+        "progress: not done by " + std::to_string(plan.deadline / 1ms) + " ms:" + unfinished(assembly, plan);
+  }
+  result.text = world.trace().lines();
+  return result;
+}
+
+}  // namespace seneschal::lab::sim
