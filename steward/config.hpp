@@ -1,0 +1,76 @@
+// What an operator may choose about Steward. The same at every server of a deployment.
+#pragma once
+#include "base/result.hpp"
+#include "base/time.hpp"
+#include "replication/messages.hpp"
+#include "runtime/membership.hpp"
+
+namespace seneschal::steward {
+
+/// Hard limits of the wire format.
+inline constexpr std::size_t kMaxSites = 64;
+inline constexpr std::size_t kMaxServersPerSite = 64;
+inline constexpr std::uint64_t kMaxWindow = 64;
+
+/// Who is asked for shares of a site signature. [Steward 3.6]
+enum class FanOut : std::uint8_t {
+  All,        // the paper: every server sends its share to every server of the site, each combines
+  Collector,  // the representative combines the shares of its q best responders
+  kLast = Collector,
+};
+
+/// How site messages travel. [Steward 3.7]
+enum class Delivery : std::uint8_t {
+  Representative,  // the paper: to each site's representative, which passes them on inside
+  Multicast,       // to the group of all servers
+  kLast = Multicast,
+};
+
+enum class Durability : std::uint8_t {
+  Log,   // records are durable before the message that reveals them
+  None,  // like the paper: no disk; a restarted server counts as one without its log
+  kLast = None,
+};
+
+struct Settings {
+  std::uint64_t window = 32;  // W: entries in flight
+  std::size_t batch_max = 256;
+  std::size_t batch_max_bytes = 32 * 1024;
+  Duration batch_gap_max = 50ms;
+  FanOut fan_out = FanOut::Collector;
+  Delivery delivery = Delivery::Multicast;
+  Durability durability = Durability::Log;
+
+  /// Granularity of everything below while work is outstanding.
+  Duration tick = 20ms;
+  /// A share the collector asked for is missing after this long (or four times the usual time, if that is longer).
+  Duration share_timeout = 150ms;
+  /// A server that holds a certificate and saw no combined signature sends its share to all after this long.
+  Duration share_fallback = 500ms;
+  /// First retransmission inside a site and between sites; doubles up to `retransmit_max`.
+  Duration retransmit_local = 250ms;
+  Duration retransmit_wide = 600ms;
+  Duration retransmit_max = 5s;
+  /// How long a server waits below a known entry before it asks others for it.
+  Duration reconcile_after = 400ms;
+  /// How often an idle server tells a neighbour what it has executed.
+  Duration reconcile_idle = 2s;
+  /// Entries sent in answer to one request, and the least time between two answers to one server.
+  std::size_t reconcile_entries = 8;
+  Duration reconcile_spacing = 20ms;
+
+  /// K: entries between checkpoints. L: how far beyond a checkpoint a server goes, and how many ordered entries it
+  /// keeps.
+  std::uint64_t checkpoint_interval = 128;
+  std::uint64_t history_span = 512;
+  /// Ordered entries are dropped earlier when their batches exceed this.
+  std::size_t history_bytes = 16 * 1024 * 1024;
+
+  /// Says which value is out of range and what is allowed.
+  Status validate() const;
+};
+
+/// Every site must have exactly n = 3f+1 servers. [Steward 1]
+Status validate(const Membership& membership);
+
+}  // namespace seneschal::steward

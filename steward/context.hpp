@@ -1,0 +1,64 @@
+// What the rooms of a Steward core share: who they are, how they are set, views, history, execution, the log.
+#pragma once
+#include "crypto/digest.hpp"
+#include "replication/execution.hpp"
+#include "steward/history.hpp"
+#include "steward/records.hpp"
+#include "steward/views.hpp"
+
+namespace seneschal::steward {
+
+struct Context {
+  Context(ServerId id, const Membership& all, const Settings& chosen, std::unique_ptr<replication::Application> app)
+      : self(id),
+        membership(all),
+        settings(chosen),
+        views(all, id),
+        history(chosen.window, chosen.history_span, chosen.history_bytes),
+        execution(std::move(app), all) {}
+
+  ServerId self;
+  Membership membership;
+  Settings settings;
+  Views views;
+  History history;
+  replication::Execution execution;
+  /// Proofs that more sites or servers are faulty than the model allows, or that this server's state is wrong.
+  std::uint64_t alarms = 0;
+  /// Highest seq that any proven message spoke of.
+  Seq heard;
+
+  const SiteInfo& own() const { return membership.site(self.site); }
+  std::size_t sites() const { return membership.sites.size(); }
+  ServerId local(ServerIndex index) const { return {self.site, index}; }
+  bool is_local(const Principal& who) const { return who.is_server() && who.server().site == self.site; }
+
+  /// Appends to the log; what waits for the ticket leaves when it is durable. Ticket 0, so at once, without a log.
+  Ticket save(decltype(LogRecord::what) what, Effects& fx) const {
+    if (settings.durability == Durability::None) return {};
+    return fx.persist(encode(LogRecord{LogRecord::kVersion, std::move(what)}));
+  }
+  void hear(Seq seq) { heard = std::max(heard, seq); }
+};
+
+/// The bytes a site signs: `body` under the header of its site. [Steward 1]
+template <Message M>
+Bytes site_message(const Membership& membership, SiteId site, const M& body) {
+  Header header;
+  header.protocol = M::kProtocol;
+  header.type = M::kType;
+  header.auth = AuthKind::Signature;
+  header.deployment = membership.deployment;
+  header.sender = Principal::of(site);
+  return unsealed(header, encode(body));
+}
+
+/// What names a site message while it is being signed: the hash of its unsigned bytes.
+inline Digest content_of(Span unsigned_bytes) {
+  return crypto::sha256(unsigned_bytes);
+}
+inline Digest content_of_sealed(const Bytes& sealed) {
+  return content_of(parse_sealed(sealed)->signed_bytes);
+}
+
+}  // namespace seneschal::steward

@@ -1,0 +1,52 @@
+// Steward at one server: the rooms of the protocol, put together. [Steward 3]
+#pragma once
+#include "runtime/core.hpp"
+#include "steward/global_ordering.hpp"
+#include "steward/reconciliation.hpp"
+#include "steward/updates.hpp"
+
+namespace seneschal::steward {
+
+class StewardCore : public Core {
+ public:
+  /// `membership` and `settings` must be valid (see `validate`).
+  StewardCore(ServerId self, const Membership& membership, Settings settings,
+              std::unique_ptr<replication::Application> application);
+
+  /// What the gate of a Steward server understands.
+  static MessageTable message_table();
+
+  void start(Instant now, std::span<const Record> log, Effects& fx) override;
+  void on_message(Instant now, const Inbound& message, Effects& fx) override;
+  void on_done(Instant now, Ticket ticket, const JobResult& result, Effects& fx) override;
+  void on_time(Instant now, Effects& fx) override;
+  std::optional<Instant> deadline() const override;
+  Admission admission() const override;
+  void status(StatusList& out) const override;
+
+  const Views& views() const { return context_.views; }
+  const History& history() const { return context_.history; }
+  const replication::Execution& execution() const { return context_.execution; }
+  const ThresholdSigning& signing() const { return signing_; }
+  const Sequencing& sequencing() const { return sequencing_; }
+  const Updates& updates() const { return updates_; }
+
+ private:
+  std::optional<Reject> dispatch(Instant now, const Inbound& message, Effects& fx);
+  std::optional<Reject> dispatch_local(Instant now, const Inbound& message, Effects& fx);
+  std::optional<Reject> on_notice(const Verified<LocalViewNotice>& message);
+  void settle(Instant now, Effects& fx);
+  void execute(Instant now, Effects& fx);
+  bool busy() const;
+  bool restore(Instant now, const Record& record, Effects& fx);
+
+  Context context_;
+  ThresholdSigning signing_;
+  Sequencing sequencing_;
+  GlobalOrdering global_;
+  Updates updates_;
+  Reconciliation reconciliation_;
+  Instant next_tick_ = Instant::never();
+};
+
+}  // namespace seneschal::steward

@@ -1,0 +1,109 @@
+// How Proposals and Accepts travel, first and again. [Steward 3.7] [Steward 7]
+#include "steward/global_ordering.hpp"
+
+namespace seneschal::steward {
+
+ProposalCarrier GlobalOrdering::carrier(const Entry& entry, bool relay) const {
+  return {relay, entry.proposal.embed(), {*entry.batch.batch}};
+}
+
+void GlobalOrdering::send_proposal(const Entry& entry, Effects& fx) {
+  if (context_.settings.delivery == Delivery::Multicast)
+    return fx.send(Destination::all(), carrier(entry, false), {.auth = AuthKind::Bare});
+  // Our own servers hold the batch: it came with the PrePrepare.
+  fx.forward(Destination::to(context_.self.site), entry.proposal.sealed);
+  std::vector<Destination> representatives;
+  for (std::uint16_t s = 0; s < context_.sites(); ++s)
+    if (SiteId(s) != context_.self.site)
+      representatives.push_back(Destination::to(context_.views.representative(SiteId(s))));
+  if (!representatives.empty()) fx.send(std::move(representatives), carrier(entry, true), {.auth = AuthKind::Bare});
+}
+
+void GlobalOrdering::send_accept(const Held<Accept>& accept, Effects& fx) {
+  if (context_.settings.delivery == Delivery::Multicast) return fx.forward(Destination::all(), accept.sealed);
+  fx.forward(Destination::to(context_.self.site), accept.sealed);
+  std::vector<Destination> representatives;
+  for (std::uint16_t s = 0; s < context_.sites(); ++s)
+    if (SiteId(s) != context_.self.site)
+      representatives.push_back(Destination::to(context_.views.representative(SiteId(s))));
+  if (!representatives.empty())
+    fx.send(std::move(representatives), RelayedAccept{accept.embed()}, {.auth = AuthKind::Bare});
+}
+
+std::vector<Destination> GlobalOrdering::some_of(SiteId site, std::uint32_t round) const {
+  const SiteInfo& info = context_.membership.site(site);
+  std::uint32_t first = context_.views.representative(site).index.value + round * (info.faults + 1u);
+  std::vector<Destination> to;
+  for (std::uint32_t i = 0; i <= info.faults; ++i)
+    to.push_back(
+        Destination::to(ServerId{site, ServerIndex(static_cast<std::uint16_t>((first + i) % info.servers))}));
+  return to;
+}
+
+void GlobalOrdering::supply(const Purpose& what, const std::vector<ServerIndex>& servers, Effects& fx) {
+  if (what.type != Accept::kType) return;  // a PrePrepare is sent again by its own timer
+  const Entry* entry = context_.history.find(what.seq);
+  if (entry == nullptr || !entry->proposal || !entry->batch) return;
+  std::vector<Destination> to;
+  for (ServerIndex i : servers) to.push_back(Destination::to(context_.local(i)));
+  fx.send(std::move(to), carrier(*entry, false), {.auth = AuthKind::Bare});
+}
+
+void GlobalOrdering::on_tick(Instant now, Effects& fx) {
+  for (auto& [seq, entry] : context_.history.open()) {
+    if (!entry.proposal || entry.order || !entry.batch) continue;
+    if (!entry.wide_retry.fire(now, context_.settings.retransmit_wide, context_.settings.retransmit_max)) continue;
+    // "Rep, then any server": the others begin one round later. [Steward 7]
+    bool representative = context_.views.is_representative();
+    if (!representative && entry.wide_retry.count < 2) continue;
+    if (entry.proposal.signer == Principal::of(context_.self.site)) {
+      if (representative) retry_proposal(entry, fx);
+    } else {
+      retry_accept(entry, fx);
+    }
+  }
+}
+
+void GlobalOrdering::retry_proposal(const Entry& entry, Effects& fx) {
+  std::vector<Destination> to;
+  for (std::uint16_t s = 0; s < context_.sites(); ++s) {
+    SiteId site(s);
+    auto accept = entry.accepts.find(site);
+    bool accepted = accept != entry.accepts.end() && accept->second->gv == entry.proposal->gv;
+    if (site == context_.self.site || accepted) continue;
+    for (const Destination& d : some_of(site, entry.wide_retry.count - 1)) to.push_back(d);
+  }
+  if (!to.empty()) fx.send(std::move(to), carrier(entry, true), {.auth = AuthKind::Bare});
+}
+
+void GlobalOrdering::retry_accept(const Entry& entry, Effects& fx) {
+  auto own = entry.accepts.find(context_.self.site);
+  if (own == entry.accepts.end() || own->second->gv != entry.proposal->gv) return;
+  std::vector<Destination> to;
+  for (std::uint16_t s = 0; s < context_.sites(); ++s) {
+    if (SiteId(s) == context_.self.site) continue;
+    for (const Destination& d : some_of(SiteId(s), entry.wide_retry.count - 1)) to.push_back(d);
+  }
+  if (!to.empty()) fx.send(std::move(to), RelayedAccept{own->second.embed()}, {.auth = AuthKind::Bare});
+}
+
+void GlobalOrdering::restore_accepted(Instant now, const AcceptedRecord& record, Effects& fx) {
+  Entry* entry = context_.history.at(record.proposal.body.seq);
+  if (entry == nullptr || record.proposal.body.seq <= context_.history.aru()) return;
+  entry->proposal = Held<Proposal>::of(record.proposal);
+  entry->batch = {std::make_shared<const Batch>(record.batch.value), record.proposal.body.digest};
+  entry->wide_retry.start(now, context_.settings.retransmit_wide);
+  if (record.proposal.body.gv == context_.views.global()) agree_accept(now, *entry, {}, fx);
+}
+
+bool GlobalOrdering::restore_ordered(const OrderedEntry& m) {
+  Entry* entry = context_.history.at(m.proposal.body.seq);
+  if (entry == nullptr || m.proposal.body.seq <= context_.history.aru()) return false;
+  entry->proposal = Held<Proposal>::of(m.proposal);
+  entry->batch = {std::make_shared<const Batch>(m.batch.value), m.proposal.body.digest};
+  entry->order = OrderCertificate{entry->proposal, {}};
+  for (const auto& accept : m.accepts) entry->order->accepts[accept.signer().site()] = Held<Accept>::of(accept);
+  return true;
+}
+
+}  // namespace seneschal::steward

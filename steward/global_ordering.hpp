@@ -1,0 +1,52 @@
+// ASSIGN-A-GLOBAL-ORDER: sites accept the leader site's Proposals, and a majority of sites orders them. [Steward 3.7]
+// [Steward 3.8] [Steward 3.9] [TR Fig. 7]
+#pragma once
+#include "steward/threshold_signing.hpp"
+
+namespace seneschal::steward {
+
+class GlobalOrdering {
+ public:
+  GlobalOrdering(Context& context, ThresholdSigning& signing) : context_(context), signing_(signing) {}
+
+  /// A Proposal without its batch: our own site's, just combined or passed on by a neighbour.
+  std::optional<Reject> on_proposal(Instant now, const Verified<Proposal>& message, Effects& fx);
+  std::optional<Reject> on_carrier(Instant now, const Verified<ProposalCarrier>& message, Effects& fx);
+  std::optional<Reject> on_accept(Instant now, const Verified<Accept>& message, Effects& fx);
+  std::optional<Reject> on_relayed_accept(Instant now, const Verified<RelayedAccept>& message, Effects& fx);
+  /// An order certificate with its batch: final, whatever view this server is in.
+  std::optional<Reject> on_ordered_entry(const Verified<OrderedEntry>& message, Effects& fx);
+
+  void on_tick(Instant now, Effects& fx);
+  /// Sends the Proposal and its batch to servers of our site that may lack it.
+  void supply(const Purpose& what, const std::vector<ServerIndex>& servers, Effects& fx);
+  /// True while a Proposal or Accept is known that is not ordered.
+  bool busy() const;
+
+  /// From the log. [Steward 8]
+  void restore_accepted(Instant now, const AcceptedRecord& record, Effects& fx);
+  bool restore_ordered(const OrderedEntry& entry);
+
+ private:
+  std::optional<Reject> take_proposal(Instant now, const Held<Proposal>& proposal, const HeldBatch& batch,
+                                      Effects& fx);
+  std::optional<Reject> check_site(const Principal& signer, GlobalView gv) const;
+  std::optional<Reject> take_accept(Instant now, Held<Accept> accept, Effects& fx);
+  bool valid_certificate(const OrderedEntry& entry) const;
+  void signed_event(const Digest& content, const Principal& site, Seq seq, GlobalView gv, LocalView lv,
+                    Effects& fx) const;
+  void agree_accept(Instant now, const Entry& entry, Ticket after, Effects& fx);
+  void send_proposal(const Entry& entry, Effects& fx);
+  void send_accept(const Held<Accept>& accept, Effects& fx);
+  void try_order(Seq seq, Entry& entry, Effects& fx);
+  void retry_proposal(const Entry& entry, Effects& fx);
+  void retry_accept(const Entry& entry, Effects& fx);
+  /// The next f+1 servers of `site`, in turn.
+  std::vector<Destination> some_of(SiteId site, std::uint32_t round) const;
+  ProposalCarrier carrier(const Entry& entry, bool relay) const;
+
+  Context& context_;
+  ThresholdSigning& signing_;
+};
+
+}  // namespace seneschal::steward

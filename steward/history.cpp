@@ -1,0 +1,31 @@
+#include "steward/history.hpp"
+
+namespace seneschal::steward {
+
+void History::advance() {
+  ++aru_;
+  Entry& entry = entries_.at(aru_);
+  CHECK(entry.order && entry.batch);
+  // An ordered entry is final: what led to it is of no more use. [Steward 5]
+  entry.pre_prepare = {};
+  entry.prepares.clear();
+  entry.certificate.reset();
+  entry.local_retry.stop();
+  entry.wide_retry.stop();
+  bytes_ += replication::encoded_size(*entry.batch.batch);
+  while (!entries_.empty() && entries_.begin()->first < aru_ &&
+         (entries_.begin()->first.value + kept_ <= aru_.value || bytes_ > kept_bytes_)) {
+    bytes_ -= replication::encoded_size(*entries_.begin()->second.batch.batch);
+    entries_.erase(entries_.begin());
+  }
+}
+
+OrderedEntry ordered_entry(const Entry& entry) {
+  OrderedEntry message;
+  message.proposal = entry.order->proposal.embed();
+  for (const auto& [site, accept] : entry.order->accepts) message.accepts.items.push_back(accept.embed());
+  message.batch.value = *entry.batch.batch;
+  return message;
+}
+
+}  // namespace seneschal::steward

@@ -1,0 +1,151 @@
+// What a server holds for each seq: votes and certificates of its own site, proposals, accepts and order certificates
+// of all sites. Bounded: entries exist only for (aru - kept, aru + 2W].
+#pragma once
+#include "runtime/gate.hpp"
+#include "steward/messages.hpp"
+
+#include <map>
+
+namespace seneschal::steward {
+
+/// A proven signed message: the bytes that were received, and what they say.
+template <class M>
+struct Held {
+  SharedBytes sealed;
+  Principal signer;
+  std::shared_ptr<const M> body;
+
+  explicit operator bool() const { return body != nullptr; }
+  const M& operator*() const { return *body; }
+  const M* operator->() const { return body.get(); }
+  /// As a field of another message.
+  Signed<M> embed() const { return {*sealed, parse_sealed(*sealed)->header, *body}; }
+
+  static Held of(const Verified<M>& message) {
+    // Keeps the decoded message alive instead of copying it: receivers of one multicast share it.
+    auto owner = std::make_shared<const Verified<M>>(message);
+    const M* body = &owner->body();
+    return {message.bytes(), message.signer(), std::shared_ptr<const M>(std::move(owner), body)};
+  }
+  static Held of(const Signed<M>& message) {
+    return {share(message.sealed), message.signer(), std::make_shared<const M>(message.body)};
+  }
+};
+
+/// A batch with its digest.
+struct HeldBatch {
+  std::shared_ptr<const Batch> batch;
+  Digest digest;
+  explicit operator bool() const { return batch != nullptr; }
+};
+
+/// A batch inside a proven message, kept alive with it.
+template <class M>
+std::shared_ptr<const Batch> batch_of(const Verified<M>& message) {
+  auto owner = std::make_shared<const Verified<M>>(message);
+  const Batch* batch;
+  if constexpr (requires { message.body().batch.value; })
+    batch = &owner->body().batch.value;
+  else
+    batch = &owner->body().batch;
+  return {std::move(owner), batch};
+}
+
+/// PrePrepare and 2f matching Prepares of distinct other servers, all of one (gv, lv, seq). [Steward 2]
+struct PrepareCertificate {
+  Held<PrePrepare> pre_prepare;
+  std::map<ServerIndex, Held<Prepare>> prepares;
+  Digest digest;
+  GlobalView gv() const { return pre_prepare->gv; }
+  LocalView lv() const { return pre_prepare->lv; }
+};
+
+/// Proposal and M-1 matching Accepts of distinct other sites, all of one gv. Final. [Steward 2]
+struct OrderCertificate {
+  Held<Proposal> proposal;
+  std::map<SiteId, Held<Accept>> accepts;
+};
+
+/// Doubling retransmission.
+struct Retry {
+  Instant due = Instant::never();
+  std::uint32_t count = 0;
+  void start(Instant now, Duration first) {
+    due = now + first;
+    count = 0;
+  }
+  /// True if it is time; then the next time is set.
+  bool fire(Instant now, Duration first, Duration most) {
+    if (now < due) return false;
+    ++count;
+    Duration wait = count < 16 ? first * (1 << count) : most;
+    due = now + std::min(wait, most);
+    return true;
+  }
+  void stop() { due = Instant::never(); }
+};
+
+struct Entry {
+  // --- local history: only at a leader site ---
+  Held<PrePrepare> pre_prepare;  // of the current (gv, lv): adopted, or early if not `adopted`
+  Digest pre_prepare_digest;
+  bool adopted = false;                           // checked and, unless this server sent it, answered with a Prepare
+  std::map<ServerIndex, Held<Prepare>> prepares;  // one per server, of the current (gv, lv)
+  std::optional<PrepareCertificate> certificate;  // the highest (gv, lv), kept until ordered [Steward 5]
+  Instant pre_prepared_at;
+  Retry local_retry;
+
+  // --- global history ---
+  Held<Proposal> proposal;                 // highest gv
+  HeldBatch batch;                         // of `proposal`, or of `order`
+  std::map<SiteId, Held<Accept>> accepts;  // one per site, highest gv; may come before the proposal
+  std::optional<OrderCertificate> order;
+  Retry wide_retry;
+  Instant relayed_at{std::numeric_limits<std::int64_t>::min() / 2};
+  Instant answered_at{std::numeric_limits<std::int64_t>::min() / 2};
+};
+
+/// An ordered entry with its certificate, ready to be sent. The entry must be ordered and have its batch.
+OrderedEntry ordered_entry(const Entry& entry);
+
+class History {
+ public:
+  History(std::uint64_t window, std::uint64_t kept, std::size_t kept_bytes)
+      : window_(window), kept_(kept), kept_bytes_(kept_bytes) {}
+
+  /// Highest seq with nothing missing at or below it; all of it is executed.
+  Seq aru() const { return aru_; }
+  std::uint64_t window() const { return window_; }
+  bool in_window(Seq seq) const { return seq > aru_ && seq.value <= aru_.value + window_; }
+  /// Where early messages are kept, and Proposals accepted. [Steward 3.8]
+  bool in_reach(Seq seq) const { return seq > aru_ && seq.value <= aru_.value + 2 * window_; }
+
+  /// The entry of `seq`, made if it is within reach; null otherwise.
+  Entry* at(Seq seq) {
+    auto it = entries_.find(seq);
+    if (it != entries_.end()) return &it->second;
+    return in_reach(seq) ? &entries_[seq] : nullptr;
+  }
+  const Entry* find(Seq seq) const {
+    auto it = entries_.find(seq);
+    return it == entries_.end() ? nullptr : &it->second;
+  }
+  /// Entries above the ARU, ascending.
+  auto open() { return std::ranges::subrange(entries_.upper_bound(aru_), entries_.end()); }
+  auto open() const { return std::ranges::subrange(entries_.upper_bound(aru_), entries_.end()); }
+
+  /// The entry after the ARU was executed. Drops what is too old to keep.
+  void advance();
+  std::size_t size() const { return entries_.size(); }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  std::uint64_t window_;
+  std::uint64_t kept_;
+  std::size_t kept_bytes_;
+  std::size_t bytes_ = 0;  // of batches at or below the ARU
+  Seq aru_;
+  std::map<Seq, Entry> entries_;
+};
+
+}  // namespace seneschal::steward

@@ -1,0 +1,69 @@
+// What a server writes to its log, so that a restart contradicts nothing it ever said. [Steward 8]
+#pragma once
+#include "steward/messages.hpp"
+
+namespace seneschal::steward {
+
+/// Never again below `gv`.
+struct PromiseRecord {
+  GlobalView gv;
+  auto fields() { return std::tie(gv); }
+  bool operator==(const PromiseRecord&) const = default;
+};
+/// The local view entered or asked for.
+struct LocalViewRecord {
+  LocalView lv;
+  auto fields() { return std::tie(lv); }
+  bool operator==(const LocalViewRecord&) const = default;
+};
+/// A PrePrepare this server is about to send. Sealing it again gives the same bytes.
+struct ProposedRecord {
+  Vouched<PrePrepare> pre_prepare;
+  auto fields() { return std::tie(pre_prepare); }
+  bool operator==(const ProposedRecord&) const = default;
+};
+/// A PrePrepare this server is about to answer with its Prepare: vote and batch in one.
+struct PreparedRecord {
+  Vouched<Signed<PrePrepare>> pre_prepare;
+  auto fields() { return std::tie(pre_prepare); }
+  bool operator==(const PreparedRecord&) const = default;
+};
+/// A prepare certificate; its PrePrepare is in an earlier record. The Proposal share that follows is determined by
+/// it.
+struct CertificateRecord {
+  GlobalView gv;
+  LocalView lv;
+  Seq seq;
+  Digest digest;
+  List<Signed<Prepare>, kMaxServersPerSite> prepares;
+  auto fields() { return std::tie(gv, lv, seq, digest, prepares); }
+  bool operator==(const CertificateRecord&) const = default;
+};
+/// A Proposal this server is about to share an Accept for.
+struct AcceptedRecord {
+  Signed<Proposal> proposal;
+  Vouched<Batch> batch;
+  auto fields() { return std::tie(proposal, batch); }
+  bool operator==(const AcceptedRecord&) const = default;
+};
+/// An order certificate with its batch.
+struct OrderedRecord {
+  Vouched<OrderedEntry> entry;
+  auto fields() { return std::tie(entry); }
+  bool operator==(const OrderedRecord&) const = default;
+};
+
+struct LogRecord {
+  static constexpr std::uint8_t kVersion = 1;
+  std::uint8_t version = kVersion;
+  std::variant<PromiseRecord, LocalViewRecord, ProposedRecord, PreparedRecord, CertificateRecord, AcceptedRecord,
+               OrderedRecord>
+      what;
+  auto fields() { return std::tie(version, what); }
+  bool operator==(const LogRecord&) const = default;
+};
+
+/// Refuses records that were not written by this version of the program.
+std::expected<LogRecord, Reject> decode_record(Span bytes);
+
+}  // namespace seneschal::steward

@@ -1,0 +1,274 @@
+#include "steward/sequencing.hpp"
+
+namespace seneschal::steward {
+
+Sequencing::Sequencing(Context& context, ThresholdSigning& signing)
+    : context_(context),
+      signing_(signing),
+      pool_(std::max<std::size_t>(context.membership.clients.size(), 1)),
+      rule_(context.settings.batch_gap_max) {}
+
+std::optional<Reject> Sequencing::submit(Instant now, const Signed<Update>& update) {
+  if (!context_.views.at_leader_site() || !context_.views.is_representative()) return Reject::NotRepresentative;
+  ClientId client = update.signer().client();
+  if (context_.execution.clients().executed(client, update.body.timestamp)) return Reject::AlreadyExecuted;
+  if (assigned_.contains({client, update.body.timestamp})) return Reject::Duplicate;
+  auto refused = pool_.add(update);
+  if (!refused) rule_.update_arrived(now);
+  return refused;
+}
+
+Instant Sequencing::deadline() const {
+  return pool_.empty() || blocked_ ? Instant::never() : rule_.ready_at();
+}
+
+void Sequencing::propose(Instant now, Effects& fx) {
+  const Views& views = context_.views;
+  blocked_ = !views.at_leader_site() || !views.is_representative() || !views.constrained() || !views.participating();
+  if (blocked_) return;
+  // Entries in flight between sites, up to W, never delay a cut; one that this site has not signed yet does.
+  while (!pool_.empty() && now >= rule_.ready_at()) {
+    Seq seq = std::max(last_assigned_, context_.history.aru()).next();
+    while (views.fixed(seq) || (context_.history.find(seq) != nullptr && context_.history.find(seq)->proposal)) ++seq;
+    blocked_ = !context_.history.in_window(seq);
+    if (blocked_) return;
+    Batch batch = pool_.take(context_.settings.batch_max, context_.settings.batch_max_bytes);
+    last_assigned_ = seq;
+    rule_.cut(now, seq);
+    send_pre_prepare(now, {views.global(), views.local(), seq, std::move(batch)}, fx);
+  }
+}
+
+// [Steward 3.4] persisted before it is sent; it counts here, too, only when it comes back signed.
+void Sequencing::send_pre_prepare(Instant, PrePrepare m, Effects& fx) {
+  Ticket saved = context_.save(ProposedRecord{{m}}, fx);
+  fx.event({.kind = EventKind::Prepared,
+            .seq = m.seq,
+            .view = m.gv.value,
+            .sub_view = m.lv.value,
+            .digest = digest_of(m.batch),
+            .state = {},
+            .who = Principal::of(context_.self),
+            .timestamp = {}});
+  fx.send(Destination::to(context_.self.site), m, {.after = saved, .loopback = true});
+}
+
+std::optional<Reject> Sequencing::on_pre_prepare(Instant now, const Verified<PrePrepare>& message, Effects& fx) {
+  const PrePrepare& m = message.body();
+  const Views& views = context_.views;
+  if (!context_.is_local(message.signer())) return Reject::WrongSite;
+  if (!views.at_leader_site()) return Reject::NotLeaderSite;
+  if (!views.current(m.gv, m.lv)) return Reject::WrongView;
+  if (message.signer().server() != views.representative()) return Reject::NotRepresentative;
+  if (m.seq <= context_.history.aru()) {
+    Entry* entry = context_.history.at(m.seq);
+    return entry == nullptr
+               ? Reject::Superseded
+               : answer_with_entry(now, message.signer().server(), *entry, fx).value_or(Reject::Superseded);
+  }
+  if (!context_.history.in_reach(m.seq)) return Reject::OutsideWindow;
+  context_.hear(m.seq);
+  Entry& entry = *context_.history.at(m.seq);
+  if (entry.pre_prepare && views.current(entry.pre_prepare->gv, entry.pre_prepare->lv)) {
+    if (entry.pre_prepare_digest == digest_of(m.batch)) return duplicate(now, m, entry, fx);
+    fx.accuse(message.signer(), "two PrePrepares for one (gv, lv, seq)", {entry.pre_prepare.sealed, message.bytes()});
+    return Reject::Equivocation;
+  }
+  Digest digest = digest_of(m.batch);
+  if (auto refused = check(m, entry, digest)) return refused;
+  entry.pre_prepare = Held<PrePrepare>::of(message);
+  entry.pre_prepare_digest = digest;
+  entry.pre_prepared_at = now;
+  entry.adopted = false;
+  // Ahead of our window, not of the representative's: it is kept until our ARU follows.
+  if (!context_.history.in_window(m.seq)) return Reject::OutsideWindow;
+  adopt(now, entry, fx);
+  return std::nullopt;
+}
+
+// Everything that [Steward 3.4] demands except the window.
+std::optional<Reject> Sequencing::check(const PrePrepare& m, const Entry& entry, const Digest& digest) const {
+  const Views& views = context_.views;
+  if (!views.constrained()) return Reject::NotConstrained;
+  if (entry.order && entry.order->proposal->digest != digest) return Reject::Conflict;
+  if (entry.proposal && entry.proposal->gv == m.gv && entry.proposal->digest != digest) return Reject::Conflict;
+  for (const auto& update : m.batch.updates)
+    if (update.header.auth != AuthKind::Signature) return Reject::Malformed;  // a MAC convinces no other server
+  if (auto fixed = views.fixed(m.seq)) return *fixed == digest ? std::nullopt : std::optional(Reject::Constrained);
+  if (m.batch.updates.empty()) return Reject::EmptyBatch;
+  if (m.batch.updates.size() > context_.settings.batch_max) return Reject::TooLong;
+  if (m.batch.updates.size() > 1 && replication::encoded_size(m.batch) > context_.settings.batch_max_bytes)
+    return Reject::TooLong;
+  return check_updates(m);
+}
+
+std::optional<Reject> Sequencing::check_updates(const PrePrepare& m) const {
+  std::set<std::pair<ClientId, Timestamp>> seen;
+  for (const auto& update : m.batch.updates) {
+    std::pair key{update.signer().client(), update.body.timestamp};
+    if (!seen.insert(key).second) return Reject::RepeatedUpdate;
+    if (auto it = assigned_.find(key); it != assigned_.end() && it->second != m.seq) return Reject::RepeatedUpdate;
+    // A correct representative has executed everything up to seq - W, and never offers what was executed there. What
+    // was executed since then it may not know: execution will skip it.
+    const auto* last = context_.execution.clients().find(key.first);
+    if (last != nullptr && last->timestamp >= key.second && last->seq.value + context_.settings.window <= m.seq.value)
+      return Reject::AlreadyExecuted;
+  }
+  return std::nullopt;
+}
+
+void Sequencing::adopt(Instant now, Entry& entry, Effects& fx) {
+  const PrePrepare& m = *entry.pre_prepare;
+  entry.adopted = true;
+  for (const auto& update : m.batch.updates)
+    assigned_.emplace(std::pair{update.signer().client(), update.body.timestamp}, m.seq);
+  entry.local_retry.start(now, context_.settings.retransmit_local);
+  if (!entry.batch) entry.batch = {{entry.pre_prepare.body, &m.batch}, entry.pre_prepare_digest};
+  if (entry.pre_prepare.signer != Principal::of(context_.self) && context_.views.participating()) {
+    Ticket saved = context_.save(PreparedRecord{{entry.pre_prepare.embed()}}, fx);
+    fx.event({.kind = EventKind::Prepared,
+              .seq = m.seq,
+              .view = m.gv.value,
+              .sub_view = m.lv.value,
+              .digest = entry.pre_prepare_digest,
+              .state = {},
+              .who = Principal::of(context_.self),
+              .timestamp = {}});
+    fx.send(Destination::to(context_.self.site), Prepare{m.gv, m.lv, m.seq, entry.pre_prepare_digest},
+            {.after = saved, .loopback = true});
+  }
+  complete_certificate(now, m.seq, entry, fx);
+}
+
+std::optional<Reject> Sequencing::answer_with_entry(Instant now, ServerId to, Entry& entry, Effects& fx) {
+  if (!entry.order || !entry.batch || to == context_.self) return std::nullopt;
+  if (now - entry.answered_at < context_.settings.reconcile_spacing) return std::nullopt;
+  entry.answered_at = now;
+  fx.send(Destination::to(to), ordered_entry(entry), {.auth = AuthKind::Bare});
+  return std::nullopt;
+}
+
+// The representative sends it again because it misses Prepares or shares: ours may have been lost. [Steward 7]
+std::optional<Reject> Sequencing::duplicate(Instant now, const PrePrepare& m, Entry& entry, Effects& fx) {
+  if (!entry.adopted || entry.pre_prepare.signer == Principal::of(context_.self)) return Reject::Duplicate;
+  if (now - entry.answered_at < context_.settings.reconcile_spacing) return Reject::Duplicate;
+  entry.answered_at = now;
+  Destination to = Destination::to(context_.views.representative());
+  if (entry.proposal && entry.proposal->gv == m.gv) {
+    fx.forward(to, entry.proposal.sealed);
+  } else if (auto own = entry.prepares.find(context_.self.index); own != entry.prepares.end()) {
+    fx.forward(to, own->second.sealed);
+  }
+  return Reject::Duplicate;
+}
+
+std::optional<Reject> Sequencing::on_prepare(Instant now, const Verified<Prepare>& message, Effects& fx) {
+  const Prepare& m = message.body();
+  const Views& views = context_.views;
+  if (!context_.is_local(message.signer())) return Reject::WrongSite;
+  if (!views.at_leader_site()) return Reject::NotLeaderSite;
+  if (!views.current(m.gv, m.lv)) return Reject::WrongView;
+  ServerId sender = message.signer().server();
+  if (sender == views.representative()) return Reject::WrongSenderKind;  // its PrePrepare is its vote
+  Entry* entry = context_.history.at(m.seq);
+  if (entry == nullptr) return m.seq <= context_.history.aru() ? Reject::Superseded : Reject::OutsideWindow;
+  if (m.seq <= context_.history.aru()) return Reject::Superseded;
+  auto it = entry->prepares.find(sender.index);
+  if (it != entry->prepares.end() && views.current(it->second->gv, it->second->lv)) {
+    if (it->second->digest != m.digest) {
+      fx.accuse(message.signer(), "two Prepares for one (gv, lv, seq)", {it->second.sealed, message.bytes()});
+      return Reject::Equivocation;
+    }
+    // It goes on preparing because it has not seen the site's signature. [Steward 7]
+    if (entry->proposal && entry->proposal->gv == m.gv && sender != context_.self &&
+        now - entry->answered_at >= context_.settings.reconcile_spacing) {
+      entry->answered_at = now;
+      fx.forward(Destination::to(sender), entry->proposal.sealed);
+    }
+    return Reject::Duplicate;
+  }
+  entry->prepares[sender.index] = Held<Prepare>::of(message);  // also before the PrePrepare: no order is promised
+  complete_certificate(now, m.seq, *entry, fx);
+  return std::nullopt;
+}
+
+void Sequencing::complete_certificate(Instant now, Seq seq, Entry& entry, Effects& fx) {
+  const Views& views = context_.views;
+  if (!entry.pre_prepare || !entry.adopted || !views.current(entry.pre_prepare->gv, entry.pre_prepare->lv)) return;
+  if (entry.certificate && views.current(entry.certificate->gv(), entry.certificate->lv())) return;
+  std::map<ServerIndex, Held<Prepare>> matching;
+  for (const auto& [server, prepare] : entry.prepares)
+    if (views.current(prepare->gv, prepare->lv) && prepare->digest == entry.pre_prepare_digest &&
+        matching.size() < 2u * context_.own().faults)
+      matching.emplace(server, prepare);
+  if (matching.size() < 2u * context_.own().faults) return;
+
+  CertificateRecord record{views.global(), views.local(), seq, entry.pre_prepare_digest, {}};
+  for (const auto& [server, prepare] : matching) record.prepares.items.push_back(prepare.embed());
+  entry.certificate = PrepareCertificate{entry.pre_prepare, std::move(matching), entry.pre_prepare_digest};
+  Ticket saved = context_.save(std::move(record), fx);
+  // [Steward 3.5] shared only while (gv, lv) is current; in the state before the share job starts
+  if (!views.participating() || (entry.proposal && entry.proposal->gv == views.global())) return;
+  Proposal proposal{views.global(), views.local(), seq, entry.pre_prepare_digest};
+  signing_.agree(now, {Proposal::kType, proposal.gv, proposal.lv, seq},
+                 share(site_message(context_.membership, context_.self.site, proposal)), saved, fx);
+}
+
+void Sequencing::executed(Instant now, const std::vector<ClientId>& clients, Effects& fx) {
+  Seq aru = context_.history.aru();
+  rule_.signed_by_site(now, aru);
+  for (ClientId client : clients)
+    if (const auto* last = context_.execution.clients().find(client)) pool_.discharge(client, last->timestamp);
+  if (assigned_.size() > 0)
+    std::erase_if(assigned_, [&](const auto& a) { return a.second.value + context_.settings.window <= aru.value; });
+  Entry* next = nullptr;
+  Seq edge(aru.value + context_.settings.window);
+  if (context_.history.find(edge) != nullptr) next = context_.history.at(edge);
+  if (next == nullptr || !next->pre_prepare || next->adopted || next->order) return;
+  if (!context_.views.current(next->pre_prepare->gv, next->pre_prepare->lv)) return;
+  if (auto refused = check(*next->pre_prepare, *next, next->pre_prepare_digest))
+    fx.reject(*refused);
+  else
+    adopt(now, *next, fx);
+}
+
+void Sequencing::on_tick(Instant now, Effects& fx) {
+  if (!context_.views.at_leader_site() || !context_.views.participating()) return;
+  Duration first = std::max(context_.settings.retransmit_local, 4 * rule_.signing_time());
+  for (auto& [seq, entry] : context_.history.open()) {
+    if (!entry.adopted || entry.order || !context_.views.current(entry.pre_prepare->gv, entry.pre_prepare->lv))
+      continue;
+    if (entry.proposal && entry.proposal->gv == context_.views.global()) continue;  // the site has signed
+    if (!entry.local_retry.fire(now, first, context_.settings.retransmit_max)) continue;
+    if (context_.views.is_representative()) {
+      fx.forward(Destination::to(context_.self.site), entry.pre_prepare.sealed);
+    } else if (auto own = entry.prepares.find(context_.self.index); own != entry.prepares.end()) {
+      // First the representative alone: it answers with the signed Proposal if there is one.
+      bool alone = entry.local_retry.count == 1;
+      fx.forward(alone ? Destination::to(context_.views.representative()) : Destination::to(context_.self.site),
+                 own->second.sealed);
+    }
+  }
+}
+
+void Sequencing::restore_proposed(const PrePrepare& pre_prepare) {
+  last_assigned_ = std::max(last_assigned_, pre_prepare.seq);
+  if (context_.views.current(pre_prepare.gv, pre_prepare.lv)) restored_[pre_prepare.seq] = pre_prepare;
+}
+
+void Sequencing::restore_prepared(const Signed<PrePrepare>& pre_prepare) {
+  Entry* entry = context_.history.at(pre_prepare.body.seq);
+  if (entry == nullptr || !context_.views.current(pre_prepare.body.gv, pre_prepare.body.lv)) return;
+  entry->pre_prepare = Held<PrePrepare>::of(pre_prepare);
+  entry->pre_prepare_digest = digest_of(pre_prepare.body.batch);
+}
+
+void Sequencing::resume(Instant now, Effects& fx) {
+  for (auto& [seq, pre_prepare] : restored_)
+    if (context_.history.in_window(seq)) send_pre_prepare(now, std::move(pre_prepare), fx);
+  restored_.clear();
+  for (auto& [seq, entry] : context_.history.open())
+    if (entry.pre_prepare && !entry.adopted && context_.history.in_window(seq)) adopt(now, entry, fx);
+}
+
+}  // namespace seneschal::steward

@@ -1,0 +1,60 @@
+// ASSIGN-SEQUENCE: the leader site agrees on the batch of each seq. [Steward 3.4] [Steward 3.5] [TR Fig. 6]
+#pragma once
+#include "steward/batching.hpp"
+#include "steward/threshold_signing.hpp"
+
+namespace seneschal::steward {
+
+class Sequencing {
+ public:
+  Sequencing(Context& context, ThresholdSigning& signing);
+
+  /// An update for the representative to order. Refusals: AlreadyExecuted, Duplicate, Overloaded, NotRepresentative.
+  std::optional<Reject> submit(Instant now, const Signed<Update>& update);
+  /// Representative: cuts as many batches as the rule and the window allow.
+  void propose(Instant now, Effects& fx);
+
+  std::optional<Reject> on_pre_prepare(Instant now, const Verified<PrePrepare>& message, Effects& fx);
+  std::optional<Reject> on_prepare(Instant now, const Verified<Prepare>& message, Effects& fx);
+
+  /// The site signed the Proposal of `seq`.
+  void proposal_signed(Instant now, Seq seq) { rule_.signed_by_site(now, seq); }
+  /// The entry at the ARU was executed: `clients` had updates in it. PrePrepares that were ahead of the window may
+  /// fit now.
+  void executed(Instant now, const std::vector<ClientId>& clients, Effects& fx);
+  void on_tick(Instant now, Effects& fx);
+
+  /// When `propose` may have something to do.
+  Instant deadline() const;
+  bool busy() const { return !pool_.empty() || rule_.unsigned_count() != 0; }
+  std::size_t waiting() const { return pool_.size(); }
+  const BatchRule& rule() const { return rule_; }
+
+  /// From the log: a PrePrepare this representative sent, a vote this server gave. [Steward 8]
+  void restore_proposed(const PrePrepare& pre_prepare);
+  void restore_prepared(const Signed<PrePrepare>& pre_prepare);
+  /// Sends the restored PrePrepares again, never others for their seqs.
+  void resume(Instant now, Effects& fx);
+
+ private:
+  std::optional<Reject> check(const PrePrepare& m, const Entry& entry, const Digest& digest) const;
+  std::optional<Reject> check_updates(const PrePrepare& m) const;
+  void adopt(Instant now, Entry& entry, Effects& fx);
+  std::optional<Reject> duplicate(Instant now, const PrePrepare& m, Entry& entry, Effects& fx);
+  void send_pre_prepare(Instant now, PrePrepare m, Effects& fx);
+  void complete_certificate(Instant now, Seq seq, Entry& entry, Effects& fx);
+  std::optional<Reject> answer_with_entry(Instant now, ServerId to, Entry& entry, Effects& fx);
+
+  Context& context_;
+  ThresholdSigning& signing_;
+  replication::PendingUpdates pool_;
+  BatchRule rule_;
+  Seq last_assigned_;
+  bool blocked_ =
+      true;  // no batch can be cut until something else happens: the window is full, or this is not our task
+  /// (client, timestamp) to seq, of all PrePrepares of this view above aru - W: nothing is put into two of them.
+  std::map<std::pair<ClientId, Timestamp>, Seq> assigned_;
+  std::map<Seq, PrePrepare> restored_;
+};
+
+}  // namespace seneschal::steward

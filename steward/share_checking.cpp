@@ -1,0 +1,108 @@
+// The other half of THRESHOLD-SIGN: what happens when a combination fails. Shares are judged by their proofs only,
+// never by interpolation: two colluders could make an honest server look guilty. [Steward 3.6]
+//
+// DEVIATION(TR Fig. 5): shares carry no proof unless one is asked for, so a share without one is set aside, not
+// blamed.
+#include "steward/threshold_signing.hpp"
+
+namespace seneschal::steward {
+
+void ThresholdSigning::combination_failed(Instant now, const Digest& content, Instance& instance, Effects& fx) {
+  bool first = !instance.failed;
+  instance.failed = true;
+  ++instance.rounds;
+  if (!first) return;  // only proven shares were combined: the next proof tries again
+  instance.proofs_due = now + share_timeout();
+  for (auto& [server, held] : instance.shares) {
+    if (held.standing != Standing::Unproven) continue;
+    if (held.message && !held.message->body().proof.value.empty()) {
+      Verified<SigShare> message = *held.message;
+      check_proof(content, instance, server, message, fx);
+    } else {
+      request(content, instance, server, fx);
+    }
+  }
+  // The others' shares are needed as well: at least one of those at hand is bad.
+  for (std::uint16_t i = 0; i < context_.own().servers; ++i) {
+    ServerIndex server(i);
+    if (server != self() && !instance.shares.contains(server) && !blamed_.contains(server))
+      request(content, instance, server, fx);
+  }
+  if (!instance.shares.contains(self())) {
+    instance.asked.insert(self());
+    start_sharing(content, instance, fx);
+  }
+}
+
+void ThresholdSigning::check_proof(const Digest& content, Instance& instance, ServerIndex server,
+                                   const Verified<SigShare>& message, Effects& fx) {
+  HeldShare& held = instance.shares[server];
+  held.standing = Standing::Checking;
+  CheckSharesJob job{
+      context_.self.site, instance.message, {{server, message.body().share.value, message.body().proof.value}}};
+  pending_[fx.run(std::move(job))] = {
+      Work::Check, content, server, std::make_shared<const Verified<SigShare>>(message), {}};
+}
+
+void ThresholdSigning::share_checked(Instant, const Pending& pending, bool good, Effects& fx) {
+  Instance& instance = instances_.at(pending.content);
+  if (instance.sealed) return;
+  const Verified<SigShare>& message = *pending.share;
+  if (good) {
+    HeldShare& held = instance.shares[pending.server];
+    // The first share may have been another one: whoever sends a bad one and then a good one is only demoted.
+    if (held.share != message.body().share.value && choice_.missed(pending.server)) announce(fx);
+    held.share = message.body().share.value;
+    held.message = message;
+    held.standing = Standing::Proven;
+    return try_combine(pending.content, instance, fx);
+  }
+  if (blamed_.contains(pending.server)) return;
+  fx.send(Destination::to(context_.self.site), CorruptedServer{message.embed(), {*instance.message}});
+  blame(pending.server, message.bytes(), fx);
+}
+
+void ThresholdSigning::blame(ServerIndex server, const SharedBytes& evidence, Effects& fx) {
+  if (!blamed_.insert(server).second) return;
+  fx.accuse(Principal::of(context_.local(server)), "bad share of a site signature", {evidence});
+  for (auto& [content, instance] : instances_) {
+    instance.shares.erase(server);
+    instance.asked.erase(server);
+  }
+  if (choice_.exclude(server) && collector()) announce(fx);
+}
+
+std::optional<Reject> ThresholdSigning::on_corrupted(const Verified<CorruptedServer>& message, Effects& fx) {
+  if (!context_.is_local(message.signer())) return Reject::WrongSite;
+  const CorruptedServer& m = message.body();
+  const Principal& accused = m.share.signer();
+  if (!context_.is_local(accused)) return Reject::WrongSite;
+  ServerIndex accuser = message.signer().server().index;
+  // A false accusation costs its maker the right to make others; a check costs as much as a share.
+  if (false_accusers_.contains(accuser)) return Reject::BadShare;
+  if (blamed_.contains(accused.server().index)) return Reject::Duplicate;
+  if (m.share.body.proof.value.empty()) return Reject::BadShare;  // no proof was asked for: no evidence
+  if (content_of(m.message.value) != m.share.body.content) return Reject::Malformed;
+  if (!evidence_from_.insert(accuser).second) return Reject::Overloaded;
+  SharedBytes bytes = share(m.message.value);
+  CheckSharesJob job{
+      context_.self.site, bytes, {{accused.server().index, m.share.body.share.value, m.share.body.proof.value}}};
+  pending_[fx.run(std::move(job))] = {Work::CheckEvidence,
+                                      m.share.body.content,
+                                      accused.server().index,
+                                      {},
+                                      std::make_shared<const Verified<CorruptedServer>>(message)};
+  return std::nullopt;
+}
+
+void ThresholdSigning::evidence_checked(const Pending& pending, bool good, Effects& fx) {
+  const Verified<CorruptedServer>& evidence = *pending.evidence;
+  ServerIndex accuser = evidence.signer().server().index;
+  evidence_from_.erase(accuser);
+  if (!good) return blame(pending.server, share(evidence.body().share.sealed), fx);
+  // An honest server accuses only after the same check: this accusation convicts its maker.
+  false_accusers_.insert(accuser);
+  fx.accuse(evidence.signer(), "false accusation", {evidence.bytes()});
+}
+
+}  // namespace seneschal::steward

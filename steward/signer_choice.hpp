@@ -1,0 +1,48 @@
+// Whom a collector asks for shares: its q best responders. [Steward 3.6]
+#pragma once
+#include "base/time.hpp"
+#include "runtime/membership.hpp"
+
+#include <optional>
+#include <set>
+#include <tuple>
+
+namespace seneschal::steward {
+
+class SignerChoice {
+ public:
+  SignerChoice(const SiteInfo& site, ServerIndex self) : site_(site), self_(self), seats_(site.servers) {}
+
+  /// The set that every server assumes before the representative of a view has announced another.
+  static std::set<ServerIndex> initial(const SiteInfo& site, ServerIndex representative);
+
+  /// A new representative starts from the initial set.
+  void reset(ServerIndex representative);
+  const std::set<ServerIndex>& chosen() const { return chosen_; }
+  std::uint64_t epoch() const { return epoch_; }
+
+  /// `server` answered a request `after` it was made.
+  void answered(ServerIndex server, Duration after);
+  /// `server` did not answer in time, or much later than the others. The second time in a row it loses its place;
+  /// true then, and the new set has to be announced.
+  bool missed(ServerIndex server);
+  /// `server` is provably faulty: it is never chosen again. True if the set changed.
+  bool exclude(ServerIndex server);
+
+ private:
+  struct Seat {
+    Duration usual{};
+    std::uint32_t missed_in_a_row = 0;
+    std::uint64_t demoted_at = 0;  // epoch, 0: never
+    bool excluded = false;
+  };
+  bool replace(ServerIndex server);
+
+  SiteInfo site_;
+  ServerIndex self_;
+  std::vector<Seat> seats_;
+  std::set<ServerIndex> chosen_;
+  std::uint64_t epoch_ = 0;
+};
+
+}  // namespace seneschal::steward

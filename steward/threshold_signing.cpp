@@ -1,0 +1,355 @@
+#include "steward/threshold_signing.hpp"
+
+namespace seneschal::steward {
+namespace {
+/// A share this much later than twice the median of its round counts as missed.
+constexpr Duration kSlowShareSlack = 25ms;
+constexpr Duration kResendSpacing = 50ms;
+}  // namespace
+
+ThresholdSigning::ThresholdSigning(Context& context) : context_(context), choice_(context.own(), context.self.index) {
+  choice_.reset(context_.views.representative().index);
+  announced_ = choice_.chosen();
+}
+
+ThresholdSigning::Instance* ThresholdSigning::instance_for(ServerIndex sender, const Digest& content, Seq seq) {
+  if (auto it = instances_.find(content); it != instances_.end()) return &it->second;
+  // Shares may overtake what they are about: keep them, but only as many per sender as an honest one could have. The
+  // sender's own quota fills up, nobody else's. [Steward 3.6]
+  if (!context_.history.in_reach(seq) || early_[sender] >= 4 * context_.settings.window) return nullptr;
+  ++early_[sender];
+  Instance& instance = instances_[content];
+  instance.seq = seq;
+  instance.begun_by = sender;
+  return &instance;
+}
+
+void ThresholdSigning::release_quota(Instance& instance) {
+  if (!instance.begun_by) return;
+  --early_[*instance.begun_by];
+  instance.begun_by.reset();
+}
+
+void ThresholdSigning::agree(Instant now, const Purpose& what, SharedBytes message, Ticket after, Effects& fx) {
+  Digest content = content_of(*message);
+  Instance& instance = instances_[content];
+  if (instance.message || instance.sealed) return;
+  release_quota(instance);
+  instance.message = std::move(message);
+  instance.what = what;
+  instance.seq = what.seq;
+  instance.since = now;
+  instance.to_all = !collecting();
+  instance.fallback.start(now, fallback_timeout());
+  if (collector()) {
+    instance.ask.start(now, share_timeout());
+    instance.asked = choice_.chosen();
+  } else if (collecting() && announced_.contains(self())) {
+    instance.to.insert(context_.views.representative().index);
+  }
+  if (after.value == 0) {
+    instance.durable = true;
+    start_sharing(content, instance, fx);
+  } else {
+    pending_[after] = {Work::Durable, content, {}, {}, {}};
+  }
+  try_combine(content, instance, fx);
+}
+
+// The share job starts only when what binds this server to the message is durable, and somebody wants the share.
+void ThresholdSigning::start_sharing(Digest content, Instance& instance, Effects& fx) {
+  if (!instance.durable || instance.sealed) return;
+  // [Steward 3.5] [Steward 5] nothing of a view that was left is shared any more
+  const Purpose& what = instance.what;
+  if (what.gv != context_.views.global() || (what.type == Proposal::kType && what.lv != context_.views.local()))
+    return;
+  bool own_use = (collector() && instance.asked.contains(self())) || instance.to_all;
+  if (!own_use && instance.to.empty() && instance.proof_to.empty()) return;
+  if (!instance.own_share.empty()) return distribute(content, instance, fx);
+  if (instance.sharing) return;
+  instance.sharing = true;
+  fx.event({.kind = EventKind::Shared,
+            .seq = instance.what.seq,
+            .view = instance.what.gv.value,
+            .sub_view = instance.what.lv.value,
+            .digest = content,
+            .state = {},
+            .who = Principal::of(context_.self.site),
+            .timestamp = {}});
+  pending_[fx.run(ShareJob{instance.message})] = {Work::Share, content, {}, {}, {}};
+}
+
+void ThresholdSigning::distribute(const Digest& content, Instance& instance, Effects& fx) {
+  if (instance.to_all) {
+    send_share(content, instance, {Destination::to(context_.self.site)}, false, fx);
+    instance.to_all = false;  // again when the fallback timer says so
+  } else if (!instance.to.empty()) {
+    std::vector<Destination> to;
+    for (ServerIndex i : instance.to) to.push_back(Destination::to(context_.local(i)));
+    send_share(content, instance, to, false, fx);
+  }
+  instance.to.clear();
+  give_proof(content, instance, fx);
+}
+
+void ThresholdSigning::send_share(const Digest& content, Instance& instance, const std::vector<Destination>& to,
+                                  bool proof, Effects& fx) {
+  fx.send(to, SigShare{instance.what.seq, content, {instance.own_share}, {proof ? instance.own_proof : Bytes{}}});
+}
+
+// One proof per instance, however many ask: proofs are the most expensive thing a peer can make this server do.
+void ThresholdSigning::give_proof(const Digest& content, Instance& instance, Effects& fx) {
+  if (instance.proof_to.empty()) return;
+  if (instance.own_proof.empty()) {
+    if (instance.proving) return;
+    instance.proving = true;
+    pending_[fx.run(ProveJob{instance.message})] = {Work::Prove, content, {}, {}, {}};
+    return;
+  }
+  std::vector<Destination> to;
+  for (ServerIndex i : instance.proof_to) to.push_back(Destination::to(context_.local(i)));
+  instance.proof_to.clear();
+  send_share(content, instance, to, true, fx);
+}
+
+std::optional<Reject> ThresholdSigning::on_share(Instant now, const Verified<SigShare>& message, Effects& fx) {
+  if (!context_.is_local(message.signer())) return Reject::WrongSite;
+  const SigShare& m = message.body();
+  ServerIndex sender = message.signer().server().index;
+  if (blamed_.contains(sender)) return Reject::BadShare;
+  if (m.share.value.empty()) return Reject::Malformed;
+  Instance* instance = instance_for(sender, m.content, m.seq);
+  if (instance == nullptr) return m.seq <= context_.history.aru() ? Reject::Superseded : Reject::Overloaded;
+  if (instance->sealed) {
+    // It missed the result. [Steward 7]
+    auto [last, first] = instance->resent.try_emplace(sender, now);
+    if (instance->rounds == 0 && first && now - instance->since < share_timeout()) return std::nullopt;  // just late
+    if (!first && now - last->second < kResendSpacing) return Reject::Superseded;
+    last->second = now;
+    fx.forward(Destination::to(context_.local(sender)), instance->sealed);
+    return std::nullopt;
+  }
+  auto it = instance->shares.find(sender);
+  if (it != instance->shares.end()) {
+    bool wanted = instance->failed && !m.proof.value.empty() && it->second.standing != Standing::Proven &&
+                  it->second.standing != Standing::Checking;
+    if (!wanted) return Reject::Duplicate;
+    check_proof(m.content, *instance, sender, message, fx);
+    return std::nullopt;
+  }
+  HeldShare& held = instance->shares[sender];
+  held = {m.share.value, message, Standing::Unproven, now};
+  if (instance->failed && !m.proof.value.empty()) check_proof(m.content, *instance, sender, message, fx);
+  if (instance->failed && m.proof.value.empty()) request(m.content, *instance, sender, fx);
+  try_combine(m.content, *instance, fx);
+  return std::nullopt;
+}
+
+std::optional<Reject> ThresholdSigning::on_request(Instant now, const Verified<ShareRequest>& message, Effects& fx) {
+  if (!context_.is_local(message.signer())) return Reject::WrongSite;
+  const ShareRequest& m = message.body();
+  ServerIndex sender = message.signer().server().index;
+  if (blamed_.contains(sender)) return Reject::BadShare;
+  Instance* instance = instance_for(sender, m.content, m.seq);
+  if (instance == nullptr) return m.seq <= context_.history.aru() ? Reject::Superseded : Reject::Overloaded;
+  if (instance->sealed) {
+    auto [last, first] = instance->resent.try_emplace(sender, now);
+    if (!first && now - last->second < kResendSpacing) return Reject::Duplicate;
+    last->second = now;
+    fx.forward(Destination::to(context_.local(sender)), instance->sealed);
+    return std::nullopt;
+  }
+  (m.prove ? instance->proof_to : instance->to).insert(sender);
+  if (instance->message) start_sharing(m.content, *instance, fx);
+  return std::nullopt;
+}
+
+std::optional<Reject> ThresholdSigning::on_signer_set(Instant, const Verified<SignerSet>& message, Effects& fx) {
+  if (!context_.is_local(message.signer())) return Reject::WrongSite;
+  const SignerSet& m = message.body();
+  if (m.lv != context_.views.local()) return Reject::WrongView;
+  if (message.signer().server() != context_.views.representative()) return Reject::NotRepresentative;
+  if (m.epoch <= announced_epoch_) return Reject::Superseded;
+  if (m.signers.size() != context_.own().quorum()) return Reject::Malformed;
+  for (ServerIndex i : m.signers)
+    if (i.value >= context_.own().servers) return Reject::Malformed;
+  announced_epoch_ = m.epoch;
+  announced_ = {m.signers.begin(), m.signers.end()};
+  if (!announced_.contains(self())) return std::nullopt;
+  for (auto& [content, instance] : instances_) {
+    if (!instance.message || instance.sealed || !instance.own_share.empty() || instance.sharing) continue;
+    instance.to.insert(context_.views.representative().index);
+    start_sharing(content, instance, fx);
+  }
+  return std::nullopt;
+}
+
+void ThresholdSigning::try_combine(const Digest& content, Instance& instance, Effects& fx) {
+  if (!instance.message || instance.sealed || instance.combining) return;
+  std::vector<OwnedShare> shares;
+  for (const auto& [server, held] : instance.shares) {
+    if (held.standing == Standing::SetAside || blamed_.contains(server)) continue;
+    if (instance.failed && held.standing != Standing::Proven) continue;
+    shares.push_back({server, held.share, {}});
+    if (shares.size() == context_.own().quorum()) break;
+  }
+  if (shares.size() < context_.own().quorum()) return;
+  instance.combining = true;
+  pending_[fx.run(CombineJob{context_.self.site, instance.message, std::move(shares)})] = {
+      Work::Combine, content, {}, {}, {}};
+}
+
+bool ThresholdSigning::on_done(Instant now, Ticket ticket, const JobResult& result, Effects& fx) {
+  auto it = pending_.find(ticket);
+  if (it == pending_.end()) return false;
+  Pending pending = std::move(it->second);
+  pending_.erase(it);
+  if (pending.work == Work::CheckEvidence) {
+    if (auto* checked = std::get_if<CheckSharesResult>(&result)) evidence_checked(pending, checked->good.at(0), fx);
+    return true;
+  }
+  auto found = instances_.find(pending.content);
+  if (found == instances_.end()) return true;  // ordered in the meantime
+  Instance& instance = found->second;
+  if (pending.work == Work::Check) {
+    if (auto* checked = std::get_if<CheckSharesResult>(&result)) share_checked(now, pending, checked->good.at(0), fx);
+    return true;
+  }
+  if (instance.sealed) return true;
+  if (pending.work == Work::Durable) {
+    instance.durable = true;
+    start_sharing(pending.content, instance, fx);
+  } else if (auto* made = std::get_if<ShareResult>(&result)) {
+    instance.own_share = made->share;
+    if (!made->proof.empty()) instance.own_proof = made->proof;
+    // Our own share needs no proof: this server made it.
+    instance.shares.try_emplace(self(), HeldShare{made->share, std::nullopt, Standing::Proven, now});
+    distribute(pending.content, instance, fx);
+    try_combine(pending.content, instance, fx);
+  } else if (auto* combination = std::get_if<CombineResult>(&result)) {
+    instance.combining = false;
+    if (!combination->signature) {
+      combination_failed(now, pending.content, instance, fx);
+    } else {
+      if (collector()) judge_response_times(instance, fx);
+      Bytes sealed = *instance.message;
+      append(sealed, *combination->signature);
+      // It comes back through `on_message`, and counts then. [Steward 3.7]
+      fx.forward(std::vector<Destination>{}, share(std::move(sealed)), {}, true);
+    }
+  }
+  return true;
+}
+
+void ThresholdSigning::combined(Instant now, const Digest& content, const SharedBytes& sealed) {
+  auto it = instances_.find(content);
+  if (it == instances_.end() || it->second.sealed) return;
+  Instance& instance = it->second;
+  instance.sealed = sealed;
+  if (instance.message && instance.rounds == 0 && !collector()) note_duration(now - instance.since);
+  if (!instance.message) instance.since = now;
+  instance.shares.clear();
+  instance.to.clear();
+  instance.proof_to.clear();
+  instance.ask.stop();
+  instance.fallback.stop();
+}
+
+void ThresholdSigning::forget(Seq aru) {
+  for (auto it = instances_.begin(); it != instances_.end();) {
+    if (it->second.seq > aru) {
+      ++it;
+      continue;
+    }
+    release_quota(it->second);
+    it = instances_.erase(it);
+  }
+}
+
+bool ThresholdSigning::busy() const {
+  for (const auto& [content, instance] : instances_)
+    if (!instance.sealed && instance.message) return true;
+  return false;
+}
+
+// The median answer time of the round: f of the q asked cannot move it beyond a correct server's.
+void ThresholdSigning::judge_response_times(Instance& instance, Effects& fx) {
+  std::vector<Duration> times;
+  for (const auto& [server, held] : instance.shares)
+    if (server != self()) times.push_back(held.at - instance.since);
+  if (times.empty()) return;
+  std::ranges::sort(times);
+  Duration median = std::max(times[(times.size() - 1) / 2], Duration{0});
+  if (instance.rounds == 0) note_duration(median);
+  bool changed = false;
+  for (const auto& [server, held] : instance.shares) {
+    if (!instance.asked.contains(server) || server == self()) continue;
+    Duration took = held.at - instance.since;
+    if (took > 2 * median + std::max(kSlowShareSlack, usual_))
+      changed = choice_.missed(server) || changed;
+    else
+      choice_.answered(server, std::max(took, Duration{0}));
+  }
+  if (changed) announce(fx);
+}
+
+void ThresholdSigning::note_duration(Duration took) {
+  usual_ += (took - usual_) / 8;
+}
+
+void ThresholdSigning::announce(Effects& fx) {
+  announced_ = choice_.chosen();
+  announced_epoch_ = choice_.epoch();
+  fx.send(Destination::to(context_.self.site),
+          SignerSet{context_.views.local(), choice_.epoch(), {{announced_.begin(), announced_.end()}}});
+}
+
+std::vector<ThresholdSigning::Missing> ThresholdSigning::on_tick(Instant now, Effects& fx) {
+  std::vector<Missing> missing;
+  for (auto& [content, instance] : instances_) {
+    if (!instance.message || instance.sealed) continue;
+    if (now >= instance.proofs_due) {
+      // Whoever gave no proof is set aside for this message; that is no proof of guilt.
+      instance.proofs_due = Instant::never();
+      for (auto& [server, held] : instance.shares)
+        if (held.standing == Standing::Unproven) held.standing = Standing::SetAside;
+    }
+    if (collector() && instance.ask.fire(now, share_timeout(), context_.settings.retransmit_max))
+      ask_missing(now, content, instance, missing, fx);
+    if (instance.fallback.fire(now, fallback_timeout(), context_.settings.retransmit_max)) {
+      instance.to_all = true;  // [Steward 3.6] on a timeout servers fall back to `all`
+      ++instance.rounds;
+      start_sharing(content, instance, fx);
+    }
+  }
+  return missing;
+}
+
+void ThresholdSigning::ask_missing(Instant, const Digest& content, Instance& instance, std::vector<Missing>& missing,
+                                   Effects& fx) {
+  ++instance.rounds;
+  bool changed = false;
+  std::vector<ServerIndex> absent;
+  for (std::uint16_t i = 0; i < context_.own().servers; ++i) {
+    ServerIndex server(i);
+    auto held = instance.shares.find(server);
+    bool useful = held != instance.shares.end() && (!instance.failed || held->second.standing == Standing::Proven);
+    if (useful || server == self() || blamed_.contains(server)) continue;
+    if (instance.asked.contains(server) && held == instance.shares.end()) changed = choice_.missed(server) || changed;
+    request(content, instance, server, fx);
+    if (held == instance.shares.end()) absent.push_back(server);
+  }
+  if (!absent.empty()) missing.push_back({instance.what, std::move(absent)});
+  if (!instance.asked.contains(self())) {  // now every share counts, our own too
+    instance.asked.insert(self());
+    start_sharing(content, instance, fx);
+  }
+  if (changed || choice_.epoch() > 0) announce(fx);  // the announcement may have been lost
+}
+
+void ThresholdSigning::request(const Digest& content, const Instance& instance, ServerIndex server, Effects& fx) {
+  fx.send(Destination::to(context_.local(server)), ShareRequest{instance.what.seq, content, instance.failed},
+          {.auth = AuthKind::Mac});
+}
+
+}  // namespace seneschal::steward

@@ -1,0 +1,135 @@
+// THRESHOLD-SIGN: q shares become one site signature. [Steward 3.6] [TR Fig. 5]
+#pragma once
+#include "steward/context.hpp"
+#include "steward/signer_choice.hpp"
+
+namespace seneschal::steward {
+
+/// What is being signed: for events, order of precedence and forgetting.
+struct Purpose {
+  std::uint8_t type = 0;  // message type
+  GlobalView gv;
+  LocalView lv;
+  Seq seq;
+  auto operator<=>(const Purpose&) const = default;
+};
+
+/// One instance per site message, named by the hash of its unsigned bytes. A server shares only what it has agreed
+/// to (`agree`), whatever others ask. Bounded: agreed instances by the window, early shares and requests by a quota
+/// per sender.
+class ThresholdSigning {
+ public:
+  explicit ThresholdSigning(Context& context);
+
+  /// This server stands for `message` (unsigned bytes of its site): it shares once `after` is durable, and when the
+  /// fan-out says so. Idempotent.
+  void agree(Instant now, const Purpose& what, SharedBytes message, Ticket after, Effects& fx);
+
+  std::optional<Reject> on_share(Instant now, const Verified<SigShare>& message, Effects& fx);
+  std::optional<Reject> on_request(Instant now, const Verified<ShareRequest>& message, Effects& fx);
+  std::optional<Reject> on_signer_set(Instant now, const Verified<SignerSet>& message, Effects& fx);
+  std::optional<Reject> on_corrupted(const Verified<CorruptedServer>& message, Effects& fx);
+  /// True if the ticket was one of this room's.
+  bool on_done(Instant now, Ticket ticket, const JobResult& result, Effects& fx);
+
+  /// The combined message is here: nobody needs shares any more. It is sent to whoever goes on sending shares for it.
+  void combined(Instant now, const Digest& content, const SharedBytes& sealed);
+  /// Everything about entries at or below `aru` is over.
+  void forget(Seq aru);
+
+  /// A server that the collector misses a share from: it may lack the message that its share would be about.
+  struct Missing {
+    Purpose what;
+    std::vector<ServerIndex> servers;
+  };
+  std::vector<Missing> on_tick(Instant now, Effects& fx);
+
+  /// True while any instance has no combined signature.
+  bool busy() const;
+  bool blamed(ServerIndex server) const { return blamed_.contains(server); }
+  const std::set<ServerIndex>& signers() const { return announced_; }
+  std::size_t size() const { return instances_.size(); }
+
+ private:
+  enum class Standing : std::uint8_t { Unproven, Checking, Proven, SetAside };
+  struct HeldShare {
+    Bytes share;
+    std::optional<Verified<SigShare>> message;  // nothing for our own
+    Standing standing = Standing::Unproven;
+    Instant at;
+  };
+  struct Instance {
+    Purpose what;
+    SharedBytes message;  // null: shares came before we agreed
+    Seq seq;
+    std::optional<ServerIndex> begun_by;  // whose quota of early instances it counts against
+    Instant since;
+    bool durable = false;
+    bool sharing = false;  // share job started
+    bool proving = false;
+    Bytes own_share;
+    Bytes own_proof;
+    bool to_all = false;
+    std::set<ServerIndex> to;        // who wants our share
+    std::set<ServerIndex> proof_to;  // who wants it with its proof
+    std::set<ServerIndex> asked;     // whom we, the collector, asked
+    std::map<ServerIndex, HeldShare> shares;
+    bool combining = false;
+    bool failed = false;  // a combination failed: only proven shares count from now on
+    std::uint32_t rounds = 0;
+    Retry ask;       // collector: next look at who is missing
+    Retry fallback;  // others: share with all
+    Instant proofs_due = Instant::never();
+    SharedBytes sealed;  // combined
+    std::map<ServerIndex, Instant> resent;
+  };
+  enum class Work : std::uint8_t { Durable, Share, Prove, Combine, Check, CheckEvidence };
+  struct Pending {
+    Work work;
+    Digest content;
+    ServerIndex server;  // Check: whose share; CheckEvidence: the accused
+    std::shared_ptr<const Verified<SigShare>> share;
+    std::shared_ptr<const Verified<CorruptedServer>> evidence;
+  };
+
+  ServerIndex self() const { return context_.self.index; }
+  bool collecting() const { return context_.settings.fan_out == FanOut::Collector; }
+  bool collector() const { return collecting() && context_.views.is_representative(); }
+  Instance* instance_for(ServerIndex sender, const Digest& content, Seq seq);
+  void release_quota(Instance& instance);
+  void start_sharing(Digest content, Instance& instance, Effects& fx);
+  void distribute(const Digest& content, Instance& instance, Effects& fx);
+  void send_share(const Digest& content, Instance& instance, const std::vector<Destination>& to, bool proof,
+                  Effects& fx);
+  void give_proof(const Digest& content, Instance& instance, Effects& fx);
+  void request(const Digest& content, const Instance& instance, ServerIndex server, Effects& fx);
+  void try_combine(const Digest& content, Instance& instance, Effects& fx);
+  void combination_failed(Instant now, const Digest& content, Instance& instance, Effects& fx);
+  void check_proof(const Digest& content, Instance& instance, ServerIndex server, const Verified<SigShare>& message,
+                   Effects& fx);
+  void share_checked(Instant now, const Pending& pending, bool good, Effects& fx);
+  void evidence_checked(const Pending& pending, bool good, Effects& fx);
+  void blame(ServerIndex server, const SharedBytes& evidence, Effects& fx);
+  void judge_response_times(Instance& instance, Effects& fx);
+  void announce(Effects& fx);
+  void note_duration(Duration took);
+  Duration share_timeout() const { return std::max(context_.settings.share_timeout, 4 * usual_); }
+  Duration fallback_timeout() const { return std::max(context_.settings.share_fallback, 8 * usual_); }
+  void ask_missing(Instant now, const Digest& content, Instance& instance, std::vector<Missing>& missing,
+                   Effects& fx);
+
+  Context& context_;
+  std::map<Digest, Instance> instances_;
+  std::map<ServerIndex, std::size_t> early_;  // instances begun by each sender before we agreed
+  std::map<Ticket, Pending> pending_;
+  std::set<ServerIndex> blamed_;
+  std::set<ServerIndex> false_accusers_;
+  std::set<ServerIndex> evidence_from_;  // accusers with evidence being checked: one each
+  SignerChoice choice_;                  // as collector
+  std::set<ServerIndex> announced_;      // as signer: the set of the current representative
+  std::uint64_t announced_epoch_ = 0;
+  Duration
+      usual_{};  // moving average from agreement to combined signature; median based, so f servers cannot stretch it
+};
+
+}  // namespace seneschal::steward

@@ -1,0 +1,155 @@
+#include "steward/updates.hpp"
+
+namespace seneschal::steward {
+namespace {
+/// A client that repeats itself faster than this is not passed on again.
+constexpr Duration kForwardSpacing = 20ms;
+}  // namespace
+
+std::optional<Reject> Updates::on_update(Instant now, const Verified<Update>& message, Effects& fx) {
+  const ClientInfo* client = context_.membership.client(message.signer().client());
+  if (client == nullptr) return Reject::UnknownClient;
+  if (client->home != context_.self.site) return Reject::WrongSite;
+  return take(now, message.embed(), Leg::ToRepresentative, true, fx);
+}
+
+std::optional<Reject> Updates::on_forwarded(Instant now, const Verified<ForwardedUpdate>& message, Effects& fx) {
+  const ForwardedUpdate& m = message.body();
+  if (m.leg != Leg::ToRepresentative && !context_.views.at_leader_site()) return Reject::NotLeaderSite;
+  return take(now, m.update, m.leg, false, fx);
+}
+
+std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, Leg leg, bool direct, Effects& fx) {
+  if (update.header.auth != AuthKind::Signature) return Reject::Malformed;  // others could not check a MAC
+  ClientId client = update.signer().client();
+  Timestamp timestamp = update.body.timestamp;
+  if (context_.execution.clients().executed(client, timestamp)) {
+    if (direct) reply(client, timestamp, fx);  // it did not get the reply [Steward 3.1]
+    return direct ? std::nullopt : std::optional(Reject::AlreadyExecuted);
+  }
+  auto known = watched_.entries().find(client);
+  bool again = known != watched_.entries().end() && known->second.timestamp == timestamp;
+  if (!again && !watched_.watch(client, timestamp, now, share(update.sealed))) return Reject::StaleTimestamp;
+  Sent& sent = sent_[client];
+  if (again) {
+    // The first operation under a timestamp is the one that is watched; the client gains nothing by a second.
+    bool from_afar = leg == Leg::ToLeaderSite && sent.leg != Leg::ToLeaderSite;
+    if ((!direct && !from_afar && leg != Leg::ToRepresentative) || now - sent.last < kForwardSpacing)
+      return Reject::Duplicate;
+  } else {
+    sent = {};
+  }
+  if (!again || leg == Leg::ToLeaderSite) sent.leg = leg;
+  sent.last = now;
+  if (context_.views.at_leader_site()) {
+    // A representative must not be able to starve one client or one site without being replaced. [Steward 3.3]
+    if (leg == Leg::ToLeaderSite)
+      fx.send(Destination::to(context_.self.site), ForwardedUpdate{Leg::InsideLeaderSite, update},
+              {.auth = AuthKind::Bare});
+    if (context_.views.is_representative())
+      sequencing_.submit(now, update);
+    else if (leg == Leg::ToRepresentative)
+      pass_on(now, update, fx);
+  } else {
+    pass_on(now, update, fx);
+  }
+  // Those it was passed on to only watch; whoever passes on tries again.
+  if (leg != Leg::InsideLeaderSite) retries_.set(client, now + retry_after());
+  return std::nullopt;
+}
+
+void Updates::pass_on(Instant, const Signed<Update>& update, Effects& fx) {
+  const Views& views = context_.views;
+  Sent& sent = sent_[update.signer().client()];
+  if (!views.is_representative())
+    return fx.send(Destination::to(views.representative()), ForwardedUpdate{Leg::ToRepresentative, update},
+                   {.auth = AuthKind::Bare});
+  if (views.at_leader_site()) return;
+  // First to the representative, then to the next f+1 servers of the leader site in turn. [Steward 3.3]
+  SiteId leader = views.leader_site();
+  const SiteInfo& info = context_.membership.site(leader);
+  std::uint32_t first = views.representative(leader).index.value;
+  std::uint32_t count = 1;
+  if (sent.count > 0) {
+    count = info.faults + 1u;
+    first += (sent.count - 1) * count;
+  }
+  std::vector<Destination> to;
+  for (std::uint32_t i = 0; i < count; ++i)
+    to.push_back(
+        Destination::to(ServerId{leader, ServerIndex(static_cast<std::uint16_t>((first + i) % info.servers))}));
+  fx.send(std::move(to), ForwardedUpdate{Leg::ToLeaderSite, update}, {.auth = AuthKind::Bare});
+}
+
+Duration Updates::retry_after() const {
+  return std::max(context_.settings.retransmit_wide, 3 * usual_);
+}
+
+void Updates::on_tick(Instant now, Effects& fx) {
+  while (auto client = retries_.pop(now)) {
+    auto it = watched_.entries().find(*client);
+    if (it == watched_.entries().end()) continue;
+    Sent& sent = sent_[*client];
+    ++sent.count;
+    sent.last = now;
+    Duration wait = retry_after() * (1 << std::min(sent.count, 5u));
+    retries_.set(*client, now + std::min(wait, std::max(context_.settings.retransmit_max, retry_after())));
+    auto parts = parse_sealed(*it->second.sealed);
+    auto body = decode<Update>(parts->body);
+    Signed<Update> update{*it->second.sealed, parts->header, std::move(*body)};
+    if (context_.views.at_leader_site() && context_.views.is_representative())
+      sequencing_.submit(now, update);
+    else if (!context_.views.at_leader_site() || sent.leg == Leg::ToRepresentative)
+      pass_on(now, update, fx);
+  }
+}
+
+void Updates::reply(ClientId client, Timestamp timestamp, Effects& fx) const {
+  if (auto stored = context_.execution.reply_for(client, timestamp))
+    fx.send(Destination::to(client), *stored, {.auth = AuthKind::Mac});
+}
+
+void Updates::executed(Instant now, const std::vector<ClientId>& clients, Effects& fx) {
+  for (ClientId client : clients) {
+    const auto* last = context_.execution.clients().find(client);
+    CHECK(last != nullptr);
+    const ClientInfo* info = context_.membership.client(client);
+    if (info != nullptr && info->home == context_.self.site) reply(client, last->timestamp, fx);
+    auto it = watched_.entries().find(client);
+    if (it == watched_.entries().end() || it->second.timestamp > last->timestamp) continue;
+    usual_ += (now - it->second.since - usual_) / 8;
+    watched_.discharge(client, last->timestamp);
+    sent_.erase(client);
+    retries_.cancel(client);
+  }
+  for (auto it = waiting_queries_.begin(); it != waiting_queries_.end();) {
+    if (it->second.min_seq > context_.execution.executed()) {
+      ++it;
+      continue;
+    }
+    answer(it->first, it->second, fx);
+    it = waiting_queries_.erase(it);
+  }
+}
+
+std::optional<Reject> Updates::on_query(const Verified<replication::Query>& message, Effects& fx) {
+  ClientId id = message.signer().client();
+  const ClientInfo* client = context_.membership.client(id);
+  if (client == nullptr) return Reject::UnknownClient;
+  if (client->home != context_.self.site) return Reject::WrongSite;
+  const replication::Query& query = message.body();
+  if (query.min_seq <= context_.execution.executed()) {
+    answer(id, query, fx);
+    return std::nullopt;
+  }
+  auto it = waiting_queries_.find(id);
+  if (it != waiting_queries_.end() && it->second.timestamp >= query.timestamp) return Reject::Duplicate;
+  waiting_queries_[id] = query;
+  return std::nullopt;
+}
+
+void Updates::answer(ClientId client, const replication::Query& query, Effects& fx) const {
+  fx.send(Destination::to(client), context_.execution.answer(query), {.auth = AuthKind::Mac});
+}
+
+}  // namespace seneschal::steward

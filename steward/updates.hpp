@@ -1,0 +1,47 @@
+// Clients' updates on their way to the representative of the leader site, and the watch over them. [Steward 3.1]
+// [Steward 3.2] [Steward 3.3]
+#pragma once
+#include "runtime/timers.hpp"
+#include "steward/sequencing.hpp"
+
+namespace seneschal::steward {
+
+class Updates {
+ public:
+  Updates(Context& context, Sequencing& sequencing) : context_(context), sequencing_(sequencing) {}
+
+  /// From the client itself, which belongs to this site.
+  std::optional<Reject> on_update(Instant now, const Verified<Update>& message, Effects& fx);
+  std::optional<Reject> on_forwarded(Instant now, const Verified<ForwardedUpdate>& message, Effects& fx);
+  /// An answer from executed state, or later when `min_seq` is executed. One waits per client. [Steward 3, queries]
+  std::optional<Reject> on_query(const Verified<replication::Query>& message, Effects& fx);
+
+  /// An entry was executed: replies to the clients of this site, ends watches, answers queries that waited.
+  void executed(Instant now, const std::vector<ClientId>& clients, Effects& fx);
+  void on_tick(Instant now, Effects& fx);
+
+  bool busy() const { return !watched_.empty(); }
+  const replication::WatchList& watched() const { return watched_; }
+
+ private:
+  std::optional<Reject> take(Instant now, const Signed<Update>& update, Leg leg, bool direct, Effects& fx);
+  void pass_on(Instant now, const Signed<Update>& update, Effects& fx);
+  void reply(ClientId client, Timestamp timestamp, Effects& fx) const;
+  void answer(ClientId client, const replication::Query& query, Effects& fx) const;
+  Duration retry_after() const;
+
+  Context& context_;
+  Sequencing& sequencing_;
+  replication::WatchList watched_;
+  struct Sent {
+    std::uint32_t count = 0;
+    Instant last;
+    Leg leg = Leg::ToRepresentative;  // how it came
+  };
+  std::map<ClientId, Sent> sent_;  // of watched updates
+  TimerSet<ClientId> retries_;
+  std::map<ClientId, replication::Query> waiting_queries_;
+  Duration usual_{};  // moving average from watching to execution
+};
+
+}  // namespace seneschal::steward
