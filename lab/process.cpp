@@ -1,0 +1,211 @@
+#include "lab/process.hpp"
+
+#include "lab/files.hpp"
+
+#include <fmt/format.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+namespace seneschal::lab {
+
+namespace {
+
+/// The fields of /proc/PID/stat after the program's name (which may hold anything), from field 3 on.
+std::vector<std::string> stat_fields(pid_t pid) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(in, text, '\0');
+  const auto end = text.rfind(')');
+  if (end == std::string::npos) return {};
+  std::istringstream rest(text.substr(end + 1));
+  std::vector<std::string> fields;
+  for (std::string field; rest >> field;) fields.push_back(field);
+  return fields;
+}
+constexpr std::size_t kState = 0, kUserTime = 11, kSystemTime = 12, kStartTime = 19;
+
+std::uint64_t start_time(pid_t pid) {
+  const auto fields = stat_fields(pid);
+  return fields.size() > kStartTime ? std::strtoull(fields[kStartTime].c_str(), nullptr, 10) : 0;
+}
+
+/// In the child: becomes the program, or reports errno through `report` and ends.
+[[noreturn]] void become(const std::vector<std::string>& argv, const SpawnOptions& options, int report,
+                         pid_t parent) {
+  if (options.die_with_parent) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(127);  // it ended before the call above
+  }
+  if (options.detach)
+    ::setsid();
+  else
+    ::setpgid(0, 0);  // a Ctrl-C reaches the parent alone, which ends us in order
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  const int null = ::open("/dev/null", O_RDONLY);
+  if (null >= 0) ::dup2(null, 0);
+  if (!options.output.empty()) {
+    const int out = ::open(options.output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (out >= 0) {
+      ::dup2(out, 1);
+      ::dup2(out, 2);
+    }
+  }
+  std::vector<char*> args;
+  for (const std::string& arg : argv) args.push_back(const_cast<char*>(arg.c_str()));
+  args.push_back(nullptr);
+  ::execvp(args[0], args.data());
+  const int error = errno;
+  [[maybe_unused]] const auto written = ::write(report, &error, sizeof error);
+  ::_exit(127);
+}
+
+std::atomic<bool> g_interrupted{false};
+void on_signal(int) {
+  g_interrupted.store(true);
+}
+
+}  // namespace
+
+Result<ProcessId> spawn(const std::vector<std::string>& argv, const SpawnOptions& options) {
+  int report[2];
+  if (::pipe2(report, O_CLOEXEC) != 0) return failure(argv[0] + ": no pipe: " + std::strerror(errno));
+  const pid_t parent = ::getpid();
+  const pid_t pid = ::fork();
+  if (pid == 0) become(argv, options, report[1], parent);
+  ::close(report[1]);
+  if (pid < 0) {
+    ::close(report[0]);
+    return failure(argv[0] + ": cannot be started: " + std::strerror(errno));
+  }
+  int error = 0;
+  const auto got = ::read(report[0], &error, sizeof error);
+  ::close(report[0]);
+  if (got == sizeof error) {
+    ::waitpid(pid, nullptr, 0);
+    return failure(argv[0] + ": cannot be executed: " + std::strerror(error) + "; is it installed?");
+  }
+  return ProcessId{pid, start_time(pid)};
+}
+
+bool alive(const ProcessId& process) {
+  if (process.pid <= 0) return false;
+  const auto fields = stat_fields(process.pid);
+  if (fields.size() <= kStartTime) return false;
+  if (std::strtoull(fields[kStartTime].c_str(), nullptr, 10) != process.started) return false;
+  return fields[kState] != "Z" && fields[kState] != "X";
+}
+
+std::optional<int> wait_for(const ProcessId& process, Duration timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  for (;;) {
+    int status = 0;
+    const pid_t got = ::waitpid(process.pid, &status, WNOHANG);
+    if (got == process.pid) return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    if (got < 0 && errno != EINTR) return std::nullopt;
+    if (std::chrono::steady_clock::now() >= deadline) return std::nullopt;
+    std::this_thread::sleep_for(2ms);
+  }
+}
+
+bool send_signal(const ProcessId& process, int signal) {
+  return alive(process) && ::kill(process.pid, signal) == 0;
+}
+
+std::size_t end_all(const std::vector<ProcessId>& processes, Duration grace) {
+  const auto reap = [](const ProcessId& process) { ::waitpid(process.pid, nullptr, WNOHANG); };
+  for (const ProcessId& process : processes) send_signal(process, SIGTERM);
+  const auto deadline = std::chrono::steady_clock::now() + grace;
+  const auto any_alive = [&] {
+    for (const ProcessId& process : processes)
+      if (alive(process)) return true;
+    return false;
+  };
+  while (any_alive() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(5ms);
+  std::size_t killed = 0;
+  for (const ProcessId& process : processes) killed += send_signal(process, SIGKILL) ? 1 : 0;
+  const auto last = std::chrono::steady_clock::now() + 2s;
+  while (any_alive() && std::chrono::steady_clock::now() < last) std::this_thread::sleep_for(5ms);
+  for (const ProcessId& process : processes) reap(process);
+  return killed;
+}
+
+std::optional<double> cpu_ms(const ProcessId& process) {
+  // schedstat counts nanoseconds where the kernel keeps it; the sum over threads that are still there.
+  const auto fields = stat_fields(process.pid);
+  if (fields.size() <= kStartTime || std::strtoull(fields[kStartTime].c_str(), nullptr, 10) != process.started)
+    return std::nullopt;
+  const double ticks =
+      std::strtod(fields[kUserTime].c_str(), nullptr) + std::strtod(fields[kSystemTime].c_str(), nullptr);
+  return ticks * 1000 / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+MachineCpu machine_cpu() {
+  std::ifstream in("/proc/stat");
+  std::string word;
+  in >> word;
+  std::uint64_t user = 0, nice = 0, system = 0, idle = 0, iowait = 0, irq = 0, softirq = 0, steal = 0;
+  in >> user >> nice >> system >> idle >> iowait >> irq >> softirq >> steal;
+  MachineCpu cpu;
+  cpu.busy = user + nice + system + irq + softirq;
+  cpu.steal = steal;
+  cpu.total = cpu.busy + idle + iowait + steal;
+  return cpu;
+}
+
+std::string own_program() {
+  char path[4096];
+  const auto size = ::readlink("/proc/self/exe", path, sizeof path - 1);
+  return size > 0 ? std::string(path, static_cast<std::size_t>(size)) : "seneschal";
+}
+
+std::string host_facts() {
+  std::string model = "unknown processor";
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with("model name")) {
+      model = line.substr(line.find(':') + 2);
+      break;
+    }
+  utsname name{};
+  ::uname(&name);
+  return fmt::format("{}, {} cores, {} {}", model, std::thread::hardware_concurrency(), name.sysname, name.release);
+}
+
+void catch_interrupts() {
+  struct sigaction action{};
+  action.sa_handler = on_signal;
+  sigemptyset(&action.sa_mask);
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+  ::sigaction(SIGHUP, &action, nullptr);
+}
+
+bool interrupted() {
+  return g_interrupted.load();
+}
+
+bool sleep_unless_interrupted(Duration time) {
+  const auto deadline = std::chrono::steady_clock::now() + time;
+  while (!interrupted()) {
+    const auto left = deadline - std::chrono::steady_clock::now();
+    if (left <= 0s) return true;
+    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(left, 50ms));
+  }
+  return false;
+}
+
+}  // namespace seneschal::lab

@@ -1,0 +1,168 @@
+#include "lab/experiment.hpp"
+#include "lab/files.hpp"
+#include "lab/floors.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+namespace seneschal::lab {
+namespace {
+
+const std::string kSource = SENESCHAL_SOURCE_DIR;
+
+/// A folder of its own, removed at the end.
+class Folder {
+ public:
+  Folder() {
+    char name[] = "/tmp/seneschal-lab-XXXXXX";
+    path_ = ::mkdtemp(name);
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+std::string message_of(const std::string& text) {
+  Folder folder;
+  EXPECT_TRUE(write_file(folder.file("e.toml"), text));
+  auto loaded = load_experiment(folder.file("e.toml"));
+  return loaded ? "" : loaded.error().message.substr(folder.path().size() + 1);
+}
+
+const std::string kSeries =
+    "name = \"e\"\n[[series]]\nid = \"a\"\nruntime = \"live\"\nprotocol = \"steward\"\ntopology = \"" + kSource +
+    "/configs/topologies/lan.toml\"\nmeasure_s = 1\n";
+
+TEST(Experiment, AllShippedFilesAreGood) {
+  for (const char* name : {"demo", "saturation", "lan"}) {
+    auto loaded = load_experiment(kSource + "/configs/experiments/" + name + ".toml");
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    EXPECT_EQ(loaded->name, name);
+    EXPECT_FALSE(loaded->series.empty());
+    EXPECT_FALSE(loaded->figures.empty());
+  }
+}
+
+TEST(Experiment, DemoIsWhatItPromises) {
+  auto demo = load_experiment(kSource + "/configs/experiments/demo.toml");
+  ASSERT_TRUE(demo);
+  const Series* sim = demo->find("steward-sim-f5");
+  ASSERT_NE(sim, nullptr);
+  EXPECT_EQ(sim->server_count(), 80u);
+  EXPECT_EQ(demo->find("bft-sim-f5")->servers, (std::vector<std::uint16_t>{4, 3, 3, 3, 3}));
+  EXPECT_EQ(demo->find("steward-live")->server_count(), 20u);
+  EXPECT_EQ(demo->find("steward-live")->keys.site_bits, 2048u);
+  EXPECT_EQ(demo->find("bft-live")->server_count(), 4u);
+  EXPECT_EQ(sim->clients, (std::vector<std::uint32_t>{1, 5, 10, 20}));
+  // The live part stays below three minutes: measured and cut time of all points.
+  Duration live{};
+  for (const Series& s : demo->series)
+    if (s.runtime == RuntimeKind::Live)
+      live += (s.warmup + s.measure + s.cooldown) * static_cast<std::int64_t>(s.clients.size() * s.seeds.size());
+  EXPECT_LT(live, 130s);
+}
+
+TEST(Experiment, SavedFileRepeatsTheRun) {
+  Folder folder;
+  auto demo = load_experiment(kSource + "/configs/experiments/demo.toml");
+  ASSERT_TRUE(demo);
+  ASSERT_TRUE(save_experiment(*demo, folder.path()));
+  auto again = load_experiment(folder.file("experiment.toml"));
+  ASSERT_TRUE(again) << again.error().message;
+  const auto text = read_file(folder.file("experiment.toml"));
+  ASSERT_TRUE(save_experiment(*again, folder.path() + "/2"));
+  EXPECT_EQ(*text, *read_file(folder.path() + "/2/experiment.toml"));
+  ASSERT_EQ(again->series.size(), demo->series.size());
+  for (std::size_t i = 0; i < demo->series.size(); ++i) {
+    EXPECT_EQ(again->series[i].topology.links, demo->series[i].topology.links);
+    EXPECT_EQ(again->series[i].options, demo->series[i].options);
+    EXPECT_EQ(again->series[i].measure, demo->series[i].measure);
+  }
+}
+
+TEST(Experiment, ErrorsNameLineAndHint) {
+  EXPECT_EQ(message_of(kSeries + "clients = [1]\n"), "");
+  EXPECT_THAT(message_of(kSeries), testing::HasSubstr("'clients' is missing or empty"));
+  EXPECT_THAT(message_of(kSeries + "client = [1]\n"), testing::AllOf(testing::HasSubstr("'clients' is missing")));
+  EXPECT_THAT(message_of(kSeries + "clients = [1]\npayload_byte = 3\n"),
+              testing::AllOf(testing::StartsWith("e.toml:9:"), testing::HasSubstr("did you mean 'payload_bytes'")));
+  EXPECT_THAT(message_of(kSeries + "clients = [0]\n"), testing::HasSubstr("e.toml:8:"));
+  EXPECT_THAT(message_of(kSeries + "clients = [5000]\n"), testing::HasSubstr("at most 4096"));
+  EXPECT_THAT(message_of(kSeries + "clients = [1]\nservers = [4, 4]\n"), testing::HasSubstr("lists 2 sites"));
+  EXPECT_THAT(message_of(kSeries + "clients = [1]\nservers = [4, 4, 4, 4, 5]\n"),
+              testing::HasSubstr("exactly 3f+1 = 4"));
+  EXPECT_THAT(message_of(kSeries + "clients = [1]\noptions = { fanout = \"colector\" }\n"),
+              testing::HasSubstr("did you mean \"collector\""));
+  EXPECT_THAT(
+      message_of(kSeries + "clients = [1]\n[[figure]]\nkind = \"show\"\ntitle = \"t\"\nseries = \"b\"\nmetric = "
+                           "\"throughput\"\n"),
+      testing::HasSubstr("unknown series 'b'"));
+  EXPECT_THAT(message_of("name = \"x\"\n"), testing::HasSubstr("no [[series]] is listed"));
+  EXPECT_FALSE(load_experiment("/nonexistent/e.toml"));
+}
+
+TEST(Experiment, SimNeedsCosts) {
+  std::string text = kSeries + "clients = [1]\n";
+  text.replace(text.find("live"), 4, "sim");
+  EXPECT_THAT(message_of(text), testing::HasSubstr("'costs' is missing"));
+}
+
+TEST(Deployment, SavedFileReadsBackEqual) {
+  Folder folder;
+  for (const char* name : {"local-steward", "local-bft"}) {
+    auto d = load_deployment(kSource + "/configs/deployments/" + name + ".toml");
+    ASSERT_TRUE(d) << d.error().message;
+    d->options.batch_max = 7;
+    ASSERT_TRUE(save_deployment(*d, folder.path()));
+    auto back = load_deployment(folder.file("deployment.toml"));
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_EQ(back->options, d->options);
+    EXPECT_EQ(back->topology, d->topology);
+    EXPECT_EQ(to_text(back->roster()), to_text(d->roster()));
+  }
+}
+
+TEST(Deployment, BftIsOneFlatGroupPlacedOverSites) {
+  auto demo = load_experiment(kSource + "/configs/experiments/demo.toml");
+  ASSERT_TRUE(demo);
+  const Deployment d = deployment_of(*demo->find("bft-sim-f5"), 10);
+  const Roster roster = d.roster();
+  ASSERT_EQ(roster.membership.sites.size(), 1u);
+  EXPECT_EQ(roster.membership.sites[0].servers, 16);
+  EXPECT_EQ(roster.directory.servers[0][3], NodeId(1));
+  EXPECT_EQ(roster.directory.servers[0][4], NodeId(2));
+  EXPECT_EQ(roster.membership.client(ClientId(7))->home, SiteId(0));
+  EXPECT_EQ(roster.directory.endpoint(ClientId(7))->node, NodeId(2));
+  EXPECT_EQ(d.servers_on(NodeId(5)).size(), 3u);
+}
+
+TEST(Floors, AreThoseOfTheProtocols) {
+  auto demo = load_experiment(kSource + "/configs/experiments/demo.toml");
+  ASSERT_TRUE(demo);
+  const Series& steward = *demo->find("steward-sim-f5");
+  EXPECT_EQ(update_floor(steward, 0), 100ms);
+  for (std::size_t s = 1; s < 5; ++s) EXPECT_EQ(update_floor(steward, s), 150ms);
+  EXPECT_EQ(mean_floor(steward, 5), 140ms);
+  EXPECT_EQ(mean_floor(steward, 1), 100ms);
+  EXPECT_EQ(query_floor(steward, 3), 0ms);
+  const Series& bft = *demo->find("bft-live");
+  EXPECT_EQ(update_floor(bft, 0), 200ms);
+  for (std::size_t s = 1; s < 5; ++s) EXPECT_EQ(update_floor(bft, s), 250ms);
+}
+
+TEST(Floors, OneSiteHasNone) {
+  Series series;
+  series.topology = emulator::Topology::uniform(1, {});
+  series.servers = {4};
+  EXPECT_EQ(update_floor(series, 0), 0ms);
+  series.protocol = Protocol::Bft;
+  EXPECT_EQ(update_floor(series, 0), 0ms);
+}
+
+}  // namespace
+}  // namespace seneschal::lab
