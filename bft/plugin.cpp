@@ -1,0 +1,42 @@
+// The flat baseline as a plugin of the overlay daemon.
+#include "bft/bft_core.hpp"
+#include "replication/applications.hpp"
+#include "runtime/plugin/server_plugin.hpp"
+
+namespace {
+
+using namespace seneschal;
+using namespace seneschal::plugin;
+
+bft::Settings read_settings(ConfigText& config) {
+  bft::Settings settings;
+  settings.window = config.number("window", settings.window, 1, 64);
+  settings.batch_max = config.number("batch_max", settings.batch_max, 1, replication::kMaxBatchUpdates);
+  settings.auth =
+      static_cast<bft::Auth>(config.choice("auth", {"mac", "signatures"}, static_cast<std::size_t>(settings.auth)));
+  settings.delivery = static_cast<bft::Delivery>(
+      config.choice("delivery", {"unicast", "multicast"}, static_cast<std::size_t>(settings.delivery)));
+  return settings;
+}
+
+Result<std::unique_ptr<Assembly>> make(const PluginContext& context) {
+  auto config = ConfigText::parse(context.config, "bft plugin");
+  if (!config) return std::unexpected(config.error());
+  ServerConfig server = read_server(*config, context.folder);
+  const bft::Settings settings = read_settings(*config);
+  if (Status good = config->finish(); !good) return std::unexpected(good.error());
+  if (Status good = settings.validate(); !good) return std::unexpected(good.error());
+  if (Status good = bft::validate(server.roster.membership); !good) return std::unexpected(good.error());
+  auto application = replication::make_application(server.application);
+  if (!application) return std::unexpected(application.error());
+  auto keys = load_server_keys(server, context.host);
+  if (!keys) return std::unexpected(keys.error());
+  auto core =
+      std::make_unique<bft::BftCore>(server.self.index, server.roster.membership, settings, std::move(*application));
+  return std::make_unique<ServerAssembly>(context.host, std::move(server), std::move(*keys), std::move(core),
+                                          bft::BftCore::message_table());
+}
+
+}  // namespace
+
+SENESCHAL_PLUGIN("bft", SENESCHAL_BOUNDED, make);

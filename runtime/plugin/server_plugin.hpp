@@ -1,0 +1,46 @@
+// What every replica plugin does alike: reads who it is from its configuration, loads its keys, and puts keys, core
+// and environment together. A protocol's plugin.cpp adds its own options and its core.
+//
+//   server = 2 0              # site, index
+//   keys = ../keys            # what `seneschal keygen` wrote
+//   application = kv
+//   (the roster's lines)
+#pragma once
+#include "crypto/keys.hpp"
+#include "runtime/plugin/adapter.hpp"
+#include "runtime/roster.hpp"
+
+namespace seneschal::plugin {
+
+struct ServerConfig {
+  ServerId self;
+  std::string keys;  // folder of key files
+  std::string application;
+  Roster roster;
+};
+
+/// Takes the lines above out of `config`; errors are noted there. `folder` is where relative paths start.
+ServerConfig read_server(ConfigText& config, const std::string& folder);
+
+/// A replica of one server over a node. Joins the server's groups.
+class ServerAssembly final : public Assembly {
+ public:
+  ServerAssembly(const seneschal_host& host, ServerConfig config, std::unique_ptr<crypto::Keys> keys,
+                 std::unique_ptr<Core> core, MessageTable messages);
+  Replica& replica() override { return replica_; }
+  PluginEnv& env() override { return env_; }
+  void status(StatusList& out) const override;
+
+ private:
+  ServerConfig config_;
+  std::unique_ptr<crypto::Keys> keys_;
+  std::unique_ptr<Core> core_;
+  PluginEnv env_;
+  Replica replica_;
+  std::uint64_t views_entered_ = 0;
+};
+
+/// Checks that the configuration belongs to the endpoint that the node attached the instance to, and loads its keys.
+Result<std::unique_ptr<crypto::Keys>> load_server_keys(const ServerConfig& config, const seneschal_host& host);
+
+}  // namespace seneschal::plugin
