@@ -99,7 +99,8 @@ stage() {
     count 0 1
     if [[ $stage_shown == no ]]; then
       echo "--- the end of $log:"
-      grep -vE '^\[[0-9]+/[0-9]+ ' "$log" | tail -n 80
+      # Without progress: what failed is what matters.
+      grep -vE '^\[[0-9]+/[0-9]+ |^ +Start +[0-9]+: | Passed +[0-9.]+ sec$' "$log" | tail -n 80
       echo "---"
     fi
   elif [[ -e $skip_file ]]; then
