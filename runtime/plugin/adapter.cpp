@@ -1,0 +1,77 @@
+#include "runtime/plugin/adapter.hpp"
+
+#include <cstring>
+
+namespace seneschal::plugin {
+namespace {
+
+Assembly& assembly(void* self) {
+  return *static_cast<Assembly*>(self);
+}
+
+void put_text(const std::string& text, char* out, std::size_t capacity) {
+  if (capacity == 0) return;
+  const std::size_t size = std::min(text.size(), capacity - 1);
+  std::memcpy(out, text.data(), size);
+  out[size] = '\0';
+}
+
+}  // namespace
+
+void* create(Factory make, const seneschal_host* host, const char* config, const char* folder, char* error,
+             std::size_t error_size) {
+  if (host->version != SENESCHAL_PLUGIN_VERSION || host->size < sizeof(seneschal_host)) {
+    put_text("the node speaks version " + std::to_string(host->version) + " of the plugin contract, this plugin " +
+                 std::to_string(SENESCHAL_PLUGIN_VERSION),
+             error, error_size);
+    return nullptr;
+  }
+  auto made = make({*host, config, folder});
+  if (!made) {
+    put_text(made.error().message, error, error_size);
+    return nullptr;
+  }
+  Assembly* self = made->release();
+  self->replica().start(self->env().now(), {});
+  return self;
+}
+
+void datagram(void* self, const seneschal_datagram* datagram) {
+  Assembly& a = assembly(self);
+  a.replica().on_datagram(a.env().now(), share(to_bytes(Span(datagram->data, datagram->size))));
+}
+
+void done(void* self, std::uint64_t ticket) {
+  Assembly& a = assembly(self);
+  if (auto result = a.env().take_result(Ticket(ticket)))
+    a.replica().on_done(a.env().now(), Ticket(ticket), std::move(*result));
+}
+
+void time(void* self) {
+  Assembly& a = assembly(self);
+  (void)a.env().take_result(Ticket{});  // gives jobs that the pool refused another chance
+  a.env().clear_deadline();
+  a.replica().on_time(a.env().now());
+}
+
+std::int64_t deadline(void* self) {
+  return assembly(self).env().deadline().ns;
+}
+
+std::size_t status(void* self, char* out, std::size_t capacity) {
+  const Assembly& a = assembly(self);
+  StatusList list;
+  assembly(self).replica().status(list);
+  a.status(list);
+  list.emplace_back("dropped_sends", std::to_string(assembly(self).env().dropped_sends()));
+  std::string text;
+  for (const auto& [name, value] : list) text += name + " = " + value + "\n";
+  put_text(text, out, capacity);
+  return std::min(text.size(), capacity == 0 ? 0 : capacity - 1);
+}
+
+void destroy(void* self) {
+  delete static_cast<Assembly*>(self);
+}
+
+}  // namespace seneschal::plugin

@@ -1,0 +1,104 @@
+/* The contract between a node and a plugin: C only, so that any compiler or language can make a plugin.
+ *
+ * A plugin is a shared object that exports one function, `seneschal_plugin_table`. The node may create several
+ * instances from it (several replicas on one node). All functions of one instance are called on one thread, never
+ * two at a time and never from inside a call of the host's; the functions of the host may be called from inside any
+ * of them, and `log` and `now` also from a job. Pointers handed in are valid during the call only.
+ *
+ * Times are nanoseconds of the node's monotonic clock.
+ */
+#ifndef SENESCHAL_RUNTIME_PLUGIN_CONTRACT_H
+#define SENESCHAL_RUNTIME_PLUGIN_CONTRACT_H
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Grows with every change that is not an addition at the end of a table. A node refuses other versions. */
+#define SENESCHAL_PLUGIN_VERSION 1u
+#define SENESCHAL_PLUGIN_SYMBOL "seneschal_plugin_table"
+/* Largest datagram. */
+#define SENESCHAL_MAX_DATAGRAM 262144u
+#define SENESCHAL_NEVER INT64_MAX
+
+/* Answers of the host's functions. */
+#define SENESCHAL_OK 0
+#define SENESCHAL_FULL 1    /* a queue is full: dropped, or try later */
+#define SENESCHAL_REFUSED 2 /* too long, no such destination, not possible */
+
+enum { SENESCHAL_ENDPOINT = 0, SENESCHAL_GROUP = 1 };
+
+/* Where a datagram goes: a port of a node, or a group (then `node` is 0). */
+typedef struct seneschal_target {
+  uint8_t kind;
+  uint8_t reserved;
+  uint16_t node;
+  uint32_t value; /* port or group */
+} seneschal_target;
+
+typedef struct seneschal_datagram {
+  const uint8_t* data;
+  size_t size;
+  uint16_t source_node;
+  uint16_t reserved;
+  uint32_t source_port;
+  seneschal_target target; /* what it was sent to */
+} seneschal_datagram;
+
+enum { SENESCHAL_DEBUG = 0, SENESCHAL_INFO = 1, SENESCHAL_WARNING = 2, SENESCHAL_ERROR = 3 };
+
+/* What the node offers. `host` is the first argument of each function. */
+typedef struct seneschal_host {
+  uint32_t version;
+  uint32_t size; /* sizeof(seneschal_host) of the node */
+  void* host;
+  uint16_t node; /* where the instance is attached */
+  uint16_t reserved;
+  uint32_t port;
+
+  int64_t (*now)(void* host);
+  /* One best-effort datagram to `count` targets; the bytes are copied once. A group's sender gets no copy. */
+  int (*send)(void* host, const seneschal_target* targets, size_t count, const uint8_t* data, size_t size);
+  int (*join)(void* host, uint32_t group);
+  /* Runs `work(arg)` on a thread of the crypto pool, then calls the plugin's `done(ticket)`. FULL: try later. If the
+   * plugin is destroyed before, `work` may never run; when `destroy` is called, it is not running. */
+  int (*run)(void* host, void (*work)(void* arg), void* arg, uint64_t ticket);
+  /* Makes a record durable, then calls the plugin's `done(ticket)`, never from inside this call. */
+  int (*append)(void* host, const uint8_t* data, size_t size, uint64_t ticket);
+  void (*log)(void* host, int level, const char* text);
+} seneschal_host;
+
+/* A plugin whose calls never block nor take longer than 200 us may share the node's I/O thread. */
+#define SENESCHAL_BOUNDED 1u
+
+typedef struct seneschal_plugin {
+  uint32_t version; /* SENESCHAL_PLUGIN_VERSION */
+  uint32_t size;    /* sizeof(seneschal_plugin) of the plugin */
+  const char* name;
+  uint32_t flags; /* SENESCHAL_BOUNDED or 0 */
+  uint32_t reserved;
+
+  /* A new instance, or NULL with the reason in `error` (at most `error_size` bytes, zero-terminated). `host` outlives
+   * the instance. `config` is the text of the instance's configuration, zero-terminated; `folder` is where relative
+   * paths in it start. */
+  void* (*create)(const seneschal_host* host, const char* config, const char* folder, char* error, size_t error_size);
+  void (*datagram)(void* self, const seneschal_datagram* datagram);
+  void (*done)(void* self, uint64_t ticket);
+  /* The deadline has passed. Spurious calls must do nothing. */
+  void (*time)(void* self);
+  /* When `time` is wanted next; SENESCHAL_NEVER if not. Asked after each of the calls above. */
+  int64_t (*deadline)(void* self);
+  /* Lines "name = value", zero-terminated, at most `capacity` bytes; returns the length. */
+  size_t (*status)(void* self, char* out, size_t capacity);
+  void (*destroy)(void* self);
+} seneschal_plugin;
+
+/* The exported function's type. The table is static. */
+typedef const seneschal_plugin* (*seneschal_plugin_table_fn)(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
