@@ -132,7 +132,9 @@ ProtocolOptions read_options(const TomlTable& table, Protocol protocol, const Pr
 KeySizes read_key_sizes(const TomlTable& table, const KeySizes& base) {
   KeySizes keys;
   keys.site_bits = static_cast<std::uint32_t>(table.integer("site_bits", base.site_bits, {512, 4096}));
-  keys.server_bits = static_cast<std::uint32_t>(table.integer("server_bits", base.server_bits, {1024, 4096}));
+  keys.server_bits = static_cast<std::uint32_t>(table.integer("server_bits", base.server_bits, {1024, 2048}));
+  if (keys.server_bits != 1024 && keys.server_bits != 2048)
+    table.fail("server_bits", "'server_bits' is neither 1024 (insecure, for comparison with old figures) nor 2048");
   if (keys.site_bits % 2 != 0) table.fail("site_bits", "'site_bits' is odd; expected an even number, as in 2048");
   return keys;
 }

@@ -1,0 +1,16 @@
+// Runs the simulated series of an experiment on all processors.
+#pragma once
+#include "lab/metrics.hpp"
+#include "lab/progress.hpp"
+
+#include <map>
+
+namespace seneschal::lab {
+
+/// Runs by series (position in the experiment) and number of clients.
+using Runs = std::map<std::pair<std::size_t, std::uint32_t>, std::vector<RunData>>;
+
+/// Errors: a cost file that cannot be read. What goes wrong inside one run is that run's `problem`.
+Result<Runs> run_simulated(const Experiment& experiment, Progress& progress);
+
+}  // namespace seneschal::lab
