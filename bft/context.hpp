@@ -1,0 +1,63 @@
+// What every room of the flat baseline knows: who we are, the view, and how to speak to the others.
+#pragma once
+#include "bft/config.hpp"
+#include "bft/messages.hpp"
+#include "runtime/effects.hpp"
+
+#include <bit>
+
+namespace seneschal::bft {
+
+constexpr std::uint64_t bit_of(ServerIndex index) {
+  return std::uint64_t{1} << index.value;
+}
+
+struct Context {
+  ServerIndex self;
+  Membership membership;
+  Settings settings;
+  std::uint16_t n = 4;
+  std::uint16_t f = 1;
+  View view;  // 0 until there is a view change
+
+  ServerIndex primary() const { return ServerIndex(static_cast<std::uint16_t>(view.value % n)); }
+  bool is_primary() const { return primary() == self; }
+  std::uint16_t quorum() const { return static_cast<std::uint16_t>(2 * f + 1); }
+  bool signatures() const { return settings.auth == Auth::Signatures; }
+  AuthKind auth() const { return signatures() ? AuthKind::Signature : AuthKind::Authenticator; }
+  static ServerId server(ServerIndex index) { return {SiteId(0), index}; }
+
+  /// To all other servers. With signatures the message comes back and counts then, because certificates need its
+  /// bytes; authenticators convince nobody else, so with MACs the caller counts its own vote itself.
+  template <class M>
+  void broadcast(const M& message, Effects& fx, AuthKind auth) const {
+    fx.send(everybody(), message, {.auth = auth, .loopback = auth == AuthKind::Signature});
+  }
+  template <class M>
+  void broadcast(const M& message, Effects& fx) const {
+    broadcast(message, fx, auth());
+  }
+  /// Ordering messages again, to one server.
+  template <class M>
+  void send(ServerIndex to, const M& message, Effects& fx) const {
+    fx.send(Destination::to(server(to)), message, {.auth = auth()});
+  }
+  std::vector<Destination> everybody() const {
+    if (settings.delivery == Delivery::Multicast) return {Destination::all()};
+    std::vector<Destination> others;
+    others.reserve(n);
+    for (std::uint16_t i = 0; i < n; ++i)
+      if (i != self.value) others.push_back(Destination::to(server(ServerIndex(i))));
+    return others;
+  }
+  Event event(EventKind kind, Seq seq, const Digest& digest) const {
+    Event event{};
+    event.kind = kind;
+    event.seq = seq;
+    event.view = view.value;
+    event.digest = digest;
+    return event;
+  }
+};
+
+}  // namespace seneschal::bft

@@ -1,0 +1,45 @@
+// PrePrepare, Prepare, Commit. [PBFT 4.2] [BFT 3]
+#pragma once
+#include "bft/log.hpp"
+
+namespace seneschal::bft {
+
+class Ordering {
+ public:
+  explicit Ordering(const Context& context);
+
+  /// Primary: proposes `batch` under the next seq. There must be room.
+  void propose(Instant now, Seq executed, Batch batch, Effects& fx);
+  bool has_room(Seq executed) const;
+  /// Batches proposed and not executed.
+  std::uint64_t in_flight(Seq executed) const { return proposed_ > executed ? proposed_.value - executed.value : 0; }
+  Seq proposed() const { return proposed_; }
+
+  std::optional<Reject> on_pre_prepare(Instant now, const Verified<PrePrepare>& message, Effects& fx);
+  std::optional<Reject> on_prepare(Instant now, const Verified<Prepare>& message, Effects& fx);
+  std::optional<Reject> on_commit(Instant now, const Verified<Commit>& message, Effects& fx);
+  /// A batch from somebody who could check what we could not: adopted when f+1 servers voted for it. [BFT 6]
+  std::optional<Reject> on_supply(Instant now, const Verified<Entry>& message, Effects& fx);
+
+  /// Sends `to` what it misses of a slot according to `has`; `supply` also the batch.
+  void resend(const Slot& slot, ServerIndex to, const SlotStatus& has, bool supply, Effects& fx) const;
+  /// Primary: sends the proposal of `seq` again to all who have not voted for it.
+  void push(Seq seq, Effects& fx) const;
+
+  Log& log() { return log_; }
+  const Log& log() const { return log_; }
+
+ private:
+  std::optional<Reject> refuse(View view, Seq seq) const;
+  void adopt(Instant now, Slot& slot, std::shared_ptr<const Batch> batch, const Digest& digest, Effects& fx);
+  void advance(Slot& slot, Effects& fx);
+
+  const Context& context_;
+  Log log_;
+  Seq proposed_;  // highest seq that we proposed as primary of this view
+};
+
+/// SHA-256 of the batch inside a received PrePrepare, over the bytes as they came; equals `digest_of(batch)`.
+Digest proposal_digest(const Verified<PrePrepare>& message);
+
+}  // namespace seneschal::bft

@@ -1,0 +1,83 @@
+#include "bft/requests.hpp"
+
+namespace seneschal::bft {
+
+using replication::Execution;
+using replication::Query;
+using replication::Reply;
+using replication::Update;
+
+std::optional<Reject> Requests::on_update(Instant now, const Verified<Update>& message, const Execution& execution,
+                                          Effects& fx) {
+  // With signatures everywhere a batch must convince everybody, and so must each update in it.
+  if (context_.signatures() && message.header().auth != AuthKind::Signature) return Reject::BadSignature;
+  ClientId client = message.signer().client();
+  Timestamp timestamp = message.body().timestamp;
+  if (auto reply = execution.reply_for(client, timestamp)) {  // executed already: the same answer again [PBFT 4.1]
+    fx.send(Destination::to(client), *reply, {.auth = AuthKind::Mac});
+    return std::nullopt;
+  }
+  if (context_.is_primary()) return pool_.add(message.embed());
+  watched_.watch(client, timestamp, now, message.bytes());
+  fx.forward(Destination::to(Context::server(context_.primary())), message.bytes());
+  return std::nullopt;
+}
+
+std::optional<Reject> Requests::on_query(const Verified<Query>& message, const Execution& execution, Effects& fx) {
+  ClientId client = message.signer().client();
+  if (message.body().min_seq > execution.executed()) {
+    queries_[client] = message.body();
+    return std::nullopt;
+  }
+  answer(client, message.body(), execution, fx);
+  return std::nullopt;
+}
+
+void Requests::answer(ClientId client, const Query& query, const Execution& execution, Effects& fx) {
+  fx.send(Destination::to(client), execution.answer(query), {.auth = AuthKind::Mac});
+}
+
+void Requests::on_executed(std::span<const ClientId> clients, Duration took, const Execution& execution,
+                           Effects& fx) {
+  if (took.count() > 0) round_ = round_.count() == 0 ? took : round_ + (took - round_) / 8;
+  for (ClientId client : clients) {
+    const replication::StoredReply* last = execution.clients().find(client);
+    CHECK(last != nullptr);
+    Reply reply;
+    reply.timestamp = last->timestamp;
+    reply.seq = last->seq;
+    reply.result.value = last->result;
+    fx.send(Destination::to(client), reply, {.auth = AuthKind::Mac});
+    pool_.discharge(client, last->timestamp);
+    watched_.discharge(client, last->timestamp);
+  }
+  for (auto it = queries_.begin(); it != queries_.end();) {
+    if (it->second.min_seq > execution.executed()) {
+      ++it;
+      continue;
+    }
+    answer(it->first, it->second, execution, fx);
+    it = queries_.erase(it);
+  }
+}
+
+Duration Requests::gap() const {
+  return std::max(context_.settings.batch_gap, round_ / static_cast<std::int64_t>(context_.settings.batch_gap_share));
+}
+
+std::optional<Batch> Requests::cut(Instant now, std::uint64_t in_flight) {
+  cut_at_ = Instant::never();
+  if (pool_.empty()) return std::nullopt;
+  const Settings& s = context_.settings;
+  bool full = pool_.size() >= s.batch_max || pool_.bytes() >= s.batch_max_bytes;
+  // Alone in the pipeline a request goes at once; behind others it may wait for company, a small part of the time
+  // that the round takes anyway. [BFT 4]
+  if (!full && in_flight > 0 && now < last_cut_ + gap()) {
+    cut_at_ = last_cut_ + gap();
+    return std::nullopt;
+  }
+  last_cut_ = now;
+  return pool_.take(s.batch_max, s.batch_max_bytes);
+}
+
+}  // namespace seneschal::bft

@@ -1,0 +1,45 @@
+// What clients ask for: pool and batching rule of the primary, forwarding and watching at the others, queries. [BFT
+// 4]
+#pragma once
+#include "bft/context.hpp"
+#include "replication/execution.hpp"
+#include "replication/pending_updates.hpp"
+#include "runtime/gate.hpp"
+
+namespace seneschal::bft {
+
+class Requests {
+ public:
+  explicit Requests(const Context& context)
+      : context_(context), pool_(std::max<std::size_t>(context.membership.clients.size(), 1)) {}
+
+  std::optional<Reject> on_update(Instant now, const Verified<replication::Update>& message,
+                                  const replication::Execution& execution, Effects& fx);
+  std::optional<Reject> on_query(const Verified<replication::Query>& message, const replication::Execution& execution,
+                                 Effects& fx);
+  /// Replies to the clients whose updates were executed, forgets what waited for it, and answers queries that did.
+  /// `took` is the time from proposal to execution, 0 if unknown.
+  void on_executed(std::span<const ClientId> clients, Duration took, const replication::Execution& execution,
+                   Effects& fx);
+
+  /// The next batch, if it is time for one; `in_flight` are the primary's own proposals not executed yet.
+  std::optional<Batch> cut(Instant now, std::uint64_t in_flight);
+  /// When `cut` wants to be asked again.
+  Instant deadline() const { return cut_at_; }
+  const replication::WatchList& watched() const { return watched_; }
+  std::size_t waiting() const { return pool_.size(); }
+
+ private:
+  void answer(ClientId client, const replication::Query& query, const replication::Execution& execution, Effects& fx);
+  Duration gap() const;
+
+  const Context& context_;
+  replication::PendingUpdates pool_;                // primary
+  replication::WatchList watched_;                  // backups: what the primary owes its clients
+  std::map<ClientId, replication::Query> queries_;  // wait for their min_seq; one per client
+  Instant last_cut_;
+  Instant cut_at_ = Instant::never();
+  Duration round_{};  // moving average from proposal to execution
+};
+
+}  // namespace seneschal::bft
