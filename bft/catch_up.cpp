@@ -157,6 +157,8 @@ std::optional<Reject> CatchUp::on_entry(Instant now, const Verified<Entry>& mess
   if (!entry.committed) return ordering_.on_supply(now, message, fx);
   if (entry.seq.value > executed.value + kSpan) return Reject::OutsideWindow;
   if (entry.batch && replication::digest_of(entry.batch->value) != entry.digest) return Reject::Conflict;
+  // Whoever holds the certificate also committed: together with others' Commits the claim may already be enough.
+  ordering_.count_commit(message.signer().server().index, entry, fx);
   auto& claims = claims_[entry.seq];
   claims.resize(context_.n);
   auto& claim = claims[message.signer().server().index.value];

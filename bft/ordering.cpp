@@ -95,6 +95,12 @@ std::optional<Reject> Ordering::on_commit(Instant, const Verified<Commit>& messa
   return std::nullopt;
 }
 
+void Ordering::count_commit(ServerIndex from, const Entry& claim, Effects& fx) {
+  if (refuse(claim.view, claim.seq)) return;
+  Slot& slot = log_.at(claim.seq);
+  if (slot.commits.add(from, claim.digest)) advance(slot, fx);
+}
+
 void Ordering::advance(Slot& slot, Effects& fx) {
   if (!slot.known()) return;  // early votes wait in the slot
   // prepared: the proposal and 2f matching Prepares of distinct backups. [PBFT 4.2]

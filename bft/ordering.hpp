@@ -21,6 +21,9 @@ class Ordering {
   /// A batch from somebody who could check what we could not: adopted when f+1 servers voted for it. [BFT 6]
   std::optional<Reject> on_supply(Instant now, const Verified<Entry>& message, Effects& fx);
 
+  /// A claim that `from` holds a commit certificate counts as its Commit.
+  void count_commit(ServerIndex from, const Entry& claim, Effects& fx);
+
   /// Sends `to` what it misses of a slot according to `has`; `supply` also the batch.
   void resend(const Slot& slot, ServerIndex to, const SlotStatus& has, bool supply, Effects& fx) const;
   /// Primary: sends the proposal of `seq` again to all who have not voted for it.
