@@ -1,5 +1,6 @@
 #include "lab/sim/protocols.hpp"
 
+#include "bft/bft_core.hpp"
 #include "steward/core.hpp"
 
 namespace seneschal::lab::sim {
@@ -24,9 +25,27 @@ Result<std::unique_ptr<Core>> make_steward(const Deployment& deployment, const M
   return std::make_unique<steward::StewardCore>(self, membership, settings, std::move(application));
 }
 
+bft::Settings bft_settings(const ProtocolOptions& options) {
+  bft::Settings settings;
+  settings.window = options.window;
+  settings.batch_max = options.batch_max;
+  settings.auth = options.auth == "mac" ? bft::Auth::Mac : bft::Auth::Signatures;
+  settings.delivery = options.delivery == "unicast" ? bft::Delivery::Unicast : bft::Delivery::Multicast;
+  return settings;
+}
+
+Result<std::unique_ptr<Core>> make_bft(const Deployment& deployment, const Membership& membership, ServerId self,
+                                       std::unique_ptr<replication::Application> application) {
+  const bft::Settings settings = bft_settings(deployment.options);
+  if (Status good = settings.validate(); !good) return std::unexpected(good.error());
+  if (Status good = bft::validate(membership); !good) return std::unexpected(good.error());
+  return std::make_unique<bft::BftCore>(self.index, membership, settings, std::move(application));
+}
+
 }  // namespace
 
-MessageTable server_messages(Protocol) {
+MessageTable server_messages(Protocol protocol) {
+  if (protocol == Protocol::Bft) return bft::BftCore::message_table();
   return steward::StewardCore::message_table();
 }
 
@@ -34,7 +53,7 @@ Result<std::unique_ptr<Core>> make_server(const Deployment& deployment, const Me
                                           std::unique_ptr<replication::Application> application) {
   if (deployment.protocol == Protocol::Steward)
     return make_steward(deployment, membership, self, std::move(application));
-  return failure("bft is not there yet");
+  return make_bft(deployment, membership, self, std::move(application));
 }
 
 replication::ClientSettings client_settings(const Deployment& deployment, const Membership& membership,

@@ -1,3 +1,4 @@
+#include "bft/messages.hpp"
 #include "lab/sim/adversaries/adversary.hpp"
 #include "steward/messages.hpp"
 
@@ -29,7 +30,9 @@ class Equivocator final : public Adversary {
     std::vector<Effects::Effect> more;
     for (auto& effect : fx.list()) {
       auto* send = std::get_if<Effects::Send>(&effect);
-      if (send != nullptr) split<steward::PrePrepare>(*send, more);
+      if (send == nullptr) continue;
+      split<steward::PrePrepare>(*send, more);
+      split<bft::PrePrepare>(*send, more);
     }
     for (auto& effect : more) fx.list().push_back(std::move(effect));
   }

@@ -1,5 +1,6 @@
 #include "lab/sim/checkers/checker.hpp"
 
+#include "lab/sim/checkers/bft_checkers.hpp"
 #include "lab/sim/checkers/order_checkers.hpp"
 #include "lab/sim/checkers/steward_checkers.hpp"
 
@@ -57,6 +58,8 @@ CheckerSet::CheckerSet(Facts facts) : facts_(std::move(facts)) {
   checkers_.push_back(std::make_unique<ClientResults>(facts_, verdict_));
   if (facts_.protocol == Protocol::Steward)
     checkers_.push_back(std::make_unique<SiteSignatures>(facts_, verdict_));
+  else
+    checkers_.push_back(std::make_unique<CommitQuorums>(facts_, verdict_));
 }
 
 void CheckerSet::on_event(Instant at, const Principal& self, const Event& event) {

@@ -17,7 +17,8 @@ class Agreement final : public Checker {
   std::map<Seq, Digest> decided_;
 };
 
-/// Each server executes seq 1, 2, 3, ..., each only after it had it ordered.
+/// Each server executes seq 1, 2, 3, ..., each only after it had it ordered (in the flat baseline, where f+1 servers'
+/// word is enough for one that lags: after some correct server had).
 class Prefix final : public Checker {
  public:
   using Checker::Checker;
@@ -30,6 +31,7 @@ class Prefix final : public Checker {
     std::set<Seq> ordered;  // above `executed`
   };
   std::map<Principal, Server> servers_;
+  std::set<Seq> ordered_somewhere_;
 };
 
 /// Equal application states after each seq.
