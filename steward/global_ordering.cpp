@@ -12,6 +12,14 @@ std::optional<Reject> GlobalOrdering::check_site(const Principal& signer, Global
                                                                  : std::optional(Reject::NotLeaderSite);
 }
 
+// Passing on what came from another site costs a multicast: rarely per site and entry, whoever sends it how often.
+bool GlobalOrdering::may_relay(Instant now, Entry& entry, SiteId site) const {
+  auto [last, first] = entry.relayed_at.try_emplace(site, now);
+  if (!first && now - last->second < context_.settings.retransmit_local / 4) return false;
+  last->second = now;
+  return true;
+}
+
 std::optional<Reject> GlobalOrdering::on_proposal(Instant now, const Verified<Proposal>& message, Effects& fx) {
   if (auto refused = check_site(message.signer(), message.body().gv)) return refused;
   const Entry* entry = context_.history.find(message.body().seq);
@@ -54,8 +62,7 @@ std::optional<Reject> GlobalOrdering::on_carrier(Instant now, const Verified<Pro
     refused = take_proposal(now, Held<Proposal>::of(m.proposal), batch, fx);
     if (refused && *refused != Reject::Duplicate) return refused;
   }
-  if (m.relay && now - entry->relayed_at >= context_.settings.retransmit_local / 4) {
-    entry->relayed_at = now;
+  if (m.relay && may_relay(now, *entry, m.proposal.signer().site())) {
     fx.send(Destination::to(context_.self.site), carrier(*entry, false), {.auth = AuthKind::Bare});
   }
   return refused;
@@ -123,8 +130,7 @@ std::optional<Reject> GlobalOrdering::on_relayed_accept(Instant now, const Verif
                                                         Effects& fx) {
   Held<Accept> accept = Held<Accept>::of(message.body().accept);
   Entry* entry = accept->seq > context_.history.aru() ? context_.history.at(accept->seq) : nullptr;
-  if (entry != nullptr && now - entry->relayed_at >= context_.settings.retransmit_local / 4) {
-    entry->relayed_at = now;
+  if (entry != nullptr && may_relay(now, *entry, accept.signer.site())) {
     fx.forward(Destination::to(context_.self.site), accept.sealed);
   }
   return take_accept(now, std::move(accept), fx);

@@ -101,7 +101,7 @@ struct Entry {
   std::map<SiteId, Held<Accept>> accepts;  // one per site, highest gv; may come before the proposal
   std::optional<OrderCertificate> order;
   Retry wide_retry;
-  Instant relayed_at{std::numeric_limits<std::int64_t>::min() / 2};
+  std::map<SiteId, Instant> relayed_at;  // when a message of that site was last passed on inside
   Instant answered_at{std::numeric_limits<std::int64_t>::min() / 2};
 };
 

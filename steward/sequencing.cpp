@@ -106,6 +106,7 @@ std::optional<Reject> Sequencing::check_updates(const PrePrepare& m) const {
   std::set<std::pair<ClientId, Timestamp>> seen;
   for (const auto& update : m.batch.updates) {
     std::pair key{update.signer().client(), update.body.timestamp};
+    if (key.second.value == 0) return Reject::StaleTimestamp;  // a question, not an update
     if (!seen.insert(key).second) return Reject::RepeatedUpdate;
     if (auto it = assigned_.find(key); it != assigned_.end() && it->second != m.seq) return Reject::RepeatedUpdate;
     // A correct representative has executed everything up to seq - W, and never offers what was executed there. What

@@ -23,7 +23,9 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
   if (update.header.auth != AuthKind::Signature) return Reject::Malformed;  // others could not check a MAC
   ClientId client = update.signer().client();
   Timestamp timestamp = update.body.timestamp;
-  if (context_.execution.clients().executed(client, timestamp)) {
+  // Timestamps start at 1; with 0 a restarted client asks which was its last. It is answered, never ordered.
+  if (timestamp.value == 0 && !direct) return Reject::StaleTimestamp;
+  if (timestamp.value == 0 || context_.execution.clients().executed(client, timestamp)) {
     if (direct) reply(client, timestamp, fx);  // it did not get the reply [Steward 3.1]
     return direct ? std::nullopt : std::optional(Reject::AlreadyExecuted);
   }
