@@ -88,6 +88,7 @@ std::uint64_t SimProcess::take(Instant start, std::uint32_t kind, std::uint32_t 
     case kArrive: {
       const SharedBytes bytes = inbox_.take(payload);
       if (!alive_) return 0;
+      ++taken_;
       if (world_.trace().wants_text()) describe(start, kind, bytes.get());
       replica_.on_datagram(start, bytes);
       return fingerprint(*bytes);
@@ -130,7 +131,7 @@ void SimProcess::send(std::span<const Destination> to, const SharedBytes& sealed
 
 void SimProcess::append(Bytes record, Ticket ticket) {
   mix(hash64(record));
-  log_.push_back(std::move(record));
+  ++records_;
   new_persists_.push_back(ticket);
 }
 

@@ -69,7 +69,9 @@ class SimProcess final : private Process, private Handler, private Env {
   const Core& core() const { return *setup_.core; }
   const Replica& replica() const { return replica_; }
   Host& host() { return host_; }
-  const std::vector<Record>& log() const { return log_; }
+  /// Datagrams taken in so far.
+  std::uint64_t taken() const { return taken_; }
+  std::uint64_t records() const { return records_; }
   /// A number for the owner: where this process is attached.
   std::uint32_t tag = 0;
 
@@ -116,7 +118,8 @@ class SimProcess final : private Process, private Handler, private Env {
   Slab<PendingJob> jobs_;
   Slab<Ticket> persisting_;
   Slab<Drive> drives_;
-  std::vector<Record> log_;
+  std::uint64_t taken_ = 0;
+  std::uint64_t records_ = 0;
 
   Instant started_{};  // the input at hand
   Duration cost_{};

@@ -63,6 +63,7 @@ Assembly::Assembly(const Deployment& deployment, const emulator::CostModel& cost
       costs_(costs.for_threshold(2u * deployment.faults + 1, 3u * deployment.faults + 1)),
       machines_(options.machines),
       checkers_(options.checkers),
+      observer_(options.observer != nullptr ? options.observer : options.checkers),
       world_(options.seed),
       cache_(16384) {}
 
@@ -123,7 +124,7 @@ Status Assembly::add_servers(const AssemblyOptions& options) {
       setup.keys = checkers_ != nullptr ? witness(std::move(*keys), id, *checkers_) : std::move(*keys);
       setup.costs = &costs_;
       setup.cache = &cache_;
-      setup.observer = checkers_;
+      setup.observer = observer_;
       world::Host& host = host_for(machines_.server_cores);
       processes_.push_back(std::make_unique<world::SimProcess>(world_, host, *network_, std::move(setup)));
       network_->attach(*processes_.back());
@@ -150,7 +151,7 @@ Status Assembly::add_clients(const AssemblyOptions& options) {
     setup.keys = std::move(*keys);
     setup.costs = &costs_;
     setup.cache = nullptr;  // replies are for one receiver each
-    setup.observer = checkers_;
+    setup.observer = observer_;
     world::Host& host = host_for(machines_.client_cores);
     processes_.push_back(std::make_unique<world::SimProcess>(world_, host, *network_, std::move(setup)));
     network_->attach(*processes_.back());

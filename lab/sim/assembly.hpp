@@ -16,7 +16,8 @@ using KeySource = std::function<Result<std::unique_ptr<crypto::Keys>>(const Prin
 struct AssemblyOptions {
   std::uint64_t seed = 1;
   Machines machines;
-  CheckerSet* checkers = nullptr;  // null: nobody watches
+  CheckerSet* checkers = nullptr;       // null: nothing is checked
+  world::Observer* observer = nullptr;  // instead of the checkers, to whom it may pass things on
   std::vector<Traitor> traitors;
   /// What each client does.
   std::function<replication::WorkloadSettings(ClientId)> workload;
@@ -69,6 +70,7 @@ class Assembly {
   emulator::CostModel costs_;
   Machines machines_;
   CheckerSet* checkers_;
+  world::Observer* observer_;
   world::World world_;
   OpenCache cache_;
   std::unique_ptr<crypto::fake::Registry> registry_;
