@@ -1,0 +1,188 @@
+// THRESHOLD-SIGN with faulty servers. [Steward 3.6]
+#include "lone.hpp"
+
+namespace seneschal::steward::testing {
+namespace {
+
+void spoil(JobResult& result, bool share_too, bool proof_too) {
+  auto* made = std::get_if<ShareResult>(&result);
+  if (made == nullptr) return;
+  if (share_too) made->share[0] ^= 0x55;
+  if (proof_too && !made->proof.empty()) made->proof[0] ^= 0x55;
+}
+
+bool accuses(Bed& bed, ServerId by, ServerId whom) {
+  return std::ranges::any_of(bed.at(by).accusations, [&](const auto& a) { return a.who == Principal::of(whom); });
+}
+
+class StewardBadShare : public ::testing::TestWithParam<FanOut> {};
+INSTANTIATE_TEST_SUITE_P(FanOuts, StewardBadShare, ::testing::Values(FanOut::All, FanOut::Collector),
+                         [](const auto& p) { return p.param == FanOut::All ? "All" : "Collector"; });
+
+TEST_P(StewardBadShare, IsBlamedByItsProofAndLaterSharesAreIgnored) {
+  Settings settings;
+  settings.fan_out = GetParam();
+  Bed bed(3, 1, 1, settings);
+  ServerId liar = server(0, 1);
+  bed.tamper = [&](const Principal& who, JobResult& r) {
+    if (who == Principal::of(liar)) spoil(r, true, true);
+  };
+  bed.start();
+  ASSERT_TRUE(bed.all_clients_put(4, 60s));
+  bed.run_for(2s);
+  for (unsigned i : {0u, 2u, 3u}) {
+    EXPECT_TRUE(accuses(bed, server(0, i), liar)) << i;
+    EXPECT_TRUE(bed.steward(server(0, i)).signing().blamed(liar.index)) << i;
+    for (const auto& a : bed.at(server(0, i)).accusations) EXPECT_EQ(a.who, Principal::of(liar)) << a.reason;
+  }
+  bed.completions.clear();
+  ASSERT_TRUE(bed.all_clients_put(3, 60s));
+  for (const auto& done : bed.completions) EXPECT_LT(done.finished - done.started, 250ms);
+}
+
+TEST_P(StewardBadShare, WithoutAProofIsSetAsideNotBlamed) {
+  Settings settings;
+  settings.fan_out = GetParam();
+  Bed bed(3, 1, 1, settings);
+  ServerId liar = server(0, 1);
+  bed.tamper = [&](const Principal& who, JobResult& r) {
+    if (who == Principal::of(liar)) spoil(r, true, false);
+  };
+  bed.drop = [&](const Bed::Datagram& m) {  // it never answers with a proof
+    return m.from == Principal::of(liar) && m.is<SigShare>() && !m.body<SigShare>().proof.value.empty();
+  };
+  bed.start();
+  ASSERT_TRUE(bed.all_clients_put(4, 60s));
+  for (auto& [who, node] : bed.nodes) EXPECT_TRUE(node->accusations.empty()) << to_string(who);
+  bed.expect_agreement(Seq(1));
+}
+
+TEST(StewardBlame, ACorrectServerIsNotBlamedAndItsAccuserIsDistrusted) {
+  Lone lone(server(0, 2));
+  // A genuine share with its genuine proof, called corrupt.
+  Bytes message = site_message(lone.bed.membership, SiteId(0), Proposal{{}, {}, Seq(1), {}});
+  auto made = lone.bed.at(server(0, 1)).keys->prove(message);
+  SigShare share{Seq(1), content_of(message), {made.share}, {made.proof}};
+  CorruptedServer lie{lone.bed.sign(Principal::of(server(0, 1)), share), {message}};
+  lone.deliver(lone.bed.seal(Principal::of(server(0, 3)), lie));
+  EXPECT_FALSE(lone.core().signing().blamed(ServerIndex(1)));
+  ASSERT_EQ(lone.node().accusations.size(), 1u);
+  EXPECT_EQ(lone.node().accusations[0].who, Principal::of(server(0, 3)));
+  EXPECT_EQ(lone.deliver(lone.bed.seal(Principal::of(server(0, 3)), lie), Reject::BadShare), 1u);
+}
+
+TEST(StewardBlame, NeedsAProofThatFails) {
+  Lone lone(server(0, 2));
+  Bytes message = site_message(lone.bed.membership, SiteId(0), Proposal{{}, {}, Seq(1), {}});
+  auto made = lone.bed.at(server(0, 1)).keys->prove(message);
+  made.share[0] ^= 1;
+  SigShare without{Seq(1), content_of(message), {made.share}, {}};
+  CorruptedServer early{lone.bed.sign(Principal::of(server(0, 1)), without), {message}};
+  EXPECT_EQ(lone.deliver(lone.bed.seal(Principal::of(server(0, 3)), early), Reject::BadShare), 1u);
+  SigShare bad{Seq(1), content_of(message), {made.share}, {made.proof}};
+  CorruptedServer other{lone.bed.sign(Principal::of(server(0, 1)), bad), {Bytes{1, 2, 3}}};
+  EXPECT_EQ(lone.deliver(lone.bed.seal(Principal::of(server(0, 3)), other), Reject::Malformed), 1u);
+  EXPECT_FALSE(lone.core().signing().blamed(ServerIndex(1)));
+  CorruptedServer just{lone.bed.sign(Principal::of(server(0, 1)), bad), {message}};
+  lone.deliver(lone.bed.seal(Principal::of(server(0, 3)), just));
+  EXPECT_TRUE(lone.core().signing().blamed(ServerIndex(1)));
+}
+
+TEST(StewardShares, OnesThatComeBeforeTheCertificateAreKept) {
+  Lone lone(server(0, 0));
+  lone.bed.deliver(lone.self, lone.bed.seal(Principal::of(ClientId(1)), lone.bed.update(ClientId(1), 1).body));
+  lone.bed.run_for(5ms);
+  Batch b = lone.one();
+  Bytes message = site_message(lone.bed.membership, SiteId(0), Proposal{{}, {}, Seq(1), digest_of(b)});
+  for (unsigned i : {1u, 2u}) {
+    SigShare share{Seq(1), content_of(message), {lone.bed.at(server(0, i)).keys->share(message)}, {}};
+    lone.deliver(lone.bed.seal(Principal::of(server(0, i)), share));
+  }
+  EXPECT_EQ(lone.sent<ProposalCarrier>(), 0u);
+  lone.deliver(lone.prepare(1, digest_of(b), server(0, 1)));
+  lone.deliver(lone.prepare(1, digest_of(b), server(0, 2)));
+  EXPECT_EQ(lone.sent<ProposalCarrier>(), 11u);
+}
+
+TEST(StewardShares, OfOneServerFillOnlyItsOwnQuota) {
+  Settings settings;
+  settings.window = 4;
+  Lone lone(server(0, 0), settings);
+  auto stray = [&](unsigned from, std::uint8_t n) {
+    Digest content;
+    content.bytes[0] = n;
+    content.bytes[1] = static_cast<Byte>(from);
+    return lone.bed.seal(Principal::of(server(0, from)), SigShare{Seq(1), content, {Bytes{1}}, {}});
+  };
+  for (int n = 0; n < 100; ++n) lone.deliver(stray(1, static_cast<std::uint8_t>(n)));
+  EXPECT_EQ(lone.core().signing().size(), 16u);
+  EXPECT_EQ(lone.deliver(stray(2, 1), Reject::Overloaded), 0u);
+  EXPECT_EQ(lone.core().signing().size(), 17u);
+  Digest far;
+  EXPECT_EQ(lone.deliver(lone.bed.seal(Principal::of(server(0, 3)), SigShare{Seq(1000), far, {Bytes{1}}, {}}),
+                         Reject::Overloaded),
+            1u);
+}
+
+TEST(StewardShares, OfOtherSitesAreRefused) {
+  Lone lone(server(0, 0));
+  std::uint64_t before = lone.node().replica->rejected_total();
+  lone.deliver(lone.bed.seal(Principal::of(server(1, 1)), SigShare{Seq(1), {}, {Bytes{1}}, {}}));
+  EXPECT_EQ(lone.node().replica->rejected_total(), before + 1);
+  EXPECT_EQ(lone.core().signing().size(), 0u);
+}
+
+TEST(StewardShares, AreNotMadeForWhatTheServerHasNoCertificateFor) {
+  Lone lone(server(0, 1));
+  Bytes message = site_message(lone.bed.membership, SiteId(0), Proposal{{}, {}, Seq(1), {}});
+  auto request = lone.bed.seal(Principal::of(server(0, 0)), ShareRequest{Seq(1), content_of(message), true},
+                               AuthKind::Mac, lone.me());
+  lone.deliver(request);
+  lone.bed.run_for(2s);
+  EXPECT_EQ(lone.sent<SigShare>(), 0u);
+  EXPECT_EQ(lone.node().jobs[1] + lone.node().jobs[2], 0u);
+}
+
+TEST(StewardShares, HeldOnesAreSentOnRequestAndToAllAfterATimeout) {
+  Lone lone(server(1, 3));  // not among the chosen signers
+  Batch b = lone.one();
+  lone.deliver(lone.carrier(lone.proposal(1, b), b));
+  EXPECT_EQ(lone.sent<SigShare>(), 0u);
+  Bytes message = site_message(lone.bed.membership, SiteId(1), Accept{{}, Seq(1), digest_of(b)});
+  lone.deliver(lone.bed.seal(Principal::of(server(1, 0)), ShareRequest{Seq(1), content_of(message), false},
+                             AuthKind::Mac, lone.me()));
+  EXPECT_EQ(lone.sent<SigShare>(), 1u);
+  lone.bed.run_for(600ms);
+  EXPECT_EQ(lone.sent<SigShare>(), 4u);
+}
+
+TEST(StewardShares, ASlowRepresentativeIsBypassedByTheFallback) {
+  // The collector never combines: the others send their shares to all and combine by themselves.
+  Bed bed(3, 1, 1);
+  bed.drop = [](const Bed::Datagram& m) {
+    return m.from == Principal::of(server(1, 0)) && (m.is<Accept>() || m.is<RelayedAccept>());
+  };
+  bed.start();
+  ASSERT_TRUE(bed.all_clients_put(2, 60s));
+}
+
+TEST(StewardSignerSet, ComesFromTheRepresentativeOnlyAndHasQMembers) {
+  Lone lone(server(1, 3));
+  auto set = [&](unsigned from, std::vector<ServerIndex> members, std::uint64_t epoch = 1, std::uint64_t lv = 0) {
+    return lone.bed.seal(Principal::of(server(1, from)), SignerSet{LocalView(lv), epoch, {std::move(members)}});
+  };
+  std::vector<ServerIndex> good{ServerIndex(0), ServerIndex(2), ServerIndex(3)};
+  EXPECT_EQ(lone.deliver(set(2, good), Reject::NotRepresentative), 1u);
+  EXPECT_EQ(lone.deliver(set(0, {ServerIndex(0), ServerIndex(3)}), Reject::Malformed), 1u);
+  EXPECT_EQ(lone.deliver(set(0, {ServerIndex(0), ServerIndex(3), ServerIndex(9)}), Reject::Malformed), 1u);
+  EXPECT_EQ(lone.deliver(set(0, good, 1, 4), Reject::WrongView), 1u);
+  Batch b = lone.one();
+  lone.deliver(lone.carrier(lone.proposal(1, b), b));
+  EXPECT_FALSE(lone.shared(1));
+  lone.deliver(set(0, good));
+  EXPECT_TRUE(lone.shared(1)) << "chosen: it shares what it holds";
+  EXPECT_EQ(lone.deliver(set(0, good), Reject::Superseded), 1u);
+}
+
+}  // namespace
+}  // namespace seneschal::steward::testing
