@@ -1,0 +1,35 @@
+// What a client and an application take from outside: operations, results, snapshots, replies and answers.
+#include "replication/client_core.hpp"
+#include "replication/kv.hpp"
+#include "tests/fuzz/round_trip.hpp"
+#include "tests/fuzz/trusting_host.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace seneschal;
+  using namespace seneschal::replication;
+  Span input(data, size);
+  fuzz::round_trip_one_of<kv::Operation, kv::Outcome, Reply, Answer>(input);
+
+  kv::KvApplication app;
+  Bytes before = app.snapshot();
+  CHECK(kv::parse_result(app.apply(ClientId(1), input)).has_value());
+  CHECK(kv::parse_result(app.query(input)).has_value());
+  CHECK(!kv::print_operation(input).empty() && !kv::print_result(input).empty());
+  app.undo();
+  CHECK(app.snapshot() == before);
+  if (app.restore(input)) CHECK(equal(app.snapshot(), input));
+
+  // A client whose servers say whatever the input says.
+  Membership membership;
+  membership.sites = {{4, 1}};
+  membership.clients = {{ClientId(1), SiteId(0)}};
+  ClientSettings settings;
+  settings.self = ClientId(1);
+  settings.probe = size % 2 == 0;
+  ClientCore core(membership, settings);
+  fuzz::TrustingHost host(Principal::of(ClientId(1)), membership, ClientCore::message_table(), core);
+  host.drive([&](Instant now, Effects& fx) { CHECK(core.submit(now, {}, size % 3 == 0, fx).has_value()); });
+  host.feed(input, AuthKind::Mac);
+  CHECK(core.take_completions().size() <= 1);
+  return 0;
+}
