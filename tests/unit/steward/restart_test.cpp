@@ -1,0 +1,64 @@
+// A server that starts with its log contradicts nothing it said before; one whose log is damaged says nothing.
+// [Steward 8]
+#include "bed.hpp"
+
+namespace seneschal::steward::testing {
+namespace {
+
+struct Again {
+  explicit Again(Bed& bed, ServerId id, std::vector<Record> log)
+      : core(id, bed.membership, {}, *replication::make_application("kv")) {
+    std::uint64_t tickets = 1;
+    Effects fx(tickets);
+    core.start(bed.now, log, fx);
+    effects = std::move(fx.list());
+  }
+  StewardCore core;
+  std::vector<Effects::Effect> effects;
+  std::size_t sends() const {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(effects, [](const auto& e) { return std::holds_alternative<Effects::Send>(e); }));
+  }
+};
+
+TEST(StewardRestart, ExecutesItsOrderedEntriesAgain) {
+  Bed bed(3, 1, 2);
+  bed.start();
+  ASSERT_TRUE(bed.all_clients_put(5, 30s));
+  bed.run_for(2s);
+  for (ServerId id : {server(0, 0), server(0, 2), server(1, 0), server(2, 3)}) {
+    Again again(bed, id, bed.at(id).log);
+    EXPECT_EQ(again.core.execution().digest(), bed.steward(id).execution().digest()) << to_string(id);
+    EXPECT_TRUE(again.core.views().participating());
+  }
+}
+
+TEST(StewardRestart, TheRepresentativeRepeatsWhatItProposedAndNothingElse) {
+  Bed bed(3, 1, 2);
+  bed.drop = [](const Bed::Datagram&) { return true; };
+  bed.start();
+  ServerId rep = server(0, 0);
+  bed.deliver(rep, share(bed.update(ClientId(1), 1).sealed));
+  bed.run_for(10ms);
+  Again again(bed, rep, bed.at(rep).log);
+  ASSERT_EQ(again.sends(), 1u);
+  for (const auto& e : again.effects)
+    if (auto* send = std::get_if<Effects::Send>(&e)) {
+      EXPECT_EQ(send->header.type, PrePrepare::kType);
+      EXPECT_EQ(send->body, encode(PrePrepare{{}, {}, Seq(1), {{{bed.update(ClientId(1), 1)}}}}));
+    }
+}
+
+TEST(StewardRestart, ADamagedLogMakesItAListener) {
+  Bed bed(3, 1, 2);
+  bed.start();
+  ASSERT_TRUE(bed.all_clients_put(2, 30s));
+  auto log = bed.at(server(0, 0)).log;
+  log[1].resize(log[1].size() / 2);
+  Again again(bed, server(0, 0), log);
+  EXPECT_FALSE(again.core.views().participating());
+  EXPECT_EQ(again.sends(), 0u);
+}
+
+}  // namespace
+}  // namespace seneschal::steward::testing

@@ -1,0 +1,182 @@
+// Clients' updates on their way, replies and queries. [Steward 3.1] [Steward 3.2] [Steward 3.3] [Steward 3.10]
+#include "lone.hpp"
+
+namespace seneschal::steward::testing {
+namespace {
+
+SharedBytes direct(Lone& lone, std::uint32_t client, std::uint64_t timestamp, std::string value = "v") {
+  return share(lone.bed.update(ClientId(client), timestamp, std::move(value)).sealed);
+}
+SharedBytes forwarded(Lone& lone, Leg leg, std::uint32_t client, std::uint64_t timestamp) {
+  return lone.bed.seal(Principal::of(server(2, 2)),
+                       ForwardedUpdate{leg, lone.bed.update(ClientId(client), timestamp)}, AuthKind::Bare);
+}
+
+// Clients 1 and 2 belong to site 0, 3 and 4 to site 1, 5 and 6 to site 2.
+
+TEST(StewardUpdates, AreForwardedToTheRepresentativeAndWatched) {
+  Lone lone(server(1, 2));
+  lone.deliver(direct(lone, 3, 1));
+  ASSERT_EQ(lone.sent<ForwardedUpdate>(), 1u);
+  EXPECT_EQ(lone.bed.sent[0].to, Principal::of(server(1, 0)));
+  EXPECT_EQ(lone.core().updates().watched().size(), 1u);
+}
+
+TEST(StewardUpdates, OfOtherSitesClientsAndOfStrangersAreRefused) {
+  Lone lone(server(1, 2));
+  EXPECT_EQ(lone.deliver(direct(lone, 1, 1), Reject::WrongSite), 1u);
+  EXPECT_EQ(lone.sent<ForwardedUpdate>(), 0u);
+}
+
+TEST(StewardUpdates, AreForwardedByARepresentativeToTheLeaderSiteAndThenToItsNextServers) {
+  Lone lone(server(1, 0));
+  lone.deliver(direct(lone, 3, 1));
+  ASSERT_EQ(lone.sent<ForwardedUpdate>(), 1u);
+  EXPECT_EQ(lone.bed.sent[0].to, Principal::of(server(0, 0)));
+  lone.bed.run_for(700ms);
+  ASSERT_EQ(lone.sent<ForwardedUpdate>(), 3u);  // f+1 more
+  lone.bed.run_for(1500ms);
+  ASSERT_EQ(lone.sent<ForwardedUpdate>(), 5u);
+  std::set<Principal> asked;
+  for (const auto& m : lone.bed.sent)
+    if (m.is<ForwardedUpdate>()) asked.insert(m.to);
+  EXPECT_EQ(asked.size(), 4u) << "in turn, until all servers of the leader site were asked";
+}
+
+TEST(StewardUpdates, GoToTheRepresentativeThatTheLeaderSiteAnnounced) {
+  Lone lone(server(1, 0));
+  lone.deliver(lone.bed.seal(Principal::of(SiteId(0)), LocalViewNotice{LocalView(2)}));
+  EXPECT_EQ(lone.deliver(lone.bed.seal(Principal::of(SiteId(0)), LocalViewNotice{LocalView(1)}), Reject::Superseded),
+            1u);
+  lone.deliver(direct(lone, 3, 1));
+  EXPECT_EQ(lone.bed.sent[0].to, Principal::of(server(0, 2)));
+}
+
+TEST(StewardUpdates, FromAfarArePassedToAllServersOfTheLeaderSite) {
+  Lone lone(server(0, 1));
+  lone.deliver(forwarded(lone, Leg::ToLeaderSite, 3, 1));
+  EXPECT_EQ(lone.bed.count_sent([](const Bed::Datagram& m) {
+    return m.is<ForwardedUpdate>() && m.body<ForwardedUpdate>().leg == Leg::InsideLeaderSite;
+  }),
+            3u);
+  EXPECT_EQ(lone.core().updates().watched().size(), 1u);
+  // What was passed on is watched, and passed on no further.
+  Lone other(server(0, 2));
+  other.deliver(forwarded(other, Leg::InsideLeaderSite, 3, 1));
+  EXPECT_EQ(other.sent<ForwardedUpdate>(), 0u);
+  EXPECT_EQ(other.core().updates().watched().size(), 1u);
+}
+
+TEST(StewardUpdates, OnePerClientIsWatchedTheHighestTimestamp) {
+  Lone lone(server(1, 2));
+  lone.deliver(direct(lone, 3, 2));
+  lone.deliver(direct(lone, 3, 5));
+  EXPECT_EQ(lone.deliver(direct(lone, 3, 4), Reject::StaleTimestamp), 1u);
+  lone.deliver(direct(lone, 3, 5, "another operation"));
+  ASSERT_EQ(lone.core().updates().watched().size(), 1u);
+  EXPECT_EQ(lone.core().updates().watched().entries().begin()->second.timestamp, Timestamp(5));
+  // An equal or higher timestamp of the client, whatever the operation, ends the watch.
+  lone.order(1, lone.one(3, 5, "somebody's"));
+  EXPECT_TRUE(lone.core().updates().watched().empty());
+}
+
+TEST(StewardUpdates, ASecondOperationUnderOneTimestampIsNotOrderedTwice) {
+  Bed bed(3, 1, 1);
+  bed.start();
+  bed.deliver(server(0, 0), share(bed.update(ClientId(1), 1, "one").sealed));
+  bed.deliver(server(0, 1), share(bed.update(ClientId(1), 1, "two").sealed));
+  bed.run_for(3s);
+  bed.expect_agreement(Seq(1));
+  for (auto& [who, node] : bed.nodes)
+    if (who.is_server()) {
+      EXPECT_TRUE(node->steward().updates().watched().empty()) << to_string(who);
+    }
+}
+
+TEST(StewardUpdates, AMacIsNoSignature) {
+  Lone lone(server(0, 1));
+  Header header{kWireVersion,     ProtocolId::Replication,   Update::kType, AuthKind::Authenticator,
+                DeploymentId(11), Principal::of(ClientId(1))};
+  Update body{Timestamp(1), {replication::kv::put("k", {})}};
+  Bytes sealed = unsealed(header, encode(body));
+  Bytes macs;
+  for (unsigned i = 0; i < 4; ++i)
+    append(macs, lone.bed.at(ClientId(1)).keys->mac(Principal::of(server(0, i)), sealed));
+  append(sealed, macs);
+  header = parse_sealed(sealed)->header;
+  EXPECT_EQ(lone.deliver(lone.pre_prepare(1, lone.batch({{sealed, header, body}})), Reject::Malformed), 1u);
+  EXPECT_EQ(lone.deliver(share(sealed), Reject::Malformed), 1u);
+}
+
+TEST(StewardReplies, ComeFromTheServersOfTheClientsSite) {
+  Lone home(server(1, 2));
+  home.order(1, home.one(3));
+  EXPECT_EQ(home.sent<replication::Reply>(), 1u);
+  Lone elsewhere(server(2, 2));
+  elsewhere.order(1, elsewhere.one(3));
+  EXPECT_EQ(elsewhere.sent<replication::Reply>(), 0u);
+}
+
+TEST(StewardReplies, AreSentAgainForAnExecutedTimestamp) {
+  Lone lone(server(1, 2));
+  lone.order(1, lone.one(3, 7));
+  lone.deliver(direct(lone, 3, 7));
+  EXPECT_EQ(lone.sent<replication::Reply>(), 2u);
+  lone.deliver(direct(lone, 3, 6));
+  ASSERT_EQ(lone.sent<replication::Reply>(), 3u);
+  EXPECT_TRUE(lone.bed.sent.back().body<replication::Reply>().stale);
+  EXPECT_EQ(lone.sent<ForwardedUpdate>(), 0u);
+}
+
+TEST(StewardReplies, AnswerTheQuestionForTheLastTimestamp) {
+  Lone lone(server(1, 2));
+  lone.deliver(direct(lone, 3, 0));
+  ASSERT_EQ(lone.sent<replication::Reply>(), 1u);
+  EXPECT_EQ(lone.sent<ForwardedUpdate>(), 0u);
+  EXPECT_TRUE(lone.core().updates().watched().empty());
+}
+
+TEST(StewardQueries, AreAnsweredFromExecutedState) {
+  Bed bed(3, 1, 1);
+  bed.start();
+  ASSERT_TRUE(bed.all_clients_put(2, 20s));
+  bed.run_for(1s);
+  bed.operate(ClientId(2), encode(replication::kv::Operation{replication::kv::Get{{to_bytes("k2")}}}), true);
+  Instant asked = bed.now;
+  ASSERT_TRUE(bed.run_while(5s, [&] { return !bed.at(ClientId(2)).client().idle(); }));
+  auto done = bed.at(ClientId(2)).client().take_completions().at(0);
+  EXPECT_TRUE(done.query);
+  EXPECT_FALSE(done.fell_back);
+  EXPECT_LT(bed.now - asked, 5ms);
+}
+
+TEST(StewardQueries, WaitForMinSeqOnePerClient) {
+  Lone lone(server(1, 2));
+  auto query = [&](std::uint64_t timestamp, std::uint64_t min_seq) {
+    return lone.bed.seal(Principal::of(ClientId(3)), replication::Query{Timestamp(timestamp), Seq(min_seq), {}});
+  };
+  lone.deliver(query(1, 1));
+  lone.deliver(query(2, 1));
+  EXPECT_EQ(lone.deliver(query(1, 1), Reject::Duplicate), 1u);
+  EXPECT_EQ(lone.sent<replication::Answer>(), 0u);
+  lone.order(1, lone.one(1));
+  ASSERT_EQ(lone.sent<replication::Answer>(), 1u);
+}
+
+TEST(StewardQueries, OfOtherSitesClientsAreRefused) {
+  Lone lone(server(1, 2));
+  EXPECT_EQ(lone.deliver(lone.bed.seal(Principal::of(ClientId(1)), replication::Query{}), Reject::WrongSite), 1u);
+}
+
+TEST(StewardReconciliation, AnswersAreRateLimitedAndBounded) {
+  Lone lone(server(1, 2));
+  for (std::uint64_t seq = 1; seq <= 12; ++seq) lone.order(seq, lone.one(1, seq));
+  auto ask = lone.bed.seal(Principal::of(server(2, 0)), ReconcileRequest{Seq(0)}, AuthKind::Bare);
+  std::size_t before = lone.sent<OrderedEntry>();
+  lone.deliver(ask);
+  EXPECT_EQ(lone.sent<OrderedEntry>() - before, 8u);
+  EXPECT_EQ(lone.deliver(ask, Reject::Overloaded), 1u);
+}
+
+}  // namespace
+}  // namespace seneschal::steward::testing
