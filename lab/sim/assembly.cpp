@@ -8,6 +8,9 @@ namespace seneschal::lab::sim {
 
 namespace {
 
+/// Less than a live replica remembers: eighty of them share one processor's cache.
+constexpr std::size_t kRememberedProofs = 2048;
+
 /// Shows the checkers what is executed.
 class WitnessApplication final : public replication::Application {
  public:
@@ -123,6 +126,7 @@ Status Assembly::add_servers(const AssemblyOptions& options) {
       setup.core = std::move(*core);
       setup.keys = checkers_ != nullptr ? witness(std::move(*keys), id, *checkers_) : std::move(*keys);
       setup.costs = &costs_;
+      setup.limits.remembered_proofs = kRememberedProofs;
       setup.cache = &cache_;
       setup.observer = observer_;
       world::Host& host = host_for(machines_.server_cores);

@@ -1,5 +1,7 @@
 #include "lab/sim/scenario.hpp"
 
+#include "lab/sim/checkers/status_checker.hpp"
+
 #include <algorithm>
 
 namespace seneschal::lab::sim {
@@ -12,6 +14,8 @@ using namespace std::chrono_literals;
 constexpr Duration kStep = 10ms;
 /// After the last operation the run goes on for so long, so that laggards are checked too.
 constexpr Duration kDrain = 1s;
+/// How often servers are asked how they are.
+constexpr Duration kStatusPeriod = 200ms;
 /// More events than any plan needs: a core that wakes itself for ever ends here.
 constexpr std::uint64_t kMaxEvents = 20'000'000;
 
@@ -108,6 +112,20 @@ std::string unfinished(Assembly& assembly, const Plan& plan) {
   return text;
 }
 
+void check_statuses(const StatusChecker& checker, Assembly& assembly, CheckerSet& checkers) {
+  StatusList status;
+  for (const ServerPart& server : assembly.servers()) {
+    if (!checkers.facts().correct(server.id) || !server.process->alive()) continue;
+    status.clear();
+    server.process->core().status(status);
+    if (const auto wrong = checker.check(status)) {
+      const auto colon = wrong->find(": ");
+      checkers.fail(wrong->substr(0, colon), assembly.world().now(),
+                    "server " + to_string(server.id) + wrong->substr(colon));
+    }
+  }
+}
+
 }  // namespace
 
 emulator::CostModel pinned_costs() {
@@ -150,9 +168,15 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
   assembly.start();
 
   const Instant deadline = Instant{} + plan.deadline;
+  const StatusChecker statuses(plan.protocol, plan.options.window, plan.clients);
+  Instant next_look{};
   std::optional<Instant> drained;
   while (world.now() < deadline && !checkers.violation() && world.events() < kMaxEvents) {
     world.run_until(world.now() + kStep);
+    if (world.now() >= next_look) {
+      next_look = world.now() + kStatusPeriod;
+      check_statuses(statuses, assembly, checkers);
+    }
     if (!drained && world.now() >= Instant{} + plan.heal && all_done(assembly)) drained = world.now() + kDrain;
     if (drained && world.now() >= *drained) break;
   }

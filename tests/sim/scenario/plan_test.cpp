@@ -1,0 +1,63 @@
+#include "lab/sim/plan.hpp"
+
+#include <gtest/gtest.h>
+
+namespace seneschal::lab::sim {
+namespace {
+
+TEST(Plan, WrittenDownAndReadBackIsTheSame) {
+  for (Protocol protocol : {Protocol::Steward, Protocol::Bft}) {
+    for (const std::string& profile : profiles()) {
+      for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        const Plan plan = make_plan(protocol, seed, profile);
+        const auto again = parse_plan(to_toml(plan), "plan.toml");
+        ASSERT_TRUE(again.has_value()) << again.error().message << "\n" << to_toml(plan);
+        EXPECT_TRUE(*again == plan) << to_toml(plan) << "\nread back:\n" << to_toml(*again);
+      }
+    }
+  }
+}
+
+TEST(Plan, SameSeedSamePlanOtherSeedOtherPlan) {
+  EXPECT_TRUE(make_plan(Protocol::Steward, 3, "default") == make_plan(Protocol::Steward, 3, "default"));
+  EXPECT_FALSE(make_plan(Protocol::Steward, 3, "default") == make_plan(Protocol::Steward, 4, "default"));
+}
+
+TEST(Plan, AtMostFServersPerSiteAreSpoilt) {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    for (Protocol protocol : {Protocol::Steward, Protocol::Bft}) {
+      const Plan plan = make_plan(protocol, seed, "default");
+      std::map<SiteId, std::set<ServerId>> spoilt;
+      for (const Fault& fault : plan.list)
+        if (fault.kind == FaultKind::Crash) spoilt[fault.server.site].insert(fault.server);
+      for (const Traitor& traitor : plan.traitors) spoilt[traitor.server.site].insert(traitor.server);
+      for (const auto& [site, servers] : spoilt) EXPECT_LE(servers.size(), plan.faults) << to_toml(plan);
+    }
+  }
+}
+
+TEST(Plan, MixedSeedsUseEveryKindOfFault) {
+  std::set<FaultKind> kinds;
+  std::set<Behaviour> behaviours;
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    const Plan plan = make_plan(Protocol::Steward, seed, "default");
+    for (const Fault& fault : plan.list) kinds.insert(fault.kind);
+    for (const Traitor& traitor : plan.traitors) behaviours.insert(traitor.behaviour);
+  }
+  EXPECT_EQ(kinds.size(), static_cast<std::size_t>(FaultKind::kLast) + 1);
+  EXPECT_EQ(behaviours.size(), static_cast<std::size_t>(Behaviour::kLast) + 1);
+}
+
+TEST(Plan, ErrorsNameLineAndWhatWasExpected) {
+  const auto unknown = parse_plan("seed = 1\n[[fault]]\nat_us = 5\nkind = \"flood\"\n", "p.toml");
+  ASSERT_FALSE(unknown.has_value());
+  EXPECT_NE(unknown.error().message.find("p.toml:4"), std::string::npos) << unknown.error().message;
+  const auto server =
+      parse_plan("seed = 1\nsites = 3\n[[fault]]\nat_us = 5\nkind = \"crash\"\nsite = 1\nserver = 4\n", "p.toml");
+  ASSERT_FALSE(server.has_value());
+  EXPECT_NE(server.error().message.find("1/4"), std::string::npos) << server.error().message;
+  EXPECT_FALSE(parse_plan("seeds = 1\n", "p.toml").has_value());
+}
+
+}  // namespace
+}  // namespace seneschal::lab::sim

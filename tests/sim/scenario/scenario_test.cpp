@@ -1,0 +1,86 @@
+#include "lab/sim/scenario.hpp"
+
+#include "lab/sim/swarm.hpp"
+
+#include <gtest/gtest.h>
+
+namespace seneschal::lab::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+class Seeds : public testing::TestWithParam<Protocol> {};
+
+SwarmResult swarm(Protocol protocol, std::uint64_t first, std::uint64_t last, unsigned jobs,
+                  const std::string& profile = "default") {
+  SwarmSettings settings;
+  settings.protocol = protocol;
+  settings.first = first;
+  settings.last = last;
+  settings.jobs = jobs;
+  settings.profile = profile;
+  auto result = run_swarm(settings);
+  EXPECT_TRUE(result.has_value()) << result.error().message;
+  return result ? *result : SwarmResult{};
+}
+
+std::string reasons(const SwarmResult& result) {
+  std::string text;
+  for (const SeedResult& failure : result.failures)
+    text += "seed " + std::to_string(failure.seed) + ": " + failure.result.reason + "\n";
+  return text;
+}
+
+TEST_P(Seeds, FifteenPassWithFaults) {
+  const SwarmResult result = swarm(GetParam(), 1, 15, 2);
+  EXPECT_EQ(result.passed, 15u) << reasons(result);
+  EXPECT_GT(result.operations, 300u) << "hardly anything was done";
+}
+
+TEST_P(Seeds, EquivocatingLeadersBreakNothing) {
+  const SwarmResult result = swarm(GetParam(), 1, 10, 2, "equivocate");
+  EXPECT_EQ(result.passed, 10u) << reasons(result);
+}
+
+TEST_P(Seeds, HashDoesNotDependOnThreads) {
+  EXPECT_EQ(swarm(GetParam(), 20, 25, 1).trace_hash, swarm(GetParam(), 20, 25, 3).trace_hash);
+}
+
+TEST_P(Seeds, PlanFileReplaysTheRun) {
+  const Plan plan = make_plan(GetParam(), 7, "default");
+  const auto read = parse_plan(to_toml(plan), "plan.toml");
+  ASSERT_TRUE(read.has_value());
+  const auto first = run_scenario(plan);
+  const auto second = run_scenario(*read, {.trace_lines = 100, .keys = {}});
+  ASSERT_TRUE(first.has_value() && second.has_value());
+  EXPECT_EQ(first->trace_hash, second->trace_hash);
+  EXPECT_FALSE(second->text.empty());
+}
+
+TEST_P(Seeds, CalmRunsDoEverythingAndAccuseNobody) {
+  Plan plan = make_plan(GetParam(), 2, "calm");
+  plan.heal = {};
+  const auto result = run_scenario(plan);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->outcome, Outcome::Passed) << result->reason;
+  EXPECT_EQ(result->operations, plan.operations * plan.clients);
+  EXPECT_EQ(result->accusations, 0u);
+}
+
+// The checker of progress can fail: with too many servers dead nothing is ordered.
+TEST_P(Seeds, TooManyCrashesAreNoticedAsLackOfProgress) {
+  Plan plan = make_plan(GetParam(), 2, "calm");
+  plan.deadline = plan.heal + 5s;
+  for (std::uint16_t i = 1; i <= 2; ++i)
+    plan.list.push_back({0ms, FaultKind::Crash, 0, 0, ServerId{SiteId(0), ServerIndex(i)}, 100, {}});
+  const auto result = run_scenario(plan);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->outcome, Outcome::Stuck);
+  EXPECT_NE(result->reason.find("progress"), std::string::npos);
+}
+
+INSTANTIATE_TEST_SUITE_P(Protocols, Seeds, testing::Values(Protocol::Steward, Protocol::Bft),
+                         [](const auto& info) { return std::string(lab::to_string(info.param)); });
+
+}  // namespace
+}  // namespace seneschal::lab::sim
