@@ -148,22 +148,22 @@ Bytes KvApplication::query(Span operation) const {
 
 bool KvApplication::fits(const Bytes& key, const Bytes& value) const {
   auto it = entries_.find(key);
-  std::size_t freed = it == entries_.end() ? 0 : key.size() + it->second.size();
+  std::size_t freed = it == entries_.end() ? 0 : key.size() + it->second.value.size();
   std::size_t entries = entries_.size() + (it == entries_.end() ? 1 : 0);
   return entries <= limits_.max_entries && bytes_ - freed + key.size() + value.size() <= limits_.max_bytes;
 }
 
-void KvApplication::replace(const Bytes& key, std::optional<Bytes> value, std::optional<Bytes>* old) {
+void KvApplication::replace(const Bytes& key, std::optional<Stored> value, std::optional<Stored>* old) {
   auto it = entries_.lower_bound(key);
   bool existed = it != entries_.end() && it->first == key;
   if (existed) {
-    hash_.remove(entry_hash(key, it->second));
-    bytes_ -= key.size() + it->second.size();
+    hash_.remove(it->second.hash);
+    bytes_ -= key.size() + it->second.value.size();
     if (old != nullptr) *old = std::move(it->second);
   }
   if (value) {
-    hash_.add(entry_hash(key, *value));
-    bytes_ += key.size() + value->size();
+    hash_.add(value->hash);
+    bytes_ += key.size() + value->value.size();
     if (existed)
       it->second = std::move(*value);
     else
@@ -174,8 +174,13 @@ void KvApplication::replace(const Bytes& key, std::optional<Bytes> value, std::o
 }
 
 bool KvApplication::write(Bytes key, std::optional<Bytes> value) {
+  std::optional<Stored> stored;
+  if (value) {
+    Digest hash = entry_hash(key, *value);
+    stored = Stored{std::move(*value), hash};
+  }
   Undo undo{true, std::move(key), std::nullopt};
-  replace(undo.key, std::move(value), &undo.old);
+  replace(undo.key, std::move(stored), &undo.old);
   undo_.push_back(std::move(undo));
   return undo_.back().old.has_value();
 }
@@ -191,8 +196,8 @@ Outcome KvApplication::run(Delete& gone) {
 
 Outcome KvApplication::run(CompareAndSet& swap) {
   auto it = entries_.find(swap.key.value);
-  bool matches = it == entries_.end() ? !swap.expected : swap.expected && swap.expected->value == it->second;
-  if (!matches) return Swapped{false, it == entries_.end() ? std::nullopt : std::optional(Value{it->second})};
+  bool matches = it == entries_.end() ? !swap.expected : swap.expected && swap.expected->value == it->second.value;
+  if (!matches) return Swapped{false, it == entries_.end() ? std::nullopt : std::optional(Value{it->second.value})};
   if (swap.desired && !fits(swap.key.value, swap.desired->value)) return Refused{Problem::Full};
   std::optional<Bytes> desired;
   if (swap.desired) desired = std::move(swap.desired->value);
@@ -203,7 +208,7 @@ Outcome KvApplication::run(CompareAndSet& swap) {
 Outcome KvApplication::run(const Get& get) const {
   auto it = entries_.find(get.key.value);
   if (it == entries_.end()) return Found{};
-  return Found{Value{it->second}};
+  return Found{Value{it->second.value}};
 }
 
 Outcome KvApplication::run(const Scan& scan) const {
@@ -212,12 +217,12 @@ Outcome KvApplication::run(const Scan& scan) const {
   std::size_t size = 0;
   for (auto it = entries_.lower_bound(scan.first.value); it != entries_.end(); ++it) {
     if (scan.last && it->first >= scan.last->value) break;
-    size += 8 + it->first.size() + it->second.size();
+    size += 8 + it->first.size() + it->second.value.size();
     if (found.entries.size() >= limit || size > kMaxScanBytes) {
       found.more = true;
       break;
     }
-    found.entries.items.push_back({{it->first}, {it->second}});
+    found.entries.items.push_back({{it->first}, {it->second.value}});
   }
   return found;
 }
@@ -228,11 +233,11 @@ Bytes KvApplication::snapshot() const {
   Writer out(bytes);
   out.raw(as_span(kSnapshotTag));
   out.number(entries_.size(), 8);
-  for (const auto& [key, value] : entries_) {
+  for (const auto& [key, stored] : entries_) {
     out.number(key.size(), 4);
     out.raw(key);
-    out.number(value.size(), 4);
-    out.raw(value);
+    out.number(stored.value.size(), 4);
+    out.raw(stored.value);
   }
   return bytes;
 }
@@ -255,11 +260,13 @@ Status KvApplication::restore(Span snapshot) {
                      std::string(to_string(in.reason())) + ")");
     if (!fresh.entries_.empty() && !(fresh.entries_.rbegin()->first < entry.key.value))
       return failure("kv snapshot: entry " + std::to_string(i) + " is not in ascending order of keys");
-    fresh.hash_.add(entry_hash(entry.key.value, entry.value.value));
+    Digest hash = entry_hash(entry.key.value, entry.value.value);
+    fresh.hash_.add(hash);
     fresh.bytes_ += entry.key.value.size() + entry.value.value.size();
     if (fresh.bytes_ > limits_.max_bytes)
       return failure("kv snapshot: larger than the limit of " + std::to_string(limits_.max_bytes) + " bytes");
-    fresh.entries_.emplace_hint(fresh.entries_.end(), std::move(entry.key.value), std::move(entry.value.value));
+    fresh.entries_.emplace_hint(fresh.entries_.end(), std::move(entry.key.value),
+                                Stored{std::move(entry.value.value), hash});
   }
   if (in.remaining() != 0)
     return failure("kv snapshot: " + std::to_string(in.remaining()) + " bytes too many at its end");

@@ -125,10 +125,14 @@ class KvApplication final : public Application {
   std::size_t size() const { return entries_.size(); }
 
  private:
+  struct Stored {
+    Bytes value;
+    Digest hash;  // of key and value, so that removing the entry from the sum costs nothing
+  };
   struct Undo {
     bool changed = false;
     Bytes key;
-    std::optional<Bytes> old;
+    std::optional<Stored> old;
   };
   Outcome run(Put& put);
   Outcome run(Delete& gone);
@@ -138,10 +142,10 @@ class KvApplication final : public Application {
   bool fits(const Bytes& key, const Bytes& value) const;
   /// Sets or deletes, keeps hash and sizes, and remembers how to take it back. Returns whether the key had a value.
   bool write(Bytes key, std::optional<Bytes> value);
-  void replace(const Bytes& key, std::optional<Bytes> value, std::optional<Bytes>* old);
+  void replace(const Bytes& key, std::optional<Stored> value, std::optional<Stored>* old);
 
   Limits limits_;
-  std::map<Bytes, Bytes> entries_;
+  std::map<Bytes, Stored> entries_;
   std::size_t bytes_ = 0;
   MultisetHash hash_;
   std::vector<Undo> undo_;
