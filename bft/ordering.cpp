@@ -98,7 +98,10 @@ std::optional<Reject> Ordering::on_commit(Instant, const Verified<Commit>& messa
 void Ordering::count_commit(ServerIndex from, const Entry& claim, Effects& fx) {
   if (refuse(claim.view, claim.seq)) return;
   Slot& slot = log_.at(claim.seq);
-  if (slot.commits.add(from, claim.digest)) advance(slot, fx);
+  bool news = slot.commits.add(from, claim.digest);
+  // It has prepared too, and its Prepare may be what we miss: it sends none any more for what it executed.
+  if (from != context_.primary()) news = slot.prepares.add(from, claim.digest) || news;
+  if (news) advance(slot, fx);
 }
 
 void Ordering::advance(Slot& slot, Effects& fx) {
