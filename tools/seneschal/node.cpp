@@ -1,0 +1,61 @@
+// `seneschal node`: one overlay node, until SIGINT or SIGTERM.
+#include "overlay/daemon/node.hpp"
+#include "tools/seneschal/commands.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <tclap/CmdLine.h>
+#include <csignal>
+
+namespace {
+
+using namespace seneschal;
+
+constexpr std::array<const char*, 4> kLevels = {"debug", "info", "warn", "error"};
+
+int run(const std::string& config_path, std::optional<NodeId> self) {
+  const auto config = overlay::load_daemon_config(config_path, self);
+  if (!config) {
+    fmt::print(stderr, "seneschal node: {}\n", config.error().message);
+    return 2;
+  }
+  auto node = overlay::Node::open(*config);
+  if (!node) {
+    fmt::print(stderr, "seneschal node: {}\n", node.error().message);
+    return 1;
+  }
+  spdlog::info("node {} listens on {}, sessions at {}, control at {}", config->self.value, (*node)->address().text(),
+               config->session_path, config->control_path);
+  (*node)->run();
+  return 0;
+}
+
+}  // namespace
+
+int node_command(int argc, char** argv) {
+  try {
+    TCLAP::CmdLine line("Runs one overlay node until SIGINT or SIGTERM.", ' ', "0.1");
+    TCLAP::ValueArg<std::string> config("c", "config", "deployment file", true, "", "FILE", line);
+    TCLAP::ValueArg<unsigned> node("n", "node", "which node of the file to be", false, 0, "N", line);
+    TCLAP::ValueArg<std::string> level("l", "log", "debug, info, warn or error", false, "info", "LEVEL", line);
+    line.setExceptionHandling(false);
+    line.parse(argc, argv);
+    if (node.getValue() > 0xffff) throw TCLAP::ArgException("expected 0 to 65535", "--node");
+    if (std::ranges::find(kLevels, level.getValue()) == kLevels.end())
+      throw TCLAP::ArgException("expected debug, info, warn or error", "--log");
+    auto log = spdlog::stderr_color_mt("node");
+    log->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
+    spdlog::set_default_logger(log);
+    spdlog::set_level(spdlog::level::from_str(level.getValue()));
+    std::signal(SIGPIPE, SIG_IGN);
+    std::optional<NodeId> self;
+    if (node.isSet()) self = NodeId(static_cast<std::uint16_t>(node.getValue()));
+    return run(config.getValue(), self);
+  } catch (const TCLAP::ArgException& error) {
+    fmt::print(stderr, "seneschal node: {} ({})\nTry 'seneschal node --help'.\n", error.error(), error.argId());
+    return 2;
+  } catch (const TCLAP::ExitException& exit) {
+    return exit.getExitStatus();
+  }
+}
