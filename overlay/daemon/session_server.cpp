@@ -46,8 +46,10 @@ class SessionServer::Connection {
   void queue(Port port, const Delivery& delivery);
   void push(Out out);
   void end() {
-    if (!ended_) server_.dead_.push_back(fd_.get());
+    if (ended_) return;
     ended_ = true;
+    server_.loop_.unwatch(fd_.get());  // the other end is gone: it would stay readable for ever
+    server_.dead_.push_back(fd_.get());
   }
 
   SessionServer& server_;

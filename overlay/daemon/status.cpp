@@ -244,7 +244,9 @@ std::string Node::on_control(const std::string& line) {
     for (const PeerPlace& peer : config_.peers) wire_.find(peer.id)->fidelity = Fidelity{};
     answer = {{"ok", true}, {"node", config_.self.value}};
   } else {
-    answer = failed("unknown command; expected a JSON object with \"command\": status, links, plugins, link_set or reset_fidelity");
+    answer = failed(
+        "unknown command; expected a JSON object with \"command\": status, links, plugins, link_set or "
+        "reset_fidelity");
   }
   return answer.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -21,6 +21,9 @@ Instant steady_now() {
 
 namespace {
 
+// What one round of the loop handles before its results are sent.
+constexpr int kHandlersPerRound = 16;
+
 struct Watch : std::enable_shared_from_this<Watch> {
   Watch(ba::io_context& context, int fd, IoLoop::Handler h) : descriptor(context, fd), handler(std::move(h)) {}
 
@@ -127,7 +130,8 @@ void IoLoop::on_stop_signals(Handler handler) {
 void IoLoop::run(Handler timer, Handler after) {
   while (!impl_->context.stopped()) {
     impl_->context.run_one();
-    impl_->context.poll();
+    // Not poll(): under steady traffic it would never return.
+    for (int i = 0; i < kHandlersPerRound && impl_->context.poll_one() > 0; ++i) continue;
     if (impl_->timer_fired) {
       impl_->timer_fired = false;
       timer();

@@ -216,6 +216,24 @@ TEST(OverlayNodes, StartsAndStopsCleanly) {
   EXPECT_EQ(daemons.stop(2, SIGINT), 0);
 }
 
+TEST(OverlayNodes, EndedSessionsCostNothing) {
+  Daemons daemons;
+  daemons.configure(1, "");
+  daemons.start(1);
+  const auto cpu_us = [&] {
+    const auto status = daemons.json(1, "status");
+    return status["cpu_user_us"].get<int>() + status["cpu_system_us"].get<int>();
+  };
+  {
+    const Session session = daemons.session(1, 1000);
+  }
+  EXPECT_TRUE(eventually([&] { return daemons.json(1, "status")["sessions"]["open"] == 0; }));
+  const int before = cpu_us();
+  std::this_thread::sleep_for(1s);
+  EXPECT_LT(cpu_us() - before, 300'000);  // an idle node uses next to nothing; one that spins, all of it
+  (void)daemons.session(1, 1000);         // the port is free again
+}
+
 TEST(OverlayNodes, BadConfigurationsAreExplained) {
   Daemons daemons;
   const auto complaint = [&](const std::string& rest, const std::string& arguments = " --node 1") {
