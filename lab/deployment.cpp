@@ -32,6 +32,8 @@ std::string pick(const TomlTable& table, std::string_view key, std::span<const s
   return std::string(allowed[table.choice(key, allowed, index)]);
 }
 
+}  // namespace
+
 std::string link_keys(const emulator::LinkConfig& link) {
   std::string text = fmt::format("delay_ms = {}\n", to_ms(link.delay));
   const auto add = [&](std::string_view key, double value) {
@@ -46,8 +48,6 @@ std::string link_keys(const emulator::LinkConfig& link) {
   add("reorder_extra_ms", to_ms(link.reorder_extra));
   return text;
 }
-
-}  // namespace
 
 std::string_view to_string(Protocol protocol) {
   return kProtocols[static_cast<std::size_t>(protocol)];

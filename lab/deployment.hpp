@@ -76,6 +76,8 @@ Result<Deployment> load_deployment(const std::string& path);
 Status save_deployment(const Deployment& deployment, const std::string& dir);
 /// A topology file's text that reads back equal.
 std::string to_toml(const emulator::Topology& topology);
+/// The keys of a link in topology and deployment files; those that are zero are left out.
+std::string link_keys(const emulator::LinkConfig& link);
 /// Text in double quotes, escaped for TOML.
 std::string toml_quoted(std::string_view text);
 

@@ -1,0 +1,50 @@
+// The daemons of a deployment on this machine: started, watched, and ended so that nothing is left behind.
+#pragma once
+#include "lab/deployment.hpp"
+#include "lab/process.hpp"
+
+namespace seneschal::lab {
+
+struct ClusterNode {
+  NodeId id;
+  ProcessId process;
+  std::string session;  // sockets
+  std::string control;
+  std::string log;
+};
+
+struct Cluster {
+  std::string name;
+  std::string dir;      // deployment.toml, nodes/, state.json
+  std::string sockets;  // folder of the nodes' sockets
+  std::string keys;     // folder of the keys in use
+  std::vector<ClusterNode> nodes;
+
+  std::vector<ProcessId> processes() const;
+  const ClusterNode* find(NodeId id) const;
+};
+
+struct ClusterOptions {
+  std::string program;  // `seneschal`; empty: the running program
+  std::string plugins;  // folder of libsteward.so and libbft.so; empty: lib/ beside the program's folder
+  std::string keys;     // folder that `generate_keys` filled
+  bool detach = false;  // survives its starter (`lab up`); else it ends with it
+};
+
+/// Writes the deployment's files below `dir` and starts its daemons. On an error nothing of it runs any more. Errors:
+/// a program or plugin that is missing, a port in use, a daemon that ended at once (with the end of its log).
+Result<Cluster> start_cluster(Deployment deployment, const std::string& dir, const ClusterOptions& options);
+/// Waits until every link is up and every replica runs, then returns; errors name what is missing and why.
+Status wait_ready(const Cluster& cluster, const Deployment& deployment, Duration timeout);
+/// Ends all daemons and removes sockets and state file. Returns how many did not end by themselves.
+std::size_t stop_cluster(const Cluster& cluster);
+
+/// `dir/state.json`: what `lab status` and `lab down` need.
+Status save_state(const Cluster& cluster);
+/// Error if nothing was started from `dir`.
+Result<Cluster> load_state(const std::string& dir);
+
+/// The last lines of a log, for messages.
+std::string log_tail(const std::string& path, std::size_t lines = 4);
+
+}  // namespace seneschal::lab

@@ -1,0 +1,48 @@
+#include "lab/load.hpp"
+
+#include "lab/files.hpp"
+#include "lab/process.hpp"
+#include "lab/sim/protocols.hpp"
+
+#include <cstdio>
+
+namespace seneschal::lab {
+
+replication::WorkloadSettings workload_settings(const LoadSpec& spec, ClientId id) {
+  replication::WorkloadSettings settings;
+  settings.payload = spec.payload_bytes;
+  settings.update_percent = static_cast<std::uint8_t>(spec.update_percent);
+  settings.seed = keyed_draw(spec.seed, hash_name("load"), id.value, 0, 0);
+  settings.delay = Duration(static_cast<std::int64_t>(settings.seed % std::uint64_t{200'000'000}));
+  return settings;
+}
+
+Status run_load(const Deployment& deployment, const Cluster& cluster, const LoadSpec& spec) {
+  std::vector<ClientId> ids;
+  for (std::uint32_t c = 1; c <= spec.clients; ++c) ids.push_back(ClientId(c));
+  auto attached =
+      ClientHost::attach(deployment, cluster, cluster.keys, ids, [&](const Membership& members, ClientId id) {
+        return std::make_unique<replication::WorkloadCore>(members, sim::client_settings(deployment, members, id),
+                                                           workload_settings(spec, id));
+      });
+  if (!attached) return std::unexpected(attached.error());
+  ClientHost& host = **attached;
+  const Instant started = ClientHost::now();
+  if (Status good = write_file(spec.out, load_header(started, spec.clients)); !good) return good;
+  std::FILE* out = std::fopen(spec.out.c_str(), "a");
+  if (out == nullptr) return failure(spec.out + ": cannot be written");
+
+  host.start();
+  const auto collect = [&] {
+    for (std::size_t i = 0; i < host.size(); ++i)
+      for (const auto& done : static_cast<replication::WorkloadCore&>(host.core(i)).take_completions())
+        std::fputs(
+            load_line({ids[i], done.finished, done.finished - done.started, !done.query, done.retries}).c_str(), out);
+    return interrupted();
+  };
+  Status ran = host.run(started + spec.length, collect);
+  if (std::fclose(out) != 0 && ran) ran = failure(spec.out + ": cannot be written; is the disk full?");
+  return ran;
+}
+
+}  // namespace seneschal::lab

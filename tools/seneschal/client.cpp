@@ -1,0 +1,224 @@
+// `seneschal client`: uses a running deployment by hand, or puts load on it.
+#include "lab/load.hpp"
+#include "lab/report.hpp"
+#include "lab/sim/protocols.hpp"
+#include "replication/kv.hpp"
+#include "tools/seneschal/commands.hpp"
+
+#include <fmt/format.h>
+#include <tclap/CmdLine.h>
+
+using namespace seneschal;
+using namespace seneschal::lab;
+namespace kv = seneschal::replication::kv;
+
+namespace {
+
+constexpr int kGood = static_cast<int>(ExitCode::Good);
+constexpr int kFailed = static_cast<int>(ExitCode::Missed);
+constexpr int kUsage = static_cast<int>(ExitCode::Usage);
+
+constexpr std::string_view kOperations =
+    "put KEY VALUE | get KEY (ordered) | query KEY (local read) | delete KEY | cas KEY EXPECTED VALUE (\"\" for "
+    "EXPECTED: "
+    "the key must not exist) | scan [FIRST [LAST]]";
+
+int complain(const std::string& message, int code) {
+  fmt::print(stderr, "seneschal client: {}\n", message);
+  return code;
+}
+int usage(const std::string& message) {
+  return complain(message + "\nTry 'seneschal client --help'.", kUsage);
+}
+
+struct Operation {
+  Bytes bytes;
+  bool query = false;
+};
+
+/// From the words of the command line.
+Result<Operation> parse_operation(const std::vector<std::string>& words) {
+  const std::string& name = words[0];
+  const std::size_t count = words.size() - 1;
+  const auto wrong = [&](std::string_view shape) {
+    return failure(fmt::format("'{}' with {} argument{}; expected {}", name, count, count == 1 ? "" : "s", shape));
+  };
+  for (std::size_t i = 1; i < words.size(); ++i)
+    if (words[i].size() > (i == 1 || name == "scan" ? kv::kMaxKey : kv::kMaxValue))
+      return failure(fmt::format("argument {} of '{}' has {} bytes; expected at most {} for a key, {} for a value", i,
+                                 name, words[i].size(), kv::kMaxKey, kv::kMaxValue));
+  if (name == "put") {
+    if (count != 2) return wrong("put KEY VALUE");
+    return Operation{kv::put(words[1], as_span(words[2])), false};
+  }
+  if (name == "get" || name == "query") {
+    if (count != 1) return wrong(name + " KEY");
+    return Operation{kv::get(words[1]), name == "query"};
+  }
+  if (name == "delete") {
+    if (count != 1) return wrong("delete KEY");
+    return Operation{kv::remove(words[1]), false};
+  }
+  if (name == "cas") {
+    if (count != 3) return wrong("cas KEY EXPECTED VALUE");
+    const auto expected = words[2].empty() ? std::nullopt : std::optional(to_bytes(words[2]));
+    return Operation{kv::compare_and_set(words[1], expected, to_bytes(words[3])), false};
+  }
+  if (name == "scan") {
+    if (count > 2) return wrong("scan [FIRST [LAST]]");
+    const auto last = count == 2 ? std::optional<std::string_view>(words[2]) : std::nullopt;
+    return Operation{kv::scan(count >= 1 ? words[1] : "", last), true};
+  }
+  return failure("there is no operation '" + name + "'; expected one of: " + std::string(kOperations));
+}
+
+int print(const replication::Completion& done) {
+  const auto outcome = kv::parse_result(done.result);
+  if (!outcome) return complain("the servers agree on a result that is not one of the kv application", kFailed);
+  if (const auto* found = std::get_if<kv::Found>(&*outcome)) {
+    if (!found->value) return complain("no such key", kFailed);
+    fmt::print("{}\n", as_text(found->value->value));
+    return kGood;
+  }
+  if (const auto* entries = std::get_if<kv::Entries>(&*outcome)) {
+    for (const kv::Entry& entry : entries->entries)
+      fmt::print("{}\t{}\n", as_text(entry.key.value), as_text(entry.value.value));
+    if (entries->more) fmt::print(stderr, "more follows: scan again after the last key\n");
+    return kGood;
+  }
+  fmt::print("{}\n", kv::print_result(done.result));
+  if (std::holds_alternative<kv::Refused>(*outcome)) return kFailed;
+  if (const auto* swapped = std::get_if<kv::Swapped>(&*outcome)) return swapped->done ? kGood : kFailed;
+  return kGood;
+}
+
+struct Place {
+  Deployment deployment;
+  Cluster cluster;
+};
+Result<Place> open_place(const std::string& dir, const std::string& keys) {
+  auto cluster = load_state(dir);
+  if (!cluster) return std::unexpected(cluster.error());
+  auto deployment = load_deployment(cluster->dir + "/deployment.toml");
+  if (!deployment) return std::unexpected(deployment.error());
+  if (!keys.empty()) cluster->keys = keys;
+  return Place{std::move(*deployment), std::move(*cluster)};
+}
+
+int operate(int argc, char** argv) {
+  std::string dir, keys;
+  std::vector<std::string> words;
+  std::uint32_t id = 0;
+  double seconds = 0;
+  bool verbose = false;
+  try {
+    TCLAP::CmdLine line("Uses a running deployment: one operation of the kv application. Operations: " +
+                            std::string(kOperations) + ". 'seneschal client load --help' tells about load.",
+                        ' ', "0.1");
+    line.setExceptionHandling(false);
+    TCLAP::ValueArg<std::string> where("d", "deployment", "folder given to 'lab up'", false, "seneschal-up", "DIR",
+                                       line);
+    TCLAP::ValueArg<std::uint32_t> who("i", "id", "which client to be", false, 1, "N", line);
+    TCLAP::ValueArg<std::string> ring("k", "keys", "folder of the keys (default: the deployment's)", false, "", "DIR",
+                                      line);
+    TCLAP::ValueArg<double> patience("t", "timeout", "give up after so many seconds", false, 15, "SECONDS", line);
+    TCLAP::SwitchArg more("v", "verbose", "also tell position and latency", line);
+    TCLAP::UnlabeledMultiArg<std::string> rest("OPERATION", "the operation and its arguments", true, "OPERATION",
+                                               line);
+    line.parse(argc, argv);
+    dir = where.getValue();
+    keys = ring.getValue();
+    words = rest.getValue();
+    id = who.getValue();
+    seconds = patience.getValue();
+    verbose = more.getValue();
+  } catch (const TCLAP::ExitException& exit) {
+    return exit.getExitStatus() == 0 ? kGood : kUsage;
+  } catch (const TCLAP::ArgException& error) {
+    return usage(error.error() + " " + error.argId());
+  }
+  if (!(seconds > 0) || seconds > 86400) return usage("--timeout must be above 0 and at most a day");
+  const auto operation = parse_operation(words);
+  if (!operation) return usage(operation.error().message);
+  auto place = open_place(dir, keys);
+  if (!place) return complain(place.error().message, kFailed);
+  const auto make = [&](const Membership& members, ClientId client) {
+    return std::make_unique<replication::ClientCore>(members,
+                                                     sim::client_settings(place->deployment, members, client));
+  };
+  auto host = ClientHost::attach(place->deployment, place->cluster, place->cluster.keys, {ClientId(id)}, make);
+  if (!host) return complain(host.error().message, kFailed);
+  auto& core = static_cast<replication::ClientCore&>((*host)->core(0));
+  (*host)->start();
+  Status submitted;
+  const Instant now = ClientHost::now();
+  (*host)->replica(0).drive(now, [&](Effects& fx) {
+    if (auto number = core.submit(now, operation->bytes, operation->query, fx); !number)
+      submitted = std::unexpected(number.error());
+  });
+  if (!submitted) return usage(submitted.error().message);
+  std::vector<replication::Completion> done;
+  const Status ran = (*host)->run(now + Duration(static_cast<std::int64_t>(seconds * 1e9)), [&] {
+    if (done.empty()) done = core.take_completions();
+    return !done.empty();
+  });
+  if (!ran) return complain(ran.error().message, kFailed);
+  if (done.empty())
+    return complain(fmt::format("no result after {} s: fewer servers than needed answer the same; see 'seneschal lab "
+                                "status --out {}'",
+                                seconds, dir),
+                    kFailed);
+  if (verbose)
+    fmt::print(stderr, "seq {}, {:.1f} ms, {} retries{}\n", done[0].seq.value,
+               to_ms(done[0].finished - done[0].started), done[0].retries,
+               done[0].fell_back ? ", ordered because local answers differed" : "");
+  return print(done[0]);
+}
+
+int load(int argc, char** argv) {
+  std::string dir;
+  LoadSpec spec;
+  try {
+    TCLAP::CmdLine line("Puts load on a running deployment and writes each accepted operation as a JSON line.", ' ',
+                        "0.1");
+    line.setExceptionHandling(false);
+    TCLAP::ValueArg<std::string> where("d", "deployment", "folder given to 'lab up'", false, "seneschal-up", "DIR",
+                                       line);
+    TCLAP::ValueArg<std::uint32_t> clients("c", "clients", "clients 1 to N send", false, 1, "N", line);
+    TCLAP::ValueArg<double> seconds("s", "seconds", "how long", false, 10, "SECONDS", line);
+    TCLAP::ValueArg<std::uint32_t> payload("", "payload", "bytes of the value of each update", false, 200, "BYTES",
+                                           line);
+    TCLAP::ValueArg<std::uint32_t> updates("", "update-percent", "the others are queries", false, 100, "PERCENT",
+                                           line);
+    TCLAP::ValueArg<std::uint64_t> seed("", "seed", "of the clients' choices", false, 1, "N", line);
+    TCLAP::ValueArg<std::string> out("o", "out", "file for the measurements", false, "load.jsonl", "FILE", line);
+    line.parse(argc, argv);
+    dir = where.getValue();
+    spec.clients = clients.getValue();
+    spec.length = Duration(static_cast<std::int64_t>(seconds.getValue() * 1e9));
+    spec.payload_bytes = payload.getValue();
+    spec.update_percent = updates.getValue();
+    spec.seed = seed.getValue();
+    spec.out = out.getValue();
+  } catch (const TCLAP::ExitException& exit) {
+    return exit.getExitStatus() == 0 ? kGood : kUsage;
+  } catch (const TCLAP::ArgException& error) {
+    return usage(error.error() + " " + error.argId());
+  }
+  if (spec.clients == 0) return usage("--clients must be at least 1");
+  if (spec.update_percent > 100) return usage("--update-percent must be at most 100");
+  if (spec.payload_bytes > kv::kMaxValue) return usage(fmt::format("--payload must be at most {}", kv::kMaxValue));
+  if (spec.length <= Duration(0)) return usage("--seconds must be above 0");
+  catch_interrupts();
+  const auto place = open_place(dir, "");
+  if (!place) return complain(place.error().message, kFailed);
+  const Status ran = run_load(place->deployment, place->cluster, spec);
+  return ran ? kGood : complain(ran.error().message, kFailed);
+}
+
+}  // namespace
+
+int client_command(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "load") return load(argc - 1, argv + 1);
+  return operate(argc, argv);
+}
