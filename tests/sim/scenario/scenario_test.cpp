@@ -1,5 +1,6 @@
 #include "lab/sim/scenario.hpp"
 
+#include "lab/sim/real_keys.hpp"
 #include "lab/sim/swarm.hpp"
 
 #include <gtest/gtest.h>
@@ -77,6 +78,20 @@ TEST_P(Seeds, TooManyCrashesAreNoticedAsLackOfProgress) {
   ASSERT_TRUE(result.has_value());
   EXPECT_EQ(result->outcome, Outcome::Stuck);
   EXPECT_NE(result->reason.find("progress"), std::string::npos);
+}
+
+// The same protocols with real signatures, MACs and threshold keys.
+TEST_P(Seeds, PassWithRealCryptography) {
+  RealKeys keys;
+  const Status made = keys.generate(largest_plan(GetParam()), pinned_costs());
+  ASSERT_TRUE(made.has_value()) << made.error().message;
+  for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+    Plan plan = make_plan(GetParam(), seed, "default");
+    plan.operations = 5;
+    const auto result = run_scenario(plan, {.trace_lines = 0, .keys = keys.source()});
+    ASSERT_TRUE(result.has_value()) << result.error().message;
+    EXPECT_EQ(result->outcome, Outcome::Passed) << result->reason;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Protocols, Seeds, testing::Values(Protocol::Steward, Protocol::Bft),
