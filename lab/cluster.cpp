@@ -70,8 +70,9 @@ class Starter {
     for (ClusterNode& node : cluster_.nodes) {
       std::error_code ignored;
       fs::remove(node.log, ignored);
-      auto process = spawn({options_.program, "node", dir_ + "/nodes.toml", "--node", std::to_string(node.id.value)},
-                           {.output = node.log, .die_with_parent = !options_.detach, .detach = options_.detach});
+      auto process =
+          spawn({options_.program, "node", "--config", dir_ + "/nodes.toml", "--node", std::to_string(node.id.value)},
+                {.output = node.log, .die_with_parent = !options_.detach, .detach = options_.detach});
       if (!process) return give_up(process.error());
       node.process = *process;
       // At once: `lab down` must find it, whatever happens next.

@@ -83,7 +83,7 @@ PluginReport plugin_of(const Json& json) {
   plugin.port = static_cast<std::uint32_t>(count(json, "port"));
   const std::string state = text(json, "state");
   plugin.running = state == "running";
-  if (!plugin.running) plugin.error = state;
+  if (!plugin.running && state != "starting") plugin.error = state;
   const Json& status = member(json, "status");
   if (status.is_object())
     for (const auto& [name, value] : status.items())
@@ -128,6 +128,9 @@ Status wait_ready(const Cluster& cluster, const Deployment& deployment, Duration
         return failure(fmt::format("node {}: the replica on port {} does not run: {}", node.id.value, plugin.port,
                                    plugin.error));
     missing.clear();
+    for (const PluginReport& plugin : report->plugins)
+      if (!plugin.running)
+        missing = fmt::format("node {}: the replica on port {} starts", node.id.value, plugin.port);
     if (report->plugins.size() < servers)
       missing = fmt::format("node {} runs {} of {} replicas", node.id.value, report->plugins.size(), servers);
     for (const LinkReport& link : report->links)
