@@ -53,7 +53,9 @@ class Writer {
  public:
   explicit Writer(Bytes& out) : out_(out) {}
   void number(std::uint64_t value, int width) {
-    for (int shift = (width - 1) * 8; shift >= 0; shift -= 8) out_.push_back(static_cast<Byte>(value >> shift));
+    std::array<Byte, 8> digits;
+    for (std::size_t i = 0; i < 8; ++i) digits[i] = static_cast<Byte>(value >> (56 - 8 * i));
+    out_.insert(out_.end(), digits.end() - width, digits.end());
   }
   void raw(Span bytes) { append(out_, bytes); }
 
@@ -128,6 +130,7 @@ bool decode_from(Reader& in, T& value) {
 template <class T>
 Bytes encode(const T& value) {
   Bytes out;
+  out.reserve(128);  // most messages fit: one allocation instead of seven
   Writer writer(out);
   encode_to(writer, value);
   return out;
