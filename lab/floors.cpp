@@ -15,12 +15,18 @@ Duration kth(std::vector<Duration> values, std::size_t k) {
 
 class Delays {
  public:
-  explicit Delays(const Series& series) : sites_(series.sites()), delays_(series.topology.shortest_delays()) {}
-  Duration at(std::size_t from, std::size_t to) const { return delays_[from * sites_ + to]; }
+  explicit Delays(const Series& series)
+      : sites_(series.sites()),
+        delays_(series.topology.shortest_delays()),
+        without_shaping_(series.runtime == RuntimeKind::Live && !series.shaped) {}
+  Duration at(std::size_t from, std::size_t to) const {
+    return without_shaping_ ? Duration(0) : delays_[from * sites_ + to];
+  }
 
  private:
   std::size_t sites_;
   std::vector<Duration> delays_;
+  bool without_shaping_;
 };
 
 /// Client to leader site, Proposal to the other sites, an Accept of M-1 of them to the client's site, whose servers

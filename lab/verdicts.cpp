@@ -36,7 +36,8 @@ class Judge {
     const Series& series = *results_.experiment.find(figure_.series);
     const auto& clients = figure_.clients.empty() ? series.clients : figure_.clients;
     for (std::uint32_t n : clients) {
-      Verdict verdict{figure_.title, fmt::format("{}, {}", figure_.series, clients_text(n)), "", asked(), {}, ""};
+      Verdict verdict{
+          figure_.title, fmt::format("{}, {}", figure_.series, clients_text(n)), "", asked(), Outcome::NotJudged, ""};
       const Point* point = results_.find(figure_.series, n);
       if (point == nullptr) {
         verdict.remark = "not run";

@@ -161,6 +161,21 @@ TEST(Verdicts, GoodResultsPass) {
   EXPECT_EQ(exit_code(results, judge(results)), ExitCode::Good);
 }
 
+TEST(Verdicts, WhatWasNotRunIsNotJudged) {
+  Results results = demo();
+  std::erase_if(results.points, [](const Point& p) { return p.series->runtime == RuntimeKind::Sim; });
+  std::size_t judged_sim = 0, shown = 0;
+  for (const Verdict& v : judge(results)) {
+    if (v.where.find("-sim") != std::string::npos && v.outcome != Outcome::NotJudged) ++judged_sim;
+    if (v.asked == "shown, not judged") {
+      ++shown;
+      EXPECT_EQ(v.outcome, Outcome::NotJudged);
+    }
+  }
+  EXPECT_EQ(judged_sim, 0u);
+  EXPECT_GT(shown, 0u);
+}
+
 TEST(Verdicts, MissesSayByHowMuch) {
   const Results results = demo(1.5, 1.0);
   std::string remarks;
