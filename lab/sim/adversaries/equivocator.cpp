@@ -3,6 +3,7 @@
 #include "steward/messages.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace seneschal::lab::sim {
 
@@ -37,15 +38,21 @@ class Equivocator final : public Adversary {
     for (auto& effect : more) fx.list().push_back(std::move(effect));
   }
 
-  // Half of the servers get what the core made, the others something else.
+  // Half of the servers get what the core made, the others something else; now and then all get an old batch.
   template <class M>
   void split(Effects::Send& send, std::vector<Effects::Effect>& more) {
     if (send.header.protocol != M::kProtocol || send.header.type != M::kType) return;
     auto proposal = decode<M>(send.body);
     if (!proposal) return;
     const replication::Batch batch = proposal->batch;
-    const replication::Batch other = other_batch(batch, earlier_);
-    earlier_ = batch;
+    const replication::Batch earlier = std::exchange(earlier_, batch);
+    if (++proposals_ % 3 == 0 && !earlier.updates.empty()) {
+      // Old updates once more, to everybody: ordering may let them pass, execution must not.
+      proposal->batch = earlier;
+      send.body = encode(*proposal);
+      return;
+    }
+    const replication::Batch other = other_batch(batch, earlier);
     if (other == batch || other.updates.empty()) return;
     Effects::Send second = send;
     proposal->batch = other;
@@ -59,6 +66,7 @@ class Equivocator final : public Adversary {
 
   std::vector<Destination> others_;
   replication::Batch earlier_;
+  std::uint64_t proposals_ = 0;
 };
 
 }  // namespace
