@@ -42,6 +42,18 @@ void Replica::verify(Instant now, std::shared_ptr<const Opened> opened) {
   }
   if (client_checks > limits_.inline_client_checks) {
     if (verifying_.size() >= limits_.max_verifying) return reject(Reject::Overloaded, &opened->parts.header.sender);
+    // The outer signature first and here: whoever forges one must not take a place, nor whoever repeats a message
+    // that is being checked already.
+    const Proof outer = job.proofs.front();
+    if (outer.signed_bytes.data() == opened->parts.signed_bytes.data()) {
+      if (!outer.id.is_zero() && !being_verified_.insert(outer.id).second) return reject(Reject::Duplicate, nullptr);
+      if (static_cast<AuthKind>(outer.auth_kind) != AuthKind::Bare) env_.charge(cost_of(outer), 1);
+      if (!check(outer, keys_, self_)) {
+        being_verified_.erase(outer.id);
+        return reject(Reject::BadSignature, nullptr);
+      }
+      job.proofs.erase(job.proofs.begin());
+    }
     Ticket ticket(next_ticket_++);
     verifying_.emplace(ticket, std::move(opened));
     env_.run(std::move(job), ticket);
@@ -79,9 +91,8 @@ void Replica::on_done(Instant now, Ticket ticket, JobResult result) {
     verifying_.erase(it);
     auto* verdict = std::get_if<VerifyResult>(&result);
     CHECK(verdict != nullptr);
-    if (!verdict->good)
-      return reject(verdict->outer_good ? Reject::BadInnerSignature : Reject::BadSignature,
-                    verdict->outer_good ? &opened->parts.header.sender : nullptr);
+    being_verified_.erase(opened->proofs.front().id);
+    if (!verdict->good) return reject(Reject::BadInnerSignature, &opened->parts.header.sender);  // the outer one held
     return deliver(now, std::move(opened));
   }
   if (not_durable_.erase(ticket) != 0) {

@@ -85,6 +85,7 @@ class Replica {
   Effects fx_{next_ticket_};
   std::map<Ticket, PendingSeal> sealing_;
   std::map<Ticket, std::shared_ptr<const Opened>> verifying_;
+  std::set<Digest> being_verified_;  // their outer proofs
   std::set<Ticket> not_durable_;
   std::multimap<Ticket, PendingSend> held_;
   std::deque<SharedBytes> loopback_;

@@ -138,6 +138,28 @@ TEST_F(ReplicaTest, VerifyingBacklogIsBounded) {
   EXPECT_EQ(small.rejected(Reject::Overloaded), 1u);
 }
 
+TEST_F(ReplicaTest, ForgeriesAndRepetitionsTakeNoPlaceInTheBacklog) {
+  ReplicaLimits limits;
+  limits.max_verifying = 2;
+  Replica small(Principal::of(kSelf), membership, MessageTable::of<Ping, Bundle>(), core, keys, env, nullptr, limits);
+  Bundle b;
+  for (std::uint64_t i = 0; i < 3; ++i) b.proven.items.push_back(embedded(ping(i), Principal::of(ClientId(1))));
+  Bytes genuine = seal(b, kPeer);
+  Bytes forged = genuine;
+  forged.back() ^= 1;
+  for (int i = 0; i < 3; ++i) small.on_datagram({}, share(Bytes(forged)));
+  EXPECT_TRUE(env.jobs.empty());
+  EXPECT_EQ(small.rejected(Reject::BadSignature), 3u);
+  for (int i = 0; i < 3; ++i) small.on_datagram({}, share(Bytes(genuine)));
+  EXPECT_EQ(env.jobs.size(), 1u);
+  auto jobs = std::exchange(env.jobs, {});
+  for (auto& [job, ticket] : jobs) small.on_done({}, ticket, perform(job, keys, Principal::of(kSelf)));
+  EXPECT_EQ(core.inbox.size(), 1u);
+  small.on_datagram({}, share(Bytes(genuine)));  // proven by now: no check, and the core sees a retransmission
+  EXPECT_TRUE(env.jobs.empty());
+  EXPECT_EQ(core.inbox.size(), 2u);
+}
+
 TEST_F(ReplicaTest, AdmissionFollowsTheCore) {
   core.limits.max_seq = 5;
   replica.start({}, {});
