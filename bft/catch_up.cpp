@@ -142,12 +142,19 @@ void CatchUp::send_slots(ServerIndex to, const Status& status, Seq executed, Eff
   bool supply = supplies(to, status.turn);
   std::uint64_t first = std::max(executed, status.executed).value + 1;
   std::uint64_t last = std::min(ordering_.log().highest().value, first + kSpan - 1);
+  std::size_t budget = kAnswerBytes;
   for (std::uint64_t seq = first; seq <= last; ++seq) {
     const Slot* slot = ordering_.log().find(Seq(seq));
     if (slot == nullptr) continue;
     auto it = std::ranges::lower_bound(status.slots.items, Seq(seq), {}, &SlotStatus::seq);
     bool listed = it != status.slots.items.end() && it->seq == Seq(seq);
-    ordering_.resend(*slot, to, listed ? *it : SlotStatus{Seq(seq)}, supply, fx);
+    SlotStatus has = listed ? *it : SlotStatus{Seq(seq)};
+    if (slot->known() && !has.batch) {
+      std::size_t bytes = replication::encoded_size(*slot->batch);
+      has.batch = bytes > budget;  // votes only: the next answer brings the batch
+      if (!has.batch) budget -= bytes;
+    }
+    ordering_.resend(*slot, to, has, supply, fx);
   }
 }
 

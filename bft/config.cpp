@@ -16,9 +16,11 @@ seneschal::Status Settings::validate() const {
   if (batch_max == 0 || batch_max > replication::kMaxBatchUpdates)
     return failure("bft: batch_max is " + std::to_string(batch_max) + "; it must be from 1 to " +
                    std::to_string(replication::kMaxBatchUpdates));
-  if (batch_max_bytes == 0 || batch_max_bytes > kMaxBatchBytes)
+  // View and seq come before the batch, and backups refuse a body above the limit.
+  constexpr std::size_t kLargest = kMaxBatchBytes - 16;
+  if (batch_max_bytes == 0 || batch_max_bytes > kLargest)
     return failure("bft: batch_max_bytes is " + std::to_string(batch_max_bytes) + "; it must be from 1 to " +
-                   std::to_string(kMaxBatchBytes));
+                   std::to_string(kLargest));
   if (batch_gap_share == 0) return failure("bft: batch_gap_share is 0; at least 1 is needed");
   if (batch_gap.count() < 0) return failure("bft: batch_gap is negative");
   if (retransmit_min.count() <= 0 || retransmit_first < retransmit_min || retransmit_max < retransmit_first)

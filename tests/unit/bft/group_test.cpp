@@ -329,6 +329,9 @@ TEST(BftSettings, AreChecked) {
   s = {};
   s.window = 1000;
   EXPECT_FALSE(s.validate().has_value());
+  s = {};
+  s.batch_max_bytes = kMaxBatchBytes;  // view and seq would not fit any more: backups refuse such a proposal
+  EXPECT_FALSE(s.validate().has_value());
   EXPECT_TRUE(validate(seneschal::testing::make_membership(1, 5, 0)).has_value());
   EXPECT_FALSE(validate(seneschal::testing::make_membership(2, 1, 0)).has_value());
 }

@@ -52,6 +52,20 @@ TEST_F(BftOrdering, BackupAnswersAProposalWithAPrepare) {
   EXPECT_EQ(sent<Commit>(), 0u);
 }
 
+TEST_F(BftOrdering, OneStatusIsAnsweredWithABoundedNumberOfBytes) {
+  const std::string large(8000, 'x');
+  for (std::uint64_t seq = 1; seq <= 8; ++seq) {
+    std::vector<Signed<replication::Update>> updates;
+    for (std::uint32_t c = 1; c <= 4; ++c) updates.push_back(group.update(c, seq, large));
+    group.inject(1, 0, group.proposal(seq, std::move(updates)));
+  }
+  ASSERT_EQ(sent<Prepare>(), 8u);
+  group.inject(1, 0, Status{});  // "I have nothing"
+  EXPECT_EQ(sent<Prepare>(), 16u) << "votes are small: all of them";
+  EXPECT_GE(sent<Entry>(), 1u);
+  EXPECT_LE(sent<Entry>(), 4u) << "128 KiB of batches";
+}
+
 TEST_F(BftOrdering, RefusesAProposalOfAnotherView) {
   group.inject(1, 0, group.proposal(1, {group.update(1, 1, "a")}, 1));
   EXPECT_EQ(rejected(Reject::NotAdmitted), 1u);
