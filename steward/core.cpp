@@ -22,13 +22,18 @@ MessageTable StewardCore::message_table() {
 
 void StewardCore::start(Instant now, std::span<const Record> log, Effects& fx) {
   // A log that cannot be read is as good as none: such a server counts among the f and only learns. [Steward 7]
+  restoring_ = true;
   for (const Record& record : log) {
     if (restore(now, record, fx)) continue;
     context_.views.abstain();
     break;
   }
+  restoring_ = false;
   reconciliation_.start(now);
-  if (context_.views.participating()) sequencing_.resume(now, fx);
+  if (context_.views.participating()) {
+    global_.resume(now, fx);
+    sequencing_.resume(now, fx);
+  }
   settle(now, fx);
 }
 
@@ -43,7 +48,7 @@ bool StewardCore::restore(Instant now, const Record& bytes, Effects& fx) {
     sequencing_.restore_prepared(prepared->pre_prepare.value);
   } else if (auto* accepted = std::get_if<AcceptedRecord>(&record->what)) {
     context_.views.promise(accepted->proposal.body.gv);
-    global_.restore_accepted(now, *accepted, fx);
+    global_.restore_accepted(*accepted);
   } else if (auto* ordered = std::get_if<OrderedRecord>(&record->what)) {
     global_.restore_ordered(ordered->entry.value);
     execute(now, fx);
@@ -135,6 +140,7 @@ void StewardCore::execute(Instant now, Effects& fx) {
     context_.history.advance();
     context_.hear(context_.history.aru());
     moved = true;
+    if (restoring_) continue;
     updates_.executed(now, clients, fx);
     sequencing_.executed(now, clients, fx);
   }

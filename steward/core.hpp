@@ -40,6 +40,7 @@ class StewardCore : public Core {
   bool busy() const;
   bool restore(Instant now, const Record& record, Effects& fx);
 
+  bool restoring_ = false;  // the log is being read: nobody is answered and nothing is voted for [Steward 7]
   Context context_;
   ThresholdSigning signing_;
   Sequencing sequencing_;

@@ -87,13 +87,19 @@ void GlobalOrdering::retry_accept(const Entry& entry, Effects& fx) {
   if (!to.empty()) fx.send(std::move(to), RelayedAccept{own->second.embed()}, {.auth = AuthKind::Bare});
 }
 
-void GlobalOrdering::restore_accepted(Instant now, const AcceptedRecord& record, Effects& fx) {
+void GlobalOrdering::restore_accepted(const AcceptedRecord& record) {
   Entry* entry = context_.history.at(record.proposal.body.seq);
   if (entry == nullptr || record.proposal.body.seq <= context_.history.aru()) return;
   entry->proposal = Held<Proposal>::of(record.proposal);
   entry->batch = {std::make_shared<const Batch>(record.batch.value), record.proposal.body.digest};
-  entry->wide_retry.start(now, context_.settings.retransmit_wide);
-  if (record.proposal.body.gv == context_.views.global()) agree_accept(now, *entry, {}, fx);
+}
+
+void GlobalOrdering::resume(Instant now, Effects& fx) {
+  for (auto& [seq, entry] : context_.history.open()) {
+    if (!entry.proposal || entry.order) continue;
+    entry.wide_retry.start(now, context_.settings.retransmit_wide);
+    if (entry.proposal->gv == context_.views.global()) agree_accept(now, entry, {}, fx);
+  }
 }
 
 bool GlobalOrdering::restore_ordered(const OrderedEntry& m) {

@@ -24,8 +24,10 @@ class GlobalOrdering {
   bool busy() const;
 
   /// From the log. [Steward 8]
-  void restore_accepted(Instant now, const AcceptedRecord& record, Effects& fx);
+  void restore_accepted(const AcceptedRecord& record);
   bool restore_ordered(const OrderedEntry& entry);
+  /// The whole log was read: stands by the Accepts of what is still open.
+  void resume(Instant now, Effects& fx);
 
  private:
   std::optional<Reject> take_proposal(Instant now, const Held<Proposal>& proposal, const HeldBatch& batch,

@@ -41,6 +41,9 @@ void Sequencing::propose(Instant now, Effects& fx) {
 
 // [Steward 3.4] persisted before it is sent; it counts here, too, only when it comes back signed.
 void Sequencing::send_pre_prepare(Instant, PrePrepare m, Effects& fx) {
+  // Before it comes back signed, too: what a restarted representative repeats must not be put into another one.
+  for (const auto& update : m.batch.updates)
+    assigned_.emplace(std::pair{update.signer().client(), update.body.timestamp}, m.seq);
   Ticket saved = context_.save(ProposedRecord{{m}}, fx);
   fx.event({.kind = EventKind::Prepared,
             .seq = m.seq,

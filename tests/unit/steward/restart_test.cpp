@@ -60,5 +60,46 @@ TEST(StewardRestart, ADamagedLogMakesItAListener) {
   EXPECT_EQ(again.sends(), 0u);
 }
 
+TEST(StewardRestart, ADamagedEndOfTheLogIsFoundBeforeAnythingIsDone) {
+  Bed bed(3, 1, 2);
+  bed.start();
+  ASSERT_TRUE(bed.all_clients_put(2, 30s));
+  auto log = bed.at(server(1, 1)).log;
+  log.back().resize(log.back().size() / 2);
+  Again again(bed, server(1, 1), log);
+  EXPECT_FALSE(again.core.views().participating());
+  for (const auto& e : again.effects) EXPECT_TRUE(std::holds_alternative<Event>(e));
+}
+
+TEST(StewardRestart, ReadingTheLogRepeatsNoRepliesAndMakesNoSharesForWhatIsOrdered) {
+  Bed bed(3, 1, 2);
+  bed.start();
+  ASSERT_TRUE(bed.all_clients_put(5, 30s));
+  bed.run_for(2s);
+  Again again(bed, server(1, 1), bed.at(server(1, 1)).log);
+  EXPECT_EQ(again.sends(), 0u);
+  for (const auto& e : again.effects) EXPECT_FALSE(std::holds_alternative<Effects::Run>(e));
+}
+
+TEST(StewardRestart, AnUpdateThatItRepeatsIsNotPutIntoASecondPrePrepare) {
+  auto silence = [](const Bed::Datagram&) { return true; };
+  ServerId rep = server(0, 0);
+  Bed first(3, 1, 2);
+  first.drop = silence;
+  first.start();
+  first.deliver(rep, share(first.update(ClientId(1), 1).sealed));
+  first.run_for(10ms);
+  Bed second(3, 1, 2);  // the same keys
+  second.drop = silence;
+  second.record = true;
+  second.at(rep).replica->start(second.now, first.at(rep).log);
+  second.deliver(rep, share(second.update(ClientId(1), 1).sealed));  // the client tries again at once
+  second.run_for(10ms);
+  EXPECT_EQ(second.count_sent<PrePrepare>(rep), 3u);
+  EXPECT_EQ(second.count_sent(
+                [](const Bed::Datagram& m) { return m.is<PrePrepare>() && m.body<PrePrepare>().seq != Seq(1); }),
+            0u);
+}
+
 }  // namespace
 }  // namespace seneschal::steward::testing
