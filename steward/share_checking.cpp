@@ -18,19 +18,25 @@ void ThresholdSigning::combination_failed(Instant now, const Digest& content, In
     if (held.message && !held.message->body().proof.value.empty()) {
       Verified<SigShare> message = *held.message;
       check_proof(content, instance, server, message, fx);
-    } else {
-      request(content, instance, server, fx);
     }
   }
   // The others' shares are needed as well: at least one of those at hand is bad.
-  for (std::uint16_t i = 0; i < context_.own().servers; ++i) {
-    ServerIndex server(i);
-    if (server != self() && !instance.shares.contains(server) && !blamed_.contains(server))
-      request(content, instance, server, fx);
-  }
+  request_proofs(content, instance, fx);
   if (!instance.shares.contains(self())) {
     instance.asked.insert(self());
     start_sharing(content, instance, fx);
+  }
+}
+
+void ThresholdSigning::request_proofs(const Digest& content, const Instance& instance, Effects& fx) {
+  for (std::uint16_t i = 0; i < context_.own().servers; ++i) {
+    ServerIndex server(i);
+    if (server == self() || blamed_.contains(server)) continue;
+    auto held = instance.shares.find(server);
+    if (held != instance.shares.end() &&
+        (held->second.standing == Standing::Proven || held->second.standing == Standing::Checking))
+      continue;
+    request(content, instance, server, fx);
   }
 }
 

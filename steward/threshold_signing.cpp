@@ -159,6 +159,10 @@ std::optional<Reject> ThresholdSigning::on_request(Instant now, const Verified<S
     fx.forward(Destination::to(context_.local(sender)), instance->sealed);
     return std::nullopt;
   }
+  // Every answer costs a signature of ours, a request next to nothing.
+  auto [heeded, first] = instance->heeded.try_emplace({sender, m.prove}, now);
+  if (!first && now - heeded->second < kResendSpacing) return Reject::Duplicate;
+  heeded->second = now;
   (m.prove ? instance->proof_to : instance->to).insert(sender);
   if (instance->message) start_sharing(m.content, *instance, fx);
   return std::nullopt;
@@ -285,7 +289,8 @@ void ThresholdSigning::judge_response_times(Instance& instance, Effects& fx) {
   for (const auto& [server, held] : instance.shares) {
     if (!instance.asked.contains(server) || server == self()) continue;
     Duration took = held.at - instance.since;
-    if (took > 2 * median + std::max(kSlowShareSlack, usual_))
+    bool unproven = instance.failed && (held.standing == Standing::Unproven || held.standing == Standing::SetAside);
+    if (unproven || took > 2 * median + std::max(kSlowShareSlack, usual_))
       changed = choice_.missed(server) || changed;
     else
       choice_.answered(server, std::max(took, Duration{0}));
@@ -320,6 +325,7 @@ std::vector<ThresholdSigning::Missing> ThresholdSigning::on_tick(Instant now, Ef
       instance.to_all = true;  // [Steward 3.6] on a timeout servers fall back to `all`
       ++instance.rounds;
       start_sharing(content, instance, fx);
+      if (instance.failed && !collector()) request_proofs(content, instance, fx);  // the first round may be lost
     }
   }
   return missing;

@@ -82,6 +82,7 @@ class ThresholdSigning {
     Instant proofs_due = Instant::never();
     SharedBytes sealed;  // combined
     std::map<ServerIndex, Instant> resent;
+    std::map<std::pair<ServerIndex, bool>, Instant> heeded;  // requests for our share, by whether with proof
   };
   enum class Work : std::uint8_t { Durable, Share, Prove, Combine, Check, CheckEvidence };
   struct Pending {
@@ -105,6 +106,8 @@ class ThresholdSigning {
   void request(const Digest& content, const Instance& instance, ServerIndex server, Effects& fx);
   void try_combine(const Digest& content, Instance& instance, Effects& fx);
   void combination_failed(Instant now, const Digest& content, Instance& instance, Effects& fx);
+  /// Asks everybody whose good share is not proven yet.
+  void request_proofs(const Digest& content, const Instance& instance, Effects& fx);
   void check_proof(const Digest& content, Instance& instance, ServerIndex server, const Verified<SigShare>& message,
                    Effects& fx);
   void share_checked(Instant now, const Pending& pending, bool good, Effects& fx);

@@ -57,6 +57,37 @@ TEST_P(StewardBadShare, WithoutAProofIsSetAsideNotBlamed) {
   bed.expect_agreement(Seq(1));
 }
 
+TEST(StewardBadShare, LostProofsAreAskedForAgain) {
+  Settings settings;
+  settings.fan_out = FanOut::All;
+  Bed bed(3, 1, 1, settings);
+  ServerId liar = server(0, 1);
+  bed.tamper = [&](const Principal& who, JobResult& r) {
+    if (who == Principal::of(liar)) spoil(r, true, false);
+  };
+  bed.drop = [&](const Bed::Datagram& m) {
+    if (!m.is<SigShare>() || m.body<SigShare>().proof.value.empty()) return false;
+    return m.from == Principal::of(liar) || bed.now < Instant{} + 400ms;
+  };
+  bed.start();
+  bed.put(ClientId(1), "key", "value");
+  EXPECT_TRUE(bed.run_while(20s, [&] { return !bed.at(ClientId(1)).client().idle(); }));
+}
+
+TEST(StewardBadShare, WithoutAProofCostsItsMakerThePlaceAmongTheSigners) {
+  Bed bed(3, 1, 1);
+  ServerId liar = server(0, 1);
+  bed.tamper = [&](const Principal& who, JobResult& r) {
+    if (who == Principal::of(liar)) spoil(r, true, false);
+  };
+  bed.drop = [&](const Bed::Datagram& m) {
+    return m.from == Principal::of(liar) && m.is<SigShare>() && !m.body<SigShare>().proof.value.empty();
+  };
+  bed.start();
+  ASSERT_TRUE(bed.all_clients_put(2, 60s));
+  EXPECT_FALSE(bed.steward(server(0, 0)).signing().signers().contains(liar.index));
+}
+
 TEST(StewardBlame, ACorrectServerIsNotBlamedAndItsAccuserIsDistrusted) {
   Lone lone(server(0, 2));
   // A genuine share with its genuine proof, called corrupt.
@@ -154,6 +185,24 @@ TEST(StewardShares, HeldOnesAreSentOnRequestAndToAllAfterATimeout) {
   EXPECT_EQ(lone.sent<SigShare>(), 1u);
   lone.bed.run_for(600ms);
   EXPECT_EQ(lone.sent<SigShare>(), 4u);
+}
+
+TEST(StewardShares, AreNotSignedAgainForEveryRequest) {
+  Lone lone(server(1, 3));
+  Batch b = lone.one();
+  lone.deliver(lone.carrier(lone.proposal(1, b), b));
+  Bytes message = site_message(lone.bed.membership, SiteId(1), Accept{{}, Seq(1), digest_of(b)});
+  for (bool prove : {false, true}) {
+    auto request = lone.bed.seal(Principal::of(server(1, 0)), ShareRequest{Seq(1), content_of(message), prove},
+                                 AuthKind::Mac, lone.me());
+    lone.deliver(request);
+    std::size_t signatures = lone.node().jobs[0];
+    for (int i = 0; i < 50; ++i) lone.bed.deliver(lone.self, request);
+    EXPECT_EQ(lone.node().jobs[0], signatures);
+    lone.bed.run_for(60ms);
+    lone.deliver(request);  // an honest collector tries again after a while, and is answered
+    EXPECT_EQ(lone.node().jobs[0], signatures + 1);
+  }
 }
 
 TEST(StewardShares, ASlowRepresentativeIsBypassedByTheFallback) {
