@@ -226,15 +226,16 @@ struct ForwardedUpdate {
   bool operator==(const ForwardedUpdate&) const = default;
 };
 
-/// "I have executed up to `aru`": whoever has more answers with ordered entries. Bare, because it also crosses
-/// sites; answers are rate limited per claimed sender. [Steward 7]
+/// "I have executed up to `aru`": whoever has more answers with ordered entries. With a MAC inside a site, so that
+/// nobody can use up a neighbour's answers in its name; bare between sites, where servers share no keys. Answers are
+/// rate limited per sender. [Steward 7]
 struct ReconcileRequest {
   static constexpr ProtocolId kProtocol = ProtocolId::Steward;
   static constexpr std::uint8_t kType = 19;
   static constexpr const char* kName = "ReconcileRequest";
   static constexpr std::size_t kMaxSize = 16 + kSealOverhead;
   static constexpr std::uint8_t kSenders = kByServer;
-  static constexpr std::uint8_t kAuth = kBare;
+  static constexpr std::uint8_t kAuth = kMaced | kBare;
   static constexpr Prefix kPrefix = Prefix::None;
   Seq aru;
   auto fields() { return std::tie(aru); }

@@ -10,6 +10,7 @@ void Reconciliation::start(Instant now) {
 std::optional<Reject> Reconciliation::on_request(Instant now, const Verified<ReconcileRequest>& message,
                                                  Effects& fx) {
   // The sender is only claimed when it is of another site: an answer costs little and goes out rarely.
+  if (context_.is_local(message.signer()) && message.header().auth != AuthKind::Mac) return Reject::BadSignature;
   Seq theirs = message.body().aru;
   Seq ours = context_.history.aru();
   if (context_.is_local(message.signer())) context_.hear(std::min(theirs, ours + 2 * context_.history.window()));
@@ -75,7 +76,8 @@ void Reconciliation::ask(Instant now, Effects& fx) {
   Duration wait = context_.settings.reconcile_after * (1 << std::min(fruitless_, 3u));
   next_ = now + (behind ? std::min(wait, context_.settings.reconcile_idle) : context_.settings.reconcile_idle);
   if (to != context_.self)
-    fx.send(Destination::to(to), ReconcileRequest{context_.history.aru()}, {.auth = AuthKind::Bare});
+    fx.send(Destination::to(to), ReconcileRequest{context_.history.aru()},
+            {.auth = to.site == context_.self.site ? AuthKind::Mac : AuthKind::Bare});
 }
 
 }  // namespace seneschal::steward

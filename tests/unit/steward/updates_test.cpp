@@ -178,5 +178,17 @@ TEST(StewardReconciliation, AnswersAreRateLimitedAndBounded) {
   EXPECT_EQ(lone.deliver(ask, Reject::Overloaded), 1u);
 }
 
+TEST(StewardReconciliation, NobodyUsesUpANeighboursAnswersInItsName) {
+  Lone lone(server(1, 2));
+  lone.order(1, lone.one(1, 1));
+  std::size_t before = lone.sent<OrderedEntry>();
+  Principal neighbour = Principal::of(server(1, 3));
+  EXPECT_EQ(lone.deliver(lone.bed.seal(neighbour, ReconcileRequest{Seq(0)}, AuthKind::Bare), Reject::BadSignature),
+            1u);
+  EXPECT_EQ(lone.sent<OrderedEntry>(), before);
+  lone.deliver(lone.bed.seal(neighbour, ReconcileRequest{Seq(0)}, AuthKind::Mac, lone.me()));
+  EXPECT_EQ(lone.sent<OrderedEntry>(), before + 1);
+}
+
 }  // namespace
 }  // namespace seneschal::steward::testing
