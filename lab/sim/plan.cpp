@@ -145,13 +145,14 @@ void Planner::byzantine() {
   }
 }
 
-// Until views change, an equivocating leader may stop everything: safety only.
+// Until views change, such a leader may stop everything: safety only.
 void Planner::equivocation() {
   plan_.progress = false;
   plan_.deadline = std::min(plan_.deadline, plan_.heal + ms(3000));
   const ServerId leader{SiteId(0), ServerIndex(0)};
   spoilt_.push_back(leader);
-  plan_.traitors.push_back({leader, Behaviour::Equivocate});
+  const bool repeats = root_.fork("equivocation").chance(1, 2);
+  plan_.traitors.push_back({leader, repeats ? Behaviour::Repeat : Behaviour::Equivocate});
 }
 
 }  // namespace

@@ -42,7 +42,8 @@ enum class Behaviour : std::uint8_t {
   Replay,      // says everything several times, and repeats what others said
   Withhold,    // talks to some servers only
   Equivocate,  // as representative or primary: different batches to different servers
-  kLast = Equivocate,
+  Repeat,      // as representative or primary: old updates once more
+  kLast = Repeat,
 };
 std::string_view to_string(Behaviour behaviour);
 

@@ -152,6 +152,7 @@ std::unique_ptr<Core> corrupt(std::unique_ptr<Core> core, Behaviour behaviour, S
     case Behaviour::Replay: return std::make_unique<Replay>(std::move(core), self, random);
     case Behaviour::Withhold: return std::make_unique<Withhold>(std::move(core), self, membership, random);
     case Behaviour::Equivocate: return equivocator(std::move(core), self, membership);
+    case Behaviour::Repeat: return repeater(std::move(core));
   }
   return core;
 }

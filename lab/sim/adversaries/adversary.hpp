@@ -49,5 +49,7 @@ std::unique_ptr<Core> corrupt(std::unique_ptr<Core> core, Behaviour behaviour, S
 
 /// A representative or primary that proposes different batches to different servers.
 std::unique_ptr<Core> equivocator(std::unique_ptr<Core> core, ServerId self, const Membership& membership);
+/// One that proposes old updates once more.
+std::unique_ptr<Core> repeater(std::unique_ptr<Core> core);
 
 }  // namespace seneschal::lab::sim

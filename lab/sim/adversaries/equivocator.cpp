@@ -38,7 +38,7 @@ class Equivocator final : public Adversary {
     for (auto& effect : more) fx.list().push_back(std::move(effect));
   }
 
-  // Half of the servers get what the core made, the others something else; now and then all get an old batch.
+  // Half of the servers get what the core made, the others something else.
   template <class M>
   void split(Effects::Send& send, std::vector<Effects::Effect>& more) {
     if (send.header.protocol != M::kProtocol || send.header.type != M::kType) return;
@@ -46,12 +46,6 @@ class Equivocator final : public Adversary {
     if (!proposal) return;
     const replication::Batch batch = proposal->batch;
     const replication::Batch earlier = std::exchange(earlier_, batch);
-    if (++proposals_ % 3 == 0 && !earlier.updates.empty()) {
-      // Old updates once more, to everybody: ordering may let them pass, execution must not.
-      proposal->batch = earlier;
-      send.body = encode(*proposal);
-      return;
-    }
     const replication::Batch other = other_batch(batch, earlier);
     if (other == batch || other.updates.empty()) return;
     Effects::Send second = send;
@@ -66,6 +60,33 @@ class Equivocator final : public Adversary {
 
   std::vector<Destination> others_;
   replication::Batch earlier_;
+};
+
+/// Proposes old updates once more, to everybody: ordering may let them pass, execution must not.
+class Repeater final : public Adversary {
+ public:
+  explicit Repeater(std::unique_ptr<Core> core) : Adversary(std::move(core)) {}
+
+ private:
+  void twist(Instant, Effects& fx) override {
+    for (auto& effect : fx.list()) {
+      auto* send = std::get_if<Effects::Send>(&effect);
+      if (send == nullptr) continue;
+      repeat<steward::PrePrepare>(*send);
+      repeat<bft::PrePrepare>(*send);
+    }
+  }
+  template <class M>
+  void repeat(Effects::Send& send) {
+    if (send.header.protocol != M::kProtocol || send.header.type != M::kType) return;
+    auto proposal = decode<M>(send.body);
+    if (!proposal) return;
+    const replication::Batch earlier = std::exchange(earlier_, proposal->batch);
+    if (++proposals_ % 3 != 0 || earlier.updates.empty()) return;
+    proposal->batch = earlier;
+    send.body = encode(*proposal);
+  }
+  replication::Batch earlier_;
   std::uint64_t proposals_ = 0;
 };
 
@@ -73,6 +94,10 @@ class Equivocator final : public Adversary {
 
 std::unique_ptr<Core> equivocator(std::unique_ptr<Core> core, ServerId self, const Membership& membership) {
   return std::make_unique<Equivocator>(std::move(core), self, membership);
+}
+
+std::unique_ptr<Core> repeater(std::unique_ptr<Core> core) {
+  return std::make_unique<Repeater>(std::move(core));
 }
 
 }  // namespace seneschal::lab::sim
