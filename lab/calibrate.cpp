@@ -75,7 +75,9 @@ class Calibration {
  private:
   void set(Op op, std::int64_t ps) {
     costs_.set_picoseconds(op, ps);
-    progress_.line(fmt::format("  {:<14} {:>12.3f} us", to_string(op), static_cast<double>(ps) / 1e6));
+    const bool small = ps < 100'000;
+    progress_.line(fmt::format("  {:<14} {:>12.3f} {}", to_string(op), static_cast<double>(ps) / (small ? 1e3 : 1e6),
+                               small ? "ns" : "us"));
   }
 
   void memory() {

@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 #include <tclap/CmdLine.h>
 
+#include <array>
 #include <ctime>
 #include <filesystem>
 
@@ -76,13 +77,13 @@ Results collect(Experiment experiment, const Runs& runs) {
 
 void print_results(const Results& results, const std::vector<Verdict>& verdicts) {
   fmt::print("{}\n", to_text(results));
-  std::size_t passed = 0;
+  std::array<std::size_t, 3> counts{};
   for (const Verdict& v : verdicts) {
-    passed += v.outcome == Outcome::Passed ? 1 : 0;
+    ++counts[static_cast<std::size_t>(v.outcome)];
     if (v.outcome == Outcome::Missed)
       fmt::print("missed: {} ({}): {} instead of {}; {}\n", v.title, v.where, v.measured, v.asked, v.remark);
   }
-  fmt::print("{} of {} figures passed\n", passed, verdicts.size());
+  fmt::print("figures: {} passed, {} missed, {} not judged\n", counts[0], counts[1], counts[2]);
   for (const Point& p : results.points) {
     if (p.safety != "ok") fmt::print("SAFETY: {}, {} clients: {}\n", p.series->id, p.clients, p.safety);
     if (p.measured() && p.fidelity && !p.fidelity->valid())
