@@ -16,6 +16,16 @@ Duration ms(std::uint64_t value) {
   return std::chrono::milliseconds(value);
 }
 
+/// By time; faults of one instant keep their order.
+void sort_by_time(std::vector<Fault>& list) {
+  std::vector<std::pair<Duration, std::size_t>> order;
+  for (std::size_t i = 0; i < list.size(); ++i) order.emplace_back(list[i].at, i);
+  std::ranges::sort(order);
+  std::vector<Fault> sorted;
+  for (const auto& [at, i] : order) sorted.push_back(list[i]);
+  list = std::move(sorted);
+}
+
 /// Draws faults into a plan. Each kind has a stream of its own.
 class Planner {
  public:
@@ -216,7 +226,7 @@ Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile
   if (wanted("crash", 3)) planner.crashes();
   if (wanted("slow", 3)) planner.slow();
   if (wanted("byzantine", 3)) planner.byzantine();
-  std::ranges::stable_sort(plan.list, {}, &Fault::at);
+  sort_by_time(plan.list);
   return plan;
 }
 
