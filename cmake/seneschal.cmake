@@ -1,5 +1,20 @@
 # Helpers that keep the top-level file a list of parts.
 
+# With SENESCHAL_UNITY several files are compiled as one: a third of the time for a build from nothing. Files whose private names
+# clash with a neighbour's stay alone.
+set_source_files_properties(
+  ${CMAKE_SOURCE_DIR}/lab/experiment_toml.cpp ${CMAKE_SOURCE_DIR}/lab/sim/checkers/steward_checkers.cpp
+  PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+function(seneschal_unity target)
+  get_target_property(type ${target} TYPE)
+  if(SENESCHAL_UNITY AND NOT type STREQUAL "INTERFACE_LIBRARY")
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+      target_compile_options(${target} PRIVATE -Wno-subobject-linkage)  # a unity file counts as a header to this warning
+    endif()
+  endif()
+endfunction()
+
 # seneschal_library(NAME [DIRS folder...] [DEPS part...] [LIBS target...]): one static library from all *.cpp of its
 # folders (by default the folder of the same name). Files named plugin.cpp belong to the plugin, not to the library.
 function(seneschal_library name)
@@ -22,6 +37,7 @@ function(seneschal_library name)
     set(scope INTERFACE)
   endif()
   target_link_libraries(${target} ${scope} seneschal_options ${ARG_LIBS})
+  seneschal_unity(${target})
   foreach(dep ${ARG_DEPS})
     target_link_libraries(${target} ${scope} seneschal_${dep})
   endforeach()
@@ -65,6 +81,9 @@ function(seneschal_tests)
         target_link_libraries(${target} PRIVATE seneschal_options GTest::gmock GTest::gtest_main)
         target_compile_definitions(${target} PRIVATE SENESCHAL_SOURCE_DIR="${CMAKE_SOURCE_DIR}" SENESCHAL_BINARY_DIR="${CMAKE_BINARY_DIR}")
         set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+        if(NOT target MATCHES "^(unit_crypto|sim_scenario)$")
+          seneschal_unity(${target})
+        endif()
         gtest_discover_tests(${target} TEST_PREFIX "${kind}/${part}/" DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300 LABELS ${kind})
         if(kind STREQUAL "integration")
           foreach(program seneschal steward bft test_echo test_wrong_version test_no_table)

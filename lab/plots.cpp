@@ -18,7 +18,7 @@ constexpr std::string_view kSteward = "#1b6ca8";
 constexpr std::string_view kBft = "#c0452c";
 constexpr std::string_view kReference = "#555555";
 
-std::string quoted(std::string_view text) {
+std::string gnuplot_quoted(std::string_view text) {
   std::string out = "'";
   for (char c : text)
     out += c == '\'' ? std::string("''") : std::string(1, static_cast<unsigned char>(c) < ' ' ? ' ' : c);
@@ -68,7 +68,7 @@ class Script {
         "set border 3 lc rgb '#888888'\nset tics nomirror\nset key outside right top Left reverse samplen 2 spacing "
         "1.1\n"
         "set xrange [0:{}]\n",
-        quoted(output), axis_.label, largest_ + std::max(1u, largest_ / 20));
+        gnuplot_quoted(output), axis_.label, largest_ + std::max(1u, largest_ / 20));
     text += blocks_ + "plot ";
     for (std::size_t i = 0; i < curves_.size(); ++i) text += (i == 0 ? "" : ", \\\n  ") + curves_[i];
     return text + "\n";
@@ -97,11 +97,12 @@ class Script {
     }
     if (points < 2) return;
     curves_.push_back(fmt::format("{} using 1:2 with linespoints {} title {}", block(lines), style_of(series),
-                                  quoted(label_of(series))));
+                                  gnuplot_quoted(label_of(series))));
     if (axis_.with_floor && floors_drawn_.insert(floors).second)
-      curves_.push_back(fmt::format("{} using 1:2 with lines lc rgb '{}' dt 3 lw 1 title {}", block(floors),
-                                    series.protocol == Protocol::Steward ? kSteward : kBft,
-                                    quoted(series.protocol == Protocol::Steward ? "floor, Steward" : "floor, BFT")));
+      curves_.push_back(
+          fmt::format("{} using 1:2 with lines lc rgb '{}' dt 3 lw 1 title {}", block(floors),
+                      series.protocol == Protocol::Steward ? kSteward : kBft,
+                      gnuplot_quoted(series.protocol == Protocol::Steward ? "floor, Steward" : "floor, BFT")));
   }
 
   void add_references() {
@@ -111,7 +112,7 @@ class Script {
       largest_ = std::max(largest_, reference.clients);
       const std::string data = block(fmt::format("{} {}\n", reference.clients, scaled(reference.value)));
       curves_.push_back(fmt::format("{} using 1:2 with points lc rgb '{}' pt {} ps 1.2 lw 2 title {}", data,
-                                    kReference, mark++, quoted(reference.label)));
+                                    kReference, mark++, gnuplot_quoted(reference.label)));
     }
   }
 
