@@ -6,7 +6,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace seneschal;
   using namespace seneschal::steward;
   fuzz::round_trip_one_of<PrePrepare, Prepare, SigShare, ShareRequest, SignerSet, CorruptedServer, Proposal, Accept,
-                          LocalViewNotice, ProposalCarrier, RelayedAccept, ForwardedUpdate, ReconcileRequest, OrderedEntry,
-                          LogRecord>(Span(data, size));
+                          LocalViewNotice, ProposalCarrier, RelayedAccept, ForwardedUpdate, ReconcileRequest,
+                          OrderedEntry, LogRecord>(Span(data, size));
   return 0;
 }
