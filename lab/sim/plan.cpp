@@ -54,7 +54,11 @@ class Planner {
 emulator::LinkConfig Planner::bad_link(Prng& random, emulator::LinkConfig link) const {
   const std::uint64_t mood = random.below(4);
   if (mood != 0) link.loss_ppm = static_cast<std::uint32_t>(random.below(50'001));
-  if (mood != 1) link.jitter = link.delay * static_cast<std::int64_t>(random.below(100)) / 100;
+  if (mood != 1) {
+    // Plan files hold whole microseconds.
+    const auto us = link.delay / 1us * static_cast<std::int64_t>(random.below(100)) / 100;
+    link.jitter = std::chrono::microseconds(us);
+  }
   if (mood >= 2) {
     link.duplicate_ppm = static_cast<std::uint32_t>(random.below(60'001));
     link.reorder_ppm = static_cast<std::uint32_t>(random.below(100'001));

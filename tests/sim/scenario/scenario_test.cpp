@@ -95,7 +95,7 @@ TEST_P(Seeds, PassWithRealCryptography) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Protocols, Seeds, testing::Values(Protocol::Steward, Protocol::Bft),
-                         [](const auto& info) { return std::string(lab::to_string(info.param)); });
+                         [](const auto& chosen) { return std::string(lab::to_string(chosen.param)); });
 
 }  // namespace
 }  // namespace seneschal::lab::sim
