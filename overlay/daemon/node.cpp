@@ -1,9 +1,9 @@
 #include "overlay/daemon/node.hpp"
 
+#include "runtime/asio/scheduling.hpp"
+
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 namespace seneschal::overlay {
 namespace {
@@ -11,7 +11,6 @@ namespace {
 constexpr std::size_t kMaxJobs = 65'536;
 constexpr int kReceiveRounds = 4;
 constexpr int kSettleRounds = 16;
-constexpr int kIoNice = -10;
 
 NodeConfig core_config(const DaemonConfig& config) {
   NodeConfig core;
@@ -103,7 +102,7 @@ void Node::run() {
   for (auto& plugin : plugins_)
     if (Status good = plugin->start(); !good) spdlog::error("{}; going on without it", good.error().message);
   // Packets must leave on time while everything else computes. Without the privilege the node runs as it is.
-  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kIoNice);
+  asio::run_before_others(wire_.shaped() ? asio::Promptness::Exact : asio::Promptness::Usual);
   settle();
   loop_.run([this] { on_timer(); }, [this] { settle(); });
 }

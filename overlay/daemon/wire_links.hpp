@@ -5,6 +5,7 @@
 #include "overlay/daemon/fidelity.hpp"
 #include "overlay/wire.hpp"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -41,6 +42,11 @@ class WireLinks {
   std::optional<NodeId> peer_at(const asio::UdpAddress& address) const;
   Link* find(NodeId peer);
   std::vector<Link>& links() { return links_; }
+  /// Some link delays packets or limits their rate.
+  bool shaped() const {
+    return std::ranges::any_of(
+        links_, [](const Link& l) { return l.place.out.delay.count() != 0 || l.place.out.bandwidth_bps != 0; });
+  }
 
  private:
   struct UnderWay {

@@ -1,16 +1,13 @@
 #include "runtime/asio/crypto_pool.hpp"
 
+#include "runtime/asio/scheduling.hpp"
+
 #include <pthread.h>
-#include <sys/resource.h>
-#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 
 namespace seneschal::asio {
-namespace {
-constexpr int kNice = 10;
-}
-
 CryptoPool::CryptoPool(unsigned threads, std::size_t max_queued) : max_queued_(max_queued) {
   if (threads == 0) threads = std::max(1u, std::thread::hardware_concurrency());
   for (unsigned i = 0; i < threads; ++i) workers_.emplace_back([this] { work(); });
@@ -45,11 +42,11 @@ bool CryptoPool::submit(std::function<void()> job) {
 }
 
 void CryptoPool::work() {
-  // Signals belong to the loop's thread. On Linux a nice value is a thread's own.
+  // Signals belong to the loop's thread.
   sigset_t all;
   sigfillset(&all);
   ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
-  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
+  run_after_others();
   (void)::pthread_setname_np(::pthread_self(), "crypto");
   std::unique_lock lock(mutex_);
   for (;;) {
