@@ -60,19 +60,19 @@ class ByHand : public testing::TestWithParam<std::string> {
   static std::string cache() { return "/tmp/seneschal-test-keys-" + std::to_string(::getpid()); }
 
   /// Five sites, 5 ms apart; f = 1.
-  std::string file(const std::string& protocol, const std::string& more = "") {
+  std::string file(const std::string& protocol, const std::string& more = "", const std::string& name = "/up.toml") {
     EXPECT_TRUE(write_file(
         dir_ + "/topology.toml",
         "name = \"near\"\n[link_default]\ndelay_ms = 5\nbandwidth_mbps = 50\n[[site]]\nname = \"a\"\n"
         "[[site]]\nname = \"b\"\n[[site]]\nname = \"c\"\n[[site]]\nname = \"d\"\n[[site]]\nname = \"e\"\n"));
-    EXPECT_TRUE(write_file(dir_ + "/up.toml", "name = \"test\"\nprotocol = \"" + protocol +
-                                                  "\"\ntopology = \"topology.toml\"\nclients = 10\n" + more));
-    return dir_ + "/up.toml";
+    EXPECT_TRUE(write_file(dir_ + name, "name = \"test\"\nprotocol = \"" + protocol +
+                                            "\"\ntopology = \"topology.toml\"\nclients = 10\n" + more));
+    return dir_ + name;
   }
   std::string keys(const std::string& protocol) {
     const std::string folder = cache() + "/" + protocol;
     if (fs::exists(folder)) return folder;
-    const Outcome made = run({"keygen", "--deployment", file(protocol), "--out", folder});
+    const Outcome made = run({"keygen", "--deployment", file(protocol, "", "/keygen.toml"), "--out", folder});
     EXPECT_EQ(made.code, 0) << made.text;
     return folder;
   }
