@@ -75,7 +75,8 @@ std::vector<Task> tasks_of(const Experiment& experiment) {
         tasks.push_back({i, clients, seed, to_seconds(series.warmup + series.measure) * batches * per_batch});
       }
   }
-  std::ranges::stable_sort(tasks, std::greater{}, &Task::weight);
+  // Not stable_sort: libstdc++ 12 builds it on something that clang calls deprecated. Order decides only who waits.
+  std::ranges::sort(tasks, std::greater{}, &Task::weight);
   return tasks;
 }
 
