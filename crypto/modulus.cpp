@@ -1,11 +1,28 @@
 #include "crypto/modulus.hpp"
 
+#include <cstdlib>
+#include <string_view>
+
 namespace seneschal::crypto {
 
-Modulus::Modulus(Span n) : n_(bn_from(n)), mont_(BN_MONT_CTX_new()) {
+namespace {
+constexpr std::size_t kIfmaPaysFromBits = 1024;
+constexpr std::size_t kLongExponentBits = 512;
+}  // namespace
+
+PowerBackend default_power_backend() {
+  const char* wish = std::getenv("SENESCHAL_IFMA");
+  const bool off = wish != nullptr && std::string_view(wish) == "off";
+  return !off && ifma::available() ? PowerBackend::Ifma : PowerBackend::OpenSsl;
+}
+
+Modulus::Modulus(Span n, PowerBackend backend) : n_(bn_from(n)), mont_(BN_MONT_CTX_new()) {
   CHECK(mont_ != nullptr && BN_is_odd(n_.get()) == 1 && bn_bits(n_.get()) > 1);
   BnCtx context(BN_CTX_new());
   CHECK(context != nullptr && BN_MONT_CTX_set(mont_.get(), n_.get(), context.get()) == 1);
+  // Below 1024 bits (test keys) OpenSSL is as fast.
+  if (backend == PowerBackend::Ifma && ifma::available() && ifma::Modulus::fits(n) && bits() >= kIfmaPaysFromBits)
+    ifma_ = std::make_unique<const ifma::Modulus>(n);
 }
 
 ModMath::ModMath(const Modulus& modulus) : modulus_(modulus), context_(BN_CTX_new()) {
@@ -45,9 +62,31 @@ std::size_t window(const BIGNUM* exponent, std::size_t at, std::size_t width) {
 }  // namespace
 
 Bn ModMath::multi_power(std::span<const Power> powers) {
+  if (modulus_.vector_unit() == nullptr) return straus(powers);
+  // One long power on the vector unit costs less than sharing its squarings with the short ones.
+  std::vector<Power> rest;
+  std::vector<Bn> factors;
+  for (const Power& power : powers) {
+    const std::size_t length = bn_bits(power.exponent);
+    if (length <= kLongExponentBits) {
+      rest.push_back(power);
+      continue;
+    }
+    const Bn plain = from_mont(power.base);
+    const Bytes exponent = bn_bytes(power.exponent, (length + 7) / 8);
+    factors.push_back(to_mont(secret_power(plain.get(), exponent).get()));
+  }
+  Bn result = straus(rest);
+  for (const Bn& factor : factors) mul_into(result.get(), factor.get());
+  return result;
+}
+
+Bn ModMath::straus(std::span<const Power> powers) {
   std::size_t bits = 0;
   for (const Power& power : powers) bits = std::max(bits, bn_bits(power.exponent));
-  const std::size_t width = bits > 512 ? 5 : bits > 24 ? 2 : 1;  // larger tables pay for long exponents only
+  const std::size_t width = bits > kLongExponentBits ? 5
+                            : bits > 24              ? 2
+                                                     : 1;  // larger tables pay for long exponents only
 
   std::vector<std::vector<Bn>> tables(powers.size());  // tables[i][w - 1] = base_i^w
   for (std::size_t i = 0; i < powers.size(); ++i) {
@@ -76,10 +115,15 @@ Bn ModMath::multi_power(std::span<const Power> powers) {
   return result;
 }
 
-Bn ModMath::secret_power(const BIGNUM* base, const BIGNUM* secret_exponent) {
-  Bn exponent(BN_dup(secret_exponent));
+Bn ModMath::secret_power(const BIGNUM* base, Span secret_exponent) {
   Bn out = bn_new();
-  CHECK(exponent != nullptr);
+  if (const ifma::Modulus* vector = modulus_.vector_unit()) {
+    CHECK(BN_nnmod(out.get(), base, modulus_.n(), context_.get()) == 1);
+    Bytes power(vector->bytes());
+    vector->power(bn_bytes(out.get(), vector->bytes()), secret_exponent, power);
+    return bn_from(power);
+  }
+  const Bn exponent = bn_from(secret_exponent);
   BN_set_flags(exponent.get(), BN_FLG_CONSTTIME);
   CHECK(BN_mod_exp_mont_consttime(out.get(), base, exponent.get(), modulus_.n(), context_.get(), modulus_.mont()) ==
         1);

@@ -174,7 +174,7 @@ Result<Dealing> deal(const SafePrimePair& primes, std::size_t k, std::size_t n, 
     const SecretBytes minimal(value.bytes());
     const Bn s = bn_from(minimal.expose());
     secrets.emplace_back(bn_bytes(s.get(), width));
-    params.verifiers.push_back(bn_bytes(math.secret_power(v.get(), s.get()).get(), width));
+    params.verifiers.push_back(bn_bytes(math.secret_power(v.get(), secrets.back().expose()).get(), width));
   }
   Result<ThresholdPublicKey> key = ThresholdPublicKey::make(std::move(params), strength);
   if (!key) return std::unexpected(key.error());

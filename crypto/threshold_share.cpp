@@ -49,9 +49,8 @@ Result<ThresholdShareKey> ThresholdShareKey::make(ThresholdPublicKey key, std::s
     return failure("no server " + std::to_string(id) + " holds a share of this key");
   if (secret.size() != impl.modulus.bytes()) return failure("the secret of a threshold share has the wrong length");
   ModMath math(impl.modulus);
-  const Bn s = bn_from(secret.expose());
   const Bn v = bn_from(impl.params.verifier);
-  const Bn expected = math.secret_power(v.get(), s.get());
+  const Bn expected = math.secret_power(v.get(), secret.expose());
   if (bn_bytes(expected.get(), impl.modulus.bytes()) != impl.params.verifiers[id - 1])
     return failure("this is not the share of server " + std::to_string(id) + " of this site's key");
   return ThresholdShareKey(std::move(key), id, std::move(secret));
@@ -64,8 +63,7 @@ Bytes ThresholdShareKey::share(Span message) const {
   const Bn x = bn_from(encode_pkcs1_sha256(message, width));
   // (x^(2 n!))^(s_i): the public part of the exponent first, so that the secret part stays short.
   const Bn base = impl.power_of_delta(math, x.get(), 2);
-  const Bn s = bn_from(secret_.expose());
-  return bn_bytes(math.secret_power(base.get(), s.get()).get(), width);
+  return bn_bytes(math.secret_power(base.get(), secret_.expose()).get(), width);
 }
 
 ShareWithProof ThresholdShareKey::prove(Span message, const RandomSource& random) const {
@@ -83,8 +81,8 @@ ShareWithProof ThresholdShareKey::prove(Span message, const RandomSource& random
   const Bn v = bn_from(impl.params.verifier);
   const Bytes base_bytes = bn_bytes(base.get(), width);
   const Bytes squared_bytes = bn_bytes(squared.get(), width);
-  const Bytes commitment_v = bn_bytes(math.secret_power(v.get(), r.get()).get(), width);
-  const Bytes commitment_x = bn_bytes(math.secret_power(base.get(), r.get()).get(), width);
+  const Bytes commitment_v = bn_bytes(math.secret_power(v.get(), nonce.expose()).get(), width);
+  const Bytes commitment_x = bn_bytes(math.secret_power(base.get(), nonce.expose()).get(), width);
   const auto challenge =
       proof_challenge({width, impl.params.modulus, impl.params.verifier, impl.params.verifiers[id_ - 1], base_bytes,
                        squared_bytes, commitment_v, commitment_x, id_, impl.params.epoch});
