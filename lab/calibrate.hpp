@@ -6,8 +6,9 @@
 namespace seneschal::lab {
 
 /// CPU time of every `Op` with the default cryptography, and of threshold signatures (3 of 4) and (11 of 16) at 2,048
-/// bits. Takes about ten seconds; each figure is the least of several rounds. Errors: no key could be made, no
-/// socket.
+/// bits, while all hardware threads do the same work: a live run on this machine keeps them busy, and threads of one
+/// core slow each other down. (Prints what it takes alone beside it.) Takes about twenty seconds; each figure is the
+/// least of several rounds. Errors: no key could be made, no socket.
 Result<emulator::CostModel> calibrate(Progress& progress);
 
 }  // namespace seneschal::lab
