@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +23,11 @@ namespace {
 Instant steady_now() {
   return {std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()).count()};
 }
+
+/// The load goes on until it is told to stop; this bounds a load that nobody stops, and how much longer than asked
+/// the questions between the parts of a run may take.
+constexpr Duration kLoadSlack = 60s;
+constexpr Duration kLoadEnds = 10s;
 
 /// Everything that is counted, at one moment.
 struct Snapshot {
@@ -70,10 +76,10 @@ class SeriesRun {
     const std::string log = fmt::format("{}/load-{}-{}.log", dir_, clients, seed);
     ::unlink(file.c_str());
     ::unlink(log.c_str());
-    const Duration total = series_.warmup + series_.measure + series_.cooldown;
+    const Duration most = series_.warmup + series_.measure + series_.cooldown + kLoadSlack;
     const auto load = spawn(
         {own_program(), "client", "load", "--deployment", dir_, "--clients", std::to_string(clients), "--seconds",
-         fmt::format("{}", to_seconds(total)), "--payload", std::to_string(series_.payload_bytes), "--update-percent",
+         fmt::format("{}", to_seconds(most)), "--payload", std::to_string(series_.payload_bytes), "--update-percent",
          std::to_string(series_.update_percent), "--seed", std::to_string(seed), "--out", file},
         {.output = log});
     if (!load) return std::unexpected(load.error());
@@ -93,8 +99,8 @@ class SeriesRun {
     if (!sleep(series_.measure, "measuring")) return stopped(log);
     auto after = snapshot();
     if (!after) return std::unexpected(after.error());
-    const auto exit = wait_for(load_, series_.cooldown + 10s);
-    if (!exit || *exit != 0) return failure("the load ended with an error: " + log_tail(log));
+    if (!sleep(series_.cooldown, "cool-down")) return stopped(log);
+    if (Status ended = end_load(log); !ended) return ended;
     auto samples = read_load_file(file);
     if (!samples) return std::unexpected(samples.error());
     for (const LoadSample& s : *samples)
@@ -108,12 +114,23 @@ class SeriesRun {
   Status wait_for_load(const std::string& file, const std::string& log) {
     const auto deadline = std::chrono::steady_clock::now() + 15s;
     while (::access(file.c_str(), R_OK) != 0) {
-      if (!alive(load_)) return failure("the load ended at once: " + log_tail(log));
+      if (!alive(load_)) return failure("the load ended at once " + how(load_) + ": " + log_tail(log));
       if (std::chrono::steady_clock::now() > deadline) return failure("the clients did not attach within 15 s");
       if (!sleep_unless_interrupted(2ms)) return failure("interrupted");
     }
     return {};
   }
+
+  /// Not by a clock of its own: asking busy daemons takes time that must not come off the measured window.
+  Status end_load(const std::string& log) {
+    send_signal(load_, SIGTERM);
+    const auto status = wait_for(load_, kLoadEnds);
+    if (!status) return failure(fmt::format("the load did not end within {} s", to_seconds(kLoadEnds)));
+    if (*status != 0) return failure("the load ended " + ending_text(status) + ": " + log_tail(log));
+    return {};
+  }
+
+  static std::string how(const ProcessId& process) { return ending_text(wait_for(process, 0s)); }
 
   /// False if something ended meanwhile, or the user wants to stop.
   bool sleep(Duration time, std::string_view what) {
@@ -131,9 +148,9 @@ class SeriesRun {
     if (interrupted()) return failure("interrupted");
     for (const ClusterNode& node : cluster_.nodes)
       if (!alive(node.process))
-        return failure(
-            fmt::format("daemon {} ended in the middle of the run: {}", node.id.value, log_tail(node.log)));
-    return failure("the load ended in the middle of the run: " + log_tail(log));
+        return failure(fmt::format("daemon {} ended in the middle of the run, {}: {}", node.id.value,
+                                   how(node.process), log_tail(node.log)));
+    return failure("the load ended in the middle of the run, " + how(load_) + ": " + log_tail(log));
   }
 
   Result<Snapshot> snapshot() const {
@@ -142,7 +159,8 @@ class SeriesRun {
     s.machine = machine_cpu();
     for (const ClusterNode& node : cluster_.nodes) {
       const auto ms = cpu_ms(node.process);
-      if (!ms) return failure(fmt::format("daemon {} ended: {}", node.id.value, log_tail(node.log)));
+      if (!ms)
+        return failure(fmt::format("daemon {} ended {}: {}", node.id.value, how(node.process), log_tail(node.log)));
       s.daemons_ms += *ms;
     }
     s.ours_ms = s.daemons_ms + cpu_ms(load_).value_or(0) + own_cpu_ms();

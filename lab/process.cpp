@@ -121,6 +121,12 @@ std::optional<int> wait_for(const ProcessId& process, Duration timeout) {
   }
 }
 
+std::string ending_text(std::optional<int> status) {
+  if (!status) return "in a way that is not known";
+  if (*status <= 128) return fmt::format("with exit status {}", *status);
+  return fmt::format("by signal {} ({})", *status - 128, ::strsignal(*status - 128));
+}
+
 bool send_signal(const ProcessId& process, int signal) {
   return alive(process) && ::kill(process.pid, signal) == 0;
 }

@@ -33,6 +33,8 @@ Result<ProcessId> spawn(const std::vector<std::string>& argv, const SpawnOptions
 bool alive(const ProcessId& process);
 /// Exit status once it has ended (128 + signal if killed); only for our own children that nobody reaped yet.
 std::optional<int> wait_for(const ProcessId& process, Duration timeout);
+/// What wait_for told, for messages: "with exit status 66", "by signal 11 (Segmentation fault)".
+std::string ending_text(std::optional<int> status);
 /// SIGTERM to all, then SIGKILL to those still there after `grace`. Returns how many had to be killed.
 std::size_t end_all(const std::vector<ProcessId>& processes, Duration grace);
 /// Sends `signal` to the very process; false if it is gone.
