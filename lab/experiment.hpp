@@ -10,6 +10,9 @@ namespace seneschal::lab {
 enum class RuntimeKind : std::uint8_t { Live, Sim };
 std::string_view to_string(RuntimeKind kind);
 
+/// Instead of a cost file: what `lab run` measures on this machine just before it simulates.
+inline constexpr std::string_view kMeasuredCosts = "measured";
+
 /// One line of a plot: everything but the number of clients is fixed.
 struct Series {
   std::string id;       // names the series inside the experiment
@@ -25,8 +28,9 @@ struct Series {
   ProtocolOptions options;
   KeySizes keys;
   bool shaped = true;                   // live: links behave like the topology's
-  std::string costs;                    // sim: path of the cost file
-  bool one_host = false;                // sim: everything shares one machine of two cores, as in a live run on one
+  std::string costs;                    // sim: path of the cost file, or kMeasuredCosts
+  bool one_host = false;                // sim: everything shares one machine, as in a live run on one
+  std::uint32_t host_cores = 2;         // of that machine
   Duration warmup{};                    // before the measured window
   Duration measure{};                   // the measured window
   Duration cooldown{};                  // load goes on so long after the window

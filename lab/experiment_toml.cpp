@@ -84,8 +84,12 @@ class Reader {
         static_cast<std::uint32_t>(table.integer("payload_bytes", base.payload_bytes, {0, 15 * 1024}));
     series.shaped = table.boolean("shaped", base.shaped);
     series.plotted = table.boolean("plotted", base.plotted);
-    if (table.has("costs")) series.costs = beside(path_, table.text("costs"));
+    if (table.has("costs")) {
+      series.costs = table.text("costs");
+      if (series.costs != kMeasuredCosts) series.costs = beside(path_, series.costs);
+    }
     series.one_host = table.boolean("one_host", base.one_host);
+    series.host_cores = static_cast<std::uint32_t>(table.integer("host_cores", base.host_cores, {1, 1024}));
     series.warmup = table.duration("warmup_s", 1s, base.warmup);
     series.measure = table.duration("measure_s", 1s, base.measure);
     series.cooldown = table.duration("cooldown_s", 1s, base.cooldown);
@@ -106,7 +110,8 @@ class Reader {
     if (series.seeds.empty()) table.fail("seeds", "'seeds' is empty; expected a list such as seeds = [1]");
     if (series.runtime == RuntimeKind::Sim && series.costs.empty())
       table.fail("costs",
-                 "'costs' is missing; expected a cost file for the simulator, as in \"../costs/today.toml\"");
+                 "'costs' is missing; expected a cost file for the simulator, as in \"../costs/today.toml\", or "
+                 "\"measured\"");
     if (series.runtime == RuntimeKind::Live)
       for (std::uint32_t n : series.clients)
         if (n > kMaxLiveClients)
@@ -178,10 +183,10 @@ std::string series_text(const Series& s, const std::string& topology, const std:
   std::string text = fmt::format(
       "\n[[series]]\nid = {}\nsetting = {}\nruntime = \"{}\"\nprotocol = \"{}\"\ntopology = {}\nfaults = {}\n"
       "servers = {}\nclients = {}\nupdate_percent = {}\npayload_bytes = {}\nshaped = {}\nwarmup_s = {}\n"
-      "measure_s = {}\ncooldown_s = {}\nseeds = {}\nplotted = {}\none_host = {}\n",
+      "measure_s = {}\ncooldown_s = {}\nseeds = {}\nplotted = {}\none_host = {}\nhost_cores = {}\n",
       toml_quoted(s.id), toml_quoted(s.setting), to_string(s.runtime), to_string(s.protocol), toml_quoted(topology),
       s.faults, list(s.servers), list(s.clients), s.update_percent, s.payload_bytes, s.shaped, to_seconds(s.warmup),
-      to_seconds(s.measure), to_seconds(s.cooldown), list(s.seeds), s.plotted, s.one_host);
+      to_seconds(s.measure), to_seconds(s.cooldown), list(s.seeds), s.plotted, s.one_host, s.host_cores);
   if (!costs.empty()) text += fmt::format("costs = {}\n", toml_quoted(costs));
   text += fmt::format("[series.options]\nbatch_max = {}\nwindow = {}\ndelivery = \"{}\"\n", s.options.batch_max,
                       s.options.window, s.options.delivery);
@@ -236,8 +241,10 @@ Status save_experiment(const Experiment& e, const std::string& dir) {
   for (const Series& s : e.series) {
     const auto topology = place("topology", to_toml(s.topology));
     if (!topology) return std::unexpected(topology.error());
-    std::string costs;
-    if (!s.costs.empty()) {
+    std::string costs = s.costs;
+    if (s.runtime == RuntimeKind::Live) {
+      costs.clear();  // real work has its own
+    } else if (costs != kMeasuredCosts) {
       const auto content = read_file(s.costs);
       if (!content) return std::unexpected(content.error());
       const auto name = place("costs", *content);

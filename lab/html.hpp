@@ -12,8 +12,10 @@ std::string escape(std::string_view text);
 class Table {
  public:
   /// `columns` starting with '>' are numbers: aligned right.
-  explicit Table(std::vector<std::string> columns);
+  explicit Table(std::vector<std::string> columns, std::string_view css_class = "");
   Table& row(std::string_view css_class = "");
+  /// A row of one cell across all columns: a heading of the rows that follow.
+  Table& group(std::string_view text);
   Table& cell(std::string_view text, std::string_view css_class = "");
   Table& raw(std::string_view markup);
   std::string text() const;
@@ -21,6 +23,7 @@ class Table {
  private:
   void end_row();
   std::vector<bool> numeric_;
+  std::string class_;
   std::string head_;
   std::string body_;
   std::size_t column_ = 0;

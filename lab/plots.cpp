@@ -50,6 +50,7 @@ constexpr Axis kAxes[] = {
     {Metric::LatencyMean, "latency", "Mean latency", "ms", true},
     {Metric::Throughput, "throughput", "Throughput", "operations per second", false},
     {Metric::WanBytesPerOp, "wan-bytes", "Wide-area bytes per operation", "KB", false},
+    {Metric::CpuMsPerOp, "cpu", "CPU time per operation, all servers together", "ms", false},
 };
 
 class Script {
@@ -63,10 +64,10 @@ class Script {
     if (curves_.empty()) return "";
     add_references();
     std::string text = fmt::format(
-        "set terminal svg size 760,430 dynamic enhanced font 'Helvetica,13' background 'white'\nset output {}\n"
+        "set terminal svg size 640,460 dynamic enhanced font 'Helvetica,15' background 'white'\nset output {}\n"
         "set xlabel 'clients'\nset ylabel '{}'\nset yrange [0:*]\nset grid ytics lc rgb '#dddddd' lw 1 lt 1\n"
-        "set border 3 lc rgb '#888888'\nset tics nomirror\nset key outside right top Left reverse samplen 2 spacing "
-        "1.1\n"
+        "set border 3 lc rgb '#888888'\nset tics nomirror\nset key below center Left reverse samplen 2.5 spacing "
+        "1.1 font ',13' maxcols 3\n"
         "set xrange [0:{}]\n",
         gnuplot_quoted(output), axis_.label, largest_ + std::max(1u, largest_ / 20));
     text += blocks_ + "plot ";

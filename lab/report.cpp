@@ -4,6 +4,7 @@
 #include "lab/floors.hpp"
 #include "lab/html.hpp"
 #include "lab/plots.hpp"
+#include "lab/report_figures.hpp"
 #include "lab/tables.hpp"
 
 #include <fmt/format.h>
@@ -31,11 +32,6 @@ std::string optional_count(const std::optional<std::uint64_t>& n) {
   return n ? std::to_string(*n) : "-";
 }
 
-std::string tag(Outcome outcome) {
-  const std::string_view css = outcome == Outcome::Passed ? "passed" : outcome == Outcome::Missed ? "missed" : "not";
-  return fmt::format("<span class=\"tag {}\">{}</span>", css, to_string(outcome));
-}
-
 class Page {
  public:
   Page(const Results& results, const std::vector<Verdict>& verdicts,
@@ -49,7 +45,7 @@ class Page {
                          escape(results_.host), escape(results_.build));
     if (!e.description.empty()) body_ += "<p>" + escape(e.description) + "</p>\n";
     banners();
-    figures();
+    body_ += figures_in_short(verdicts_) + figures_in_full(verdicts_);
     plots();
     for (RuntimeKind kind : {RuntimeKind::Live, RuntimeKind::Sim}) measurements(kind);
     side_by_side();
@@ -78,21 +74,6 @@ class Page {
     banner("Nothing was measured at these points.", missing);
   }
 
-  void figures() {
-    if (verdicts_.empty()) return;
-    const auto count = [&](Outcome o) { return std::ranges::count(verdicts_, o, &Verdict::outcome); };
-    body_ += fmt::format("<h2>Figures it must show</h2>\n<p>{} passed, {} missed, {} not judged.</p>\n",
-                         count(Outcome::Passed), count(Outcome::Missed), count(Outcome::NotJudged));
-    Table table({"figure", "series", "measured", "asked", "verdict", "remark"});
-    std::string_view last;
-    for (const Verdict& v : verdicts_) {
-      table.row(v.title == last ? "" : "first").cell(v.title == last ? "" : v.title).cell(v.where).cell(v.measured);
-      table.cell(v.asked).raw(tag(v.outcome)).cell(v.remark);
-      last = v.title;
-    }
-    body_ += table.text();
-  }
-
   void plots() {
     if (svg_.empty()) return;
     body_ += "<h2>Plots</h2>\n<div class=\"plots\">\n";
@@ -110,19 +91,17 @@ class Page {
   void measurements(RuntimeKind kind) {
     if (std::ranges::none_of(results_.points, [&](const Point& p) { return p.series->runtime == kind; })) return;
     body_ += kind == RuntimeKind::Live ? "<h2>Measured live</h2>\n" : "<h2>Simulated</h2>\n";
-    Table table({"series", "setting", "servers", ">clients", ">throughput /s", ">mean ms", ">floor ms", ">over floor",
-                 ">p50 ms", ">p90 ms", ">p99 ms", ">WAN bytes/op", ">WAN msgs/op", ">link use %", ">CPU ms/op",
-                 ">CPU busy %", ">view changes", "safety", "fidelity"});
+    Table table({">clients", ">throughput /s", ">mean ms", ">floor ms", ">over floor", ">p50 ms", ">p90 ms",
+                 ">p99 ms", ">WAN bytes/op", ">WAN msgs/op", ">link use %", ">CPU ms/op", ">CPU busy %",
+                 ">view changes", "safety", "fidelity"},
+                "wide");
     const Series* last = nullptr;
     for (const Point& p : results_.points) {
       const Series& s = *p.series;
       if (s.runtime != kind) continue;
-      table.row(&s == last ? "" : "first");
-      table.cell(&s == last ? "" : protocol_name(s) + ", f=" + std::to_string(s.faults))
-          .cell(&s == last ? "" : s.setting);
-      table.cell(&s == last ? "" : fmt::format("{} ({})", s.server_count(), fmt::join(s.servers, "+")));
+      if (&s != last) table.group(heading(s));
       last = &s;
-      table.cell(std::to_string(p.clients));
+      table.row().cell(std::to_string(p.clients));
       if (!p.measured()) {
         table.cell("-", "dim").cell("-", "dim").cell(number(p.latency_floor_ms)).cell(p.problem, "dim");
         continue;
@@ -143,25 +122,43 @@ class Page {
         "more.</p>\n";
   }
 
+  static std::string heading(const Series& s) {
+    return fmt::format("{}, f={}, {} servers ({}), {}", protocol_name(s), s.faults, s.server_count(),
+                       fmt::join(s.servers, "+"), s.setting);
+  }
+
   /// Live and simulated points that describe the same thing, in one row.
   void side_by_side() {
-    Table table({"protocol", "setting", ">clients", ">live mean ms", ">sim mean ms", ">difference", ">live /s",
-                 ">sim /s", ">live CPU busy %", "agreement"});
+    Table table({"protocol", ">clients", ">live mean ms", ">sim mean ms", ">ratio", ">live /s", ">sim /s", ">ratio",
+                 ">live CPU busy %", ">sim CPU busy %", "mean latencies"});
     bool any = false;
     for (const Point& live : results_.points) {
       if (live.series->runtime != RuntimeKind::Live || !live.measured()) continue;
       const Point* sim = twin(live);
       if (sim == nullptr) continue;
       any = true;
-      const double difference = 100 * (live.latency_mean_ms.mean / sim->latency_mean_ms.mean - 1);
-      const bool bound = live.cpu_busy_percent && *live.cpu_busy_percent >= 60;
-      table.row().cell(protocol_name(*live.series)).cell(live.series->setting).cell(std::to_string(live.clients));
+      const double ratio = live.latency_mean_ms.mean / sim->latency_mean_ms.mean;
+      table.row().cell(protocol_name(*live.series)).cell(std::to_string(live.clients));
       table.cell(number(live.latency_mean_ms.mean)).cell(number(sim->latency_mean_ms.mean));
-      table.cell(fmt::format("{:+.1f} %", difference)).cell(number(live.throughput.mean));
-      table.cell(number(sim->throughput.mean)).cell(number(live.cpu_busy_percent));
-      table.cell(bound ? "host-bound: not compared" : std::abs(difference) <= 10 ? "within 10 %" : "apart");
+      table.cell(fmt::format("{:.3f}", ratio)).cell(number(live.throughput.mean)).cell(number(sim->throughput.mean));
+      table.cell(fmt::format("{:.3f}", live.throughput.mean / sim->throughput.mean));
+      table.cell(number(live.cpu_busy_percent)).cell(number(sim->cpu_busy_percent));
+      table.cell(agreement(live, ratio));
     }
-    if (any) body_ += "<h2>Live and simulated, side by side</h2>\n" + table.text();
+    if (any)
+      body_ +=
+          "<h2>Live and simulated, side by side</h2>\n<p>The same deployment by real processes and in the simulator "
+          "with "
+          "the costs of this machine. Mean latencies must agree within 10 % while the live run is VALID and the CPU "
+          "less than 60 % busy.</p>\n" +
+          table.text();
+  }
+
+  static std::string agreement(const Point& live, double ratio) {
+    if (live.fidelity_word() == "INVALID") return "not judged: the live run is INVALID";
+    if (live.cpu_busy_percent && *live.cpu_busy_percent >= 60)
+      return fmt::format("not judged, host-bound: CPU {:.0f} % busy", *live.cpu_busy_percent);
+    return std::abs(ratio - 1) <= 0.1 ? "agree within 10 %" : "apart by more than 10 %";
   }
 
   const Point* twin(const Point& live) const {
@@ -224,8 +221,9 @@ class Page {
         "the mean is over sites, weighted by their clients</dd>"
         "<dt>floor</dt><dd>the least wide-area time the protocol needs: propagation only, same average</dd>"
         "<dt>throughput</dt><dd>results accepted per second of the measured window; warm-up and cool-down cut</dd>"
-        "<dt>WAN bytes, messages</dt><dd>on the links between sites, headers and retransmissions included, per "
-        "accepted operation</dd>"
+        "<dt>WAN bytes, messages</dt><dd>on the links between sites, headers and retransmissions and (live) the "
+        "overlay's hellos and "
+        "routing included, per accepted operation</dd>"
         "<dt>link use</dt><dd>bytes sent over bytes the link could have carried, busiest link</dd>"
         "<dt>CPU</dt><dd>summed over all daemons, per accepted operation; busy: of the busiest machine</dd></dl>\n";
     body_ += fmt::format(

@@ -1,5 +1,7 @@
 #include "lab/sim_runner.hpp"
 
+#include "lab/calibrate.hpp"
+#include "lab/files.hpp"
 #include "lab/process.hpp"
 #include "lab/sim/simulation.hpp"
 
@@ -25,6 +27,7 @@ sim::SimSetup setup_of(const Series& series, const Task& task, const emulator::C
   setup.deployment = deployment_of(series, task.clients);
   setup.costs = costs;
   setup.machines.placement = series.one_host ? sim::Placement::OneHost : sim::Placement::OwnHosts;
+  setup.machines.one_host_cores = series.host_cores;
   setup.load.payload_bytes = series.payload_bytes;
   setup.load.update_percent = series.update_percent;
   setup.warmup = series.warmup;
@@ -81,6 +84,21 @@ std::vector<Task> tasks_of(const Experiment& experiment) {
 }
 
 }  // namespace
+
+Status measure_costs(Experiment& experiment, const std::string& dir, Progress& progress) {
+  const auto wants = [](const Series& s) { return s.runtime == RuntimeKind::Sim && s.costs == kMeasuredCosts; };
+  if (std::ranges::none_of(experiment.series, wants)) return {};
+  auto costs = calibrate(progress);
+  if (!costs) return std::unexpected(costs.error());
+  const std::string path = dir + "/costs-of-this-machine.toml";
+  if (Status good = write_file(path, costs->to_toml()); !good) return good;
+  for (Series& series : experiment.series) {
+    if (!wants(series)) continue;
+    series.costs = path;
+    series.host_cores = std::max(1u, std::thread::hardware_concurrency());
+  }
+  return {};
+}
 
 Result<Runs> run_simulated(const Experiment& experiment, Progress& progress) {
   const std::vector<Task> tasks = tasks_of(experiment);

@@ -36,11 +36,16 @@ class Judge {
     const Series& series = *results_.experiment.find(figure_.series);
     const auto& clients = figure_.clients.empty() ? series.clients : figure_.clients;
     for (std::uint32_t n : clients) {
-      Verdict verdict{
-          figure_.title, fmt::format("{}, {}", figure_.series, clients_text(n)), "", asked(), Outcome::NotJudged, ""};
+      Verdict verdict{figure_.title,
+                      fmt::format("{}, {}", figure_.series, clients_text(n)),
+                      "",
+                      asked(),
+                      Outcome::NotJudged,
+                      "",
+                      n};
       const Point* point = results_.find(figure_.series, n);
       if (point == nullptr) {
-        verdict.remark = "not run";
+        verdict.remark = std::string(kNotRun);
       } else if (!point->measured() && !needs_no_measurement()) {
         verdict.outcome = figure_.kind == Figure::Kind::Show ? Outcome::NotJudged : Outcome::Missed;
         verdict.remark = "nothing was measured: " + point->problem;
@@ -72,7 +77,7 @@ class Judge {
         return fmt::format("within {} % of {} while the CPU is under {} % busy", number(figure_.within_percent),
                            figure_.other, number(figure_.cpu_below_percent));
       case Figure::Kind::Fidelity: return "VALID";
-      case Figure::Kind::Show: return "shown, not judged";
+      case Figure::Kind::Show: return "shown";
     }
     return "";
   }
@@ -85,8 +90,9 @@ class Judge {
       case Figure::Kind::Fidelity: return fidelity(point, verdict);
       case Figure::Kind::Show: {
         const auto value = value_of(point, figure_.metric);
+        verdict.outcome = Outcome::Shown;
         verdict.measured = value ? with_unit(*value, figure_.metric) : "-";
-        if (value) verdict.remark = versus(*value);
+        verdict.remark = value ? versus(*value) : "this run does not measure it";
       }
     }
   }
@@ -164,10 +170,16 @@ class Judge {
     const double mine = point.latency_mean_ms.mean, theirs = other->latency_mean_ms.mean;
     const double difference = 100 * (mine - theirs) / theirs;
     verdict.measured = fmt::format("{} against {} ms", number(mine), number(theirs));
-    verdict.remark = fmt::format("differ by {:+.1f} %", difference);
+    verdict.remark = fmt::format("ratio {:.3f}, they differ by {:+.1f} %", mine / theirs, difference);
+    for (const Point* p : {&point, other})
+      if (p->fidelity && !p->fidelity->valid()) {
+        verdict.remark += "; not judged: the live run is INVALID";
+        return;
+      }
     for (const Point* p : {&point, other})
       if (host_bound(*p, figure_.cpu_below_percent)) {
-        verdict.remark += fmt::format("; not judged, host-bound: CPU {:.0f} % busy", *p->cpu_busy_percent);
+        verdict.remark += fmt::format("; not judged, host-bound: CPU {:.0f} % busy, judged below {} %",
+                                      *p->cpu_busy_percent, number(figure_.cpu_below_percent));
         return;
       }
     verdict.outcome = std::abs(difference) <= figure_.within_percent ? Outcome::Passed : Outcome::Missed;
@@ -211,6 +223,7 @@ std::string_view to_string(Outcome outcome) {
     case Outcome::Passed: return "passed";
     case Outcome::Missed: return "missed";
     case Outcome::NotJudged: return "not judged";
+    case Outcome::Shown: return "shown";
   }
   return "";
 }

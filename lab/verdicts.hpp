@@ -1,11 +1,14 @@
-// Each figure an experiment must show, judged: passed, missed (by how much), or not judged (why).
+// Each figure an experiment must show, judged: passed, missed (by how much), not judged (why), or only shown.
 #pragma once
 #include "lab/metrics.hpp"
 
 namespace seneschal::lab {
 
-enum class Outcome : std::uint8_t { Passed, Missed, NotJudged };
+enum class Outcome : std::uint8_t { Passed, Missed, NotJudged, Shown };
 std::string_view to_string(Outcome outcome);
+
+/// Remark of a figure whose points were left out (`--runtime`).
+inline constexpr std::string_view kNotRun = "not run";
 
 struct Verdict {
   std::string title;
@@ -14,6 +17,7 @@ struct Verdict {
   std::string asked;
   Outcome outcome = Outcome::NotJudged;
   std::string remark;  // by how much, why not judged, others' numbers with the ratio
+  std::uint32_t clients = 0;
 };
 
 /// All points of one run of an experiment. Points refer to the experiment's series: it can be moved, not copied.

@@ -10,8 +10,15 @@ namespace seneschal::lab::sim {
 
 namespace {
 
-/// Clients begin at different times, or they would march in step.
-constexpr std::uint64_t kStartSpreadNs = 100'000'000;
+/// Clients begin at different times, or they would march in step; thousands of them no faster than so many a second,
+/// or the first second loses what the links cannot queue and seconds of retries pass before the load is what was
+/// asked for.
+constexpr std::uint64_t kLeastStartSpreadNs = 100'000'000;
+constexpr std::uint64_t kStartSpreadPerClientNs = 1'000'000;
+
+std::uint64_t start_spread(std::uint64_t clients) {
+  return std::max(kLeastStartSpreadNs, clients * kStartSpreadPerClientNs);
+}
 
 /// Counts what experiments report, and passes everything on to the checkers if there are any.
 class Meter final : public world::Observer {
@@ -77,8 +84,9 @@ replication::WorkloadSettings workload_of(const SimSetup& setup, ClientId client
   replication::WorkloadSettings load;
   load.open_loop = setup.load.open_interval.count() != 0;
   if (load.open_loop) load.interval = setup.load.open_interval;
-  load.delay = Duration(static_cast<std::int64_t>(
-      keyed_draw(setup.seed, hash_name("client start"), client.value, 0, 0) % kStartSpreadNs));
+  load.delay =
+      Duration(static_cast<std::int64_t>(keyed_draw(setup.seed, hash_name("client start"), client.value, 0, 0) %
+                                         start_spread(setup.deployment.clients)));
   load.payload = setup.load.payload_bytes;
   load.update_percent = static_cast<std::uint8_t>(std::min<std::uint32_t>(setup.load.update_percent, 100));
   load.operations = setup.load.operations;

@@ -77,13 +77,13 @@ Results collect(Experiment experiment, const Runs& runs) {
 
 void print_results(const Results& results, const std::vector<Verdict>& verdicts) {
   fmt::print("{}\n", to_text(results));
-  std::array<std::size_t, 3> counts{};
+  std::array<std::size_t, 4> counts{};
   for (const Verdict& v : verdicts) {
     ++counts[static_cast<std::size_t>(v.outcome)];
     if (v.outcome == Outcome::Missed)
       fmt::print("missed: {} ({}): {} instead of {}; {}\n", v.title, v.where, v.measured, v.asked, v.remark);
   }
-  fmt::print("figures: {} passed, {} missed, {} not judged\n", counts[0], counts[1], counts[2]);
+  fmt::print("figures: {} passed, {} missed, {} not judged, {} shown\n", counts[0], counts[1], counts[2], counts[3]);
   for (const Point& p : results.points) {
     if (p.safety != "ok") fmt::print("SAFETY: {}, {} clients: {}\n", p.series->id, p.clients, p.safety);
     if (p.measured() && p.fidelity && !p.fidelity->valid())
@@ -120,6 +120,8 @@ int run(int argc, char** argv) {
       runs.merge(*got);
     }
     if (sim && !interrupted()) {
+      if (Status good = measure_costs(*experiment, dir, progress); !good)
+        return complain("run", good.error().message);
       auto got = run_simulated(*experiment, progress);
       if (!got) return complain("run", got.error().message);
       runs.merge(*got);

@@ -202,6 +202,30 @@ TEST_F(BadInput, KeyOfAnotherServer) {
   EXPECT_THAT(started.text, HasSubstr("server"));
 }
 
+// Its own signing key, but the share of another site's key: the server must not start, let alone sign.
+TEST_F(BadInput, ShareOfAnotherSitesKey) {
+  const std::string copy = dir_ + "/keys";
+  fs::copy(keys("steward"), copy, fs::copy_options::recursive);
+  fs::copy(copy + "/site-1/server-2/threshold.txt", copy + "/site-0/server-2/threshold.txt",
+           fs::copy_options::overwrite_existing);
+  const Outcome started = run({"lab", "up", file("steward"), "--out", dir_, "--keys", copy});
+  EXPECT_EQ(started.code, 1);
+  EXPECT_THAT(started.text, HasSubstr("site-0/server-2/threshold.txt"));
+  EXPECT_THAT(started.text, HasSubstr("this key is of server 1/2, but the key of server 0/2 is needed here"));
+  EXPECT_FALSE(load_state(dir_));
+}
+
+TEST_F(BadInput, KeysOfAServerOfAnotherSite) {
+  const std::string copy = dir_ + "/keys";
+  fs::copy(keys("steward"), copy, fs::copy_options::recursive);
+  fs::copy(copy + "/site-1/server-2", copy + "/site-0/server-2",
+           fs::copy_options::overwrite_existing | fs::copy_options::recursive);
+  const Outcome started = run({"lab", "up", file("steward"), "--out", dir_, "--keys", copy});
+  EXPECT_EQ(started.code, 1);
+  EXPECT_THAT(started.text, HasSubstr("this key is of server 1/2, but the key of server 0/2 is needed here"));
+  EXPECT_FALSE(load_state(dir_));
+}
+
 TEST_F(BadInput, PortThatIsInUse) {
   const int fd = ::socket(AF_INET, SOCK_DGRAM, 0);
   sockaddr_in address{};

@@ -191,6 +191,39 @@ TEST(OverlayNodes, StrangersAndGarbageAreCountedAndChangeNothing) {
   EXPECT_GE(round_trip(near, far, pattern(100)), 80ms);
 }
 
+// Of node 1's peers one is there, at one's address nobody listens, and the system refuses to send to the third.
+TEST(OverlayNodes, UnreachablePeersAreCountedAndTheOthersGoOn) {
+  Daemons daemons;
+  daemons.configure(3, "[[link]]\na = 1\nb = 2\n[[link]]\na = 1\nb = 3\n[[link]]\na = 1\nb = 4\n");
+  std::ofstream(daemons.config(), std::ios::app)
+      << "[[node]]\nid = 4\naddress = \"192.0.2.1:7000\"\nsession = \"4.session\"\ncontrol = \"4.control\"\n";
+  daemons.start(1);
+  daemons.start(2);
+  ASSERT_TRUE(eventually([&] { return daemons.reaches(1, {2}); }));
+  // Nothing can be sent from 127.0.0.1 to an address outside this machine.
+  EXPECT_TRUE(eventually([&] { return daemons.json(1, "status")["send_drops"] > 0; }));
+
+  Session near = daemons.session(1, 1000);
+  Session far = daemons.session(2, 2000);
+  for (int i = 0; i < 5; ++i) {
+    send(near, 1000, to(3, 2000), pattern(100));
+    send(near, 1000, to(4, 2000), pattern(100));
+    send(near, 1000, to(2, 2000), pattern(200));
+    const auto got = far.receive(5s);
+    ASSERT_TRUE(got.has_value());
+    EXPECT_EQ(*got->bytes, pattern(200));
+  }
+  const auto status = daemons.json(1, "status");
+  EXPECT_EQ(status["drops"].value(std::string(to_string(Reject::NoRoute)), 0), 10);
+  EXPECT_EQ(status["links_up"], std::vector<int>{2});
+  for (const auto& link : daemons.json(1, "links")["links"]) {
+    EXPECT_EQ(link["up"], link["to"] == 2);
+    EXPECT_EQ(link["under_way"], 0);  // nothing is kept for them
+    EXPECT_EQ(link["waiting_packets"], 0);
+  }
+  EXPECT_EQ(daemons.stop(1, SIGTERM), 0);
+}
+
 TEST(OverlayNodes, StartsAndStopsCleanly) {
   Daemons daemons;
   daemons.configure(2, "[[link]]\na = 1\nb = 2\n");

@@ -167,9 +167,9 @@ TEST(Verdicts, WhatWasNotRunIsNotJudged) {
   std::size_t judged_sim = 0, shown = 0;
   for (const Verdict& v : judge(results)) {
     if (v.where.find("-sim") != std::string::npos && v.outcome != Outcome::NotJudged) ++judged_sim;
-    if (v.asked == "shown, not judged") {
+    if (v.outcome == Outcome::Shown) {
       ++shown;
-      EXPECT_EQ(v.outcome, Outcome::NotJudged);
+      EXPECT_EQ(v.asked, "shown");
     }
   }
   EXPECT_EQ(judged_sim, 0u);
@@ -210,6 +210,30 @@ TEST(Verdicts, LoadedMachineIsNotJudgedWhereTheFigureAsksForAQuietOne) {
   EXPECT_TRUE(seen);
 }
 
+TEST(Verdicts, LiveAndSimulatedAreComparedOnlyWhileTheMachineHasTimeAndTheNetworkIsRight) {
+  const auto outcome = [](const Results& results, std::string_view remark) {
+    for (const Verdict& v : judge(results))
+      if (v.title == "Live and simulated agree, Steward" && v.clients == 5) {
+        EXPECT_THAT(v.remark, HasSubstr(remark));
+        return v.outcome;
+      }
+    return Outcome::Shown;
+  };
+  Results results = demo();
+  EXPECT_EQ(outcome(results, "ratio 1.000"), Outcome::Passed);
+  Point* live = nullptr;
+  for (Point& p : results.points)
+    if (p.series->id == "steward-live" && p.clients == 5) live = &p;
+  ASSERT_NE(live, nullptr);
+  live->latency_mean_ms.mean *= 1.2;
+  EXPECT_EQ(outcome(results, "differ by +20.0 %"), Outcome::Missed);
+  live->cpu_busy_percent = 61;
+  EXPECT_EQ(outcome(results, "host-bound: CPU 61 % busy"), Outcome::NotJudged);
+  live->cpu_busy_percent = 10;
+  live->fidelity->breaches.push_back("late");
+  EXPECT_EQ(outcome(results, "INVALID"), Outcome::NotJudged);
+}
+
 TEST(Verdicts, SafetyComesBeforeFidelityBeforeFigures) {
   Results results = demo(1.5, 1.0);
   for (Point& p : results.points)
@@ -238,6 +262,19 @@ TEST(Report, InvalidRunIsSaidOnTop) {
   const auto banner = page.find("class=\"banner\"");
   ASSERT_NE(banner, std::string::npos);
   EXPECT_LT(banner, page.find("Figures it must show"));
+}
+
+TEST(Report, SaysOnTopWhichFiguresWereMissedAndByHowMuch) {
+  const std::string good = to_html(demo(), judge(demo()), {});
+  const auto all_met = good.find("judged figures were met");
+  ASSERT_NE(all_met, std::string::npos);
+  EXPECT_LT(all_met, good.find("Figures it must show"));
+  const Results slow = demo(1.5, 1.0);
+  const std::string page = to_html(slow, judge(slow), {});
+  const auto missed = page.find("judged figures were missed");
+  ASSERT_NE(missed, std::string::npos);
+  EXPECT_LT(missed, page.find("Figures it must show"));
+  EXPECT_LT(page.find("instead of at most 1.15; missed by"), page.find("Figures it must show"));
 }
 
 TEST(Report, WritesEveryFile) {
