@@ -16,7 +16,8 @@ using testing::HasSubstr;
 using testing::Not;
 
 /// A run in which every client of the series takes `factor` times its floor plus `extra` for each update.
-RunData synthetic(const Series& series, std::uint32_t clients, double factor, Duration extra = 5ms) {
+RunData synthetic(const Series& series, std::uint32_t clients, double factor) {
+  const Duration extra = series.shaped ? 5ms : 500us;
   RunData run;
   run.seed = 1;
   run.window_begin = Instant{} + 1s;
