@@ -17,6 +17,9 @@ class BatchRule {
   /// The site signed the Proposal of `seq`, or ordered it.
   void signed_by_site(Instant now, Seq seq);
 
+  /// What was cut in another view is not waited for.
+  void view_changed() { unsigned_.clear(); }
+
   /// When a waiting update may be cut; `Instant::never()` while a PrePrepare is unsigned.
   Instant ready_at() const;
   /// The measured time from PrePrepare to combined signature, or 0 when the site signs faster than updates arrive.

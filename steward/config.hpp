@@ -59,6 +59,9 @@ struct Settings {
   std::size_t reconcile_entries = 8;
   Duration reconcile_spacing = 20ms;
 
+  /// T1 is never shorter: the time a site gives its representative. T2 and T3 follow from it. [Steward 6]
+  Duration representative_timeout = 500ms;
+
   /// K: entries between checkpoints. L: how far beyond a checkpoint a server goes, and how many ordered entries it
   /// keeps.
   std::uint64_t checkpoint_interval = 128;

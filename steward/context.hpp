@@ -27,6 +27,12 @@ struct Context {
   std::uint64_t alarms = 0;
   /// Highest seq that any proven message spoke of.
   Seq heard;
+  /// Highest seq with a proven order certificate.
+  Seq certified;
+  /// The global view in which the highest order certificate held was made. [Steward 6]
+  GlobalView ordered_in;
+  /// The last record of a promise or a local view: what reveals them waits for it.
+  Ticket promised;
 
   const SiteInfo& own() const { return membership.site(self.site); }
   std::size_t sites() const { return membership.sites.size(); }
@@ -39,6 +45,25 @@ struct Context {
     return fx.persist(encode(LogRecord{LogRecord::kVersion, std::move(what)}));
   }
   void hear(Seq seq) { heard = std::max(heard, seq); }
+  /// An order certificate of `seq` was proven: being below it is outstanding work. [Steward 4]
+  void certify(Seq seq) {
+    hear(seq);
+    certified = std::max(certified, seq);
+  }
+  /// A higher global view is preinstalled: never again below it. [Steward 5]
+  void promise(GlobalView gv, Effects& fx) {
+    if (views.promise(gv)) promised = save(PromiseRecord{gv}, fx);
+  }
+  /// The next f+1 servers of `site`, in turn. [Steward 7]
+  std::vector<Destination> some_of(SiteId site, std::uint32_t round) const {
+    const SiteInfo& info = membership.site(site);
+    std::uint32_t first = views.representative(site).index.value + round * (info.faults + 1u);
+    std::vector<Destination> to;
+    for (std::uint32_t i = 0; i <= info.faults; ++i)
+      to.push_back(
+          Destination::to(ServerId{site, ServerIndex(static_cast<std::uint16_t>((first + i) % info.servers))}));
+    return to;
+  }
 };
 
 /// The bytes a site signs: `body` under the header of its site. [Steward 1]

@@ -1,15 +1,24 @@
 #include "steward/core.hpp"
 
 namespace seneschal::steward {
+namespace {
+/// How often round trips to other sites are measured while there is something to do.
+constexpr Duration kProbeEvery = 2s;
+}  // namespace
 
 StewardCore::StewardCore(ServerId self, const Membership& membership, Settings settings,
                          std::unique_ptr<replication::Application> application)
     : context_(self, membership, settings, std::move(application)),
+      timers_(context_.settings, context_.membership, self.site),
       signing_(context_),
-      sequencing_(context_, signing_),
+      states_(context_),
+      sequencing_(context_, signing_, states_),
       global_(context_, signing_),
       updates_(context_, sequencing_),
-      reconciliation_(context_) {
+      reconciliation_(context_),
+      local_view_(context_, signing_, states_, timers_),
+      global_view_(context_, signing_, timers_),
+      constraints_(context_, signing_, states_) {
   CHECK(context_.settings.validate().has_value());
   CHECK(validate(context_.membership).has_value());
 }
@@ -17,7 +26,10 @@ StewardCore::StewardCore(ServerId self, const Membership& membership, Settings s
 MessageTable StewardCore::message_table() {
   return MessageTable::of<Update, replication::Query, PrePrepare, Prepare, SigShare, ShareRequest, SignerSet,
                           CorruptedServer, Proposal, Accept, LocalViewNotice, ProposalCarrier, RelayedAccept,
-                          ForwardedUpdate, ReconcileRequest, OrderedEntry>();
+                          ForwardedUpdate, ReconcileRequest, OrderedEntry, NewRep, StateRequest, ServerState,
+                          CollectedState, PreinstallProof, EntryRequest, EntryEvidence, GlobalViewAttempt, AruClaim,
+                          AruClaims, GlobalViewChange, AruMessage, GlobalConstraint, CollectedConstraint,
+                          GlobalViewNews, RoundTrip>();
 }
 
 void StewardCore::start(Instant now, std::span<const Record> log, Effects& fx) {
@@ -30,6 +42,9 @@ void StewardCore::start(Instant now, std::span<const Record> log, Effects& fx) {
   }
   restoring_ = false;
   reconciliation_.start(now);
+  local_view_.start(now, fx);
+  global_view_.start(now, fx);
+  seen_ = {context_.views.global(), context_.views.local()};
   if (context_.views.participating()) {
     global_.resume(now, fx);
     sequencing_.resume(now, fx);
@@ -42,6 +57,12 @@ bool StewardCore::restore(Instant now, const Record& bytes, Effects& fx) {
   if (!record) return false;
   if (auto* promise = std::get_if<PromiseRecord>(&record->what)) {
     context_.views.promise(promise->gv);
+  } else if (auto* entered = std::get_if<LocalViewRecord>(&record->what)) {
+    context_.views.enter(entered->lv);
+  } else if (auto* attempted = std::get_if<AttemptRecord>(&record->what)) {
+    global_view_.restore(attempted->gv);
+  } else if (auto* certificate = std::get_if<CertificateRecord>(&record->what)) {
+    sequencing_.restore_certificate(*certificate);
   } else if (auto* proposed = std::get_if<ProposedRecord>(&record->what)) {
     sequencing_.restore_proposed(proposed->pre_prepare.value);
   } else if (auto* prepared = std::get_if<PreparedRecord>(&record->what)) {
@@ -53,7 +74,6 @@ bool StewardCore::restore(Instant now, const Record& bytes, Effects& fx) {
     global_.restore_ordered(ordered->entry.value);
     execute(now, fx);
   }
-  // A certificate forms again from the Prepares; there is but one local view so far.
   return true;
 }
 
@@ -79,7 +99,7 @@ std::optional<Reject> StewardCore::dispatch(Instant now, const Inbound& message,
   if (auto m = message.as<RelayedAccept>()) return global_.on_relayed_accept(now, *m, fx);
   if (auto m = message.as<replication::Query>()) return updates_.on_query(*m, fx);
   if (auto m = message.as<ReconcileRequest>()) return reconciliation_.on_request(now, *m, fx);
-  if (auto m = message.as<LocalViewNotice>()) return on_notice(*m);
+  if (auto m = message.as<LocalViewNotice>()) return local_view_.on_notice(now, *m, fx);
   if (auto m = message.as<OrderedEntry>()) {
     auto refused = global_.on_ordered_entry(*m, fx);
     if (!refused) reconciliation_.entry_came(now, m->signer());
@@ -95,16 +115,67 @@ std::optional<Reject> StewardCore::dispatch_local(Instant now, const Inbound& me
   if (auto m = message.as<ShareRequest>()) return signing_.on_request(now, *m, fx);
   if (auto m = message.as<SignerSet>()) return signing_.on_signer_set(now, *m, fx);
   if (auto m = message.as<CorruptedServer>()) return signing_.on_corrupted(*m, fx);
+  return dispatch_views(now, message, fx);
+}
+
+std::optional<Reject> StewardCore::dispatch_views(Instant now, const Inbound& message, Effects& fx) {
+  if (auto m = message.as<NewRep>()) return local_view_.on_new_rep(now, *m, fx);
+  if (auto m = message.as<PreinstallProof>()) return local_view_.on_proof(now, *m, fx);
+  if (auto m = message.as<StateRequest>()) return states_.on_request(now, *m, fx);
+  if (auto m = message.as<ServerState>()) return states_.on_state(now, *m, fx);
+  if (auto m = message.as<CollectedState>()) return states_.on_collected(now, *m, fx);
+  if (auto m = message.as<EntryRequest>()) return states_.on_entry_request(now, *m, fx);
+  if (auto m = message.as<EntryEvidence>()) return states_.on_evidence(now, *m, fx);
+  if (auto m = message.as<GlobalViewAttempt>()) return global_view_.on_attempt(now, *m, fx);
+  if (auto m = message.as<GlobalViewChange>()) return global_view_.take(now, Held<GlobalViewChange>::of(*m), fx);
+  if (auto m = message.as<GlobalViewNews>()) return on_news(now, *m, fx);
+  if (auto m = message.as<AruClaim>()) return constraints_.on_claim(now, *m, fx);
+  if (auto m = message.as<AruClaims>()) return constraints_.on_claims(*m);
+  if (auto m = message.as<AruMessage>()) return constraints_.take(now, Held<AruMessage>::of(*m), fx);
+  if (auto m = message.as<GlobalConstraint>()) return constraints_.take(now, Held<GlobalConstraint>::of(*m), fx);
+  if (auto m = message.as<CollectedConstraint>()) return constraints_.on_collected(*m);
+  if (auto m = message.as<RoundTrip>()) return on_round_trip(now, *m, fx);
   return Reject::UnknownType;
 }
 
-std::optional<Reject> StewardCore::on_notice(const Verified<LocalViewNotice>& message) {
-  SiteId site = message.signer().site();
-  if (site == context_.self.site) return Reject::Superseded;  // we are in it
-  return context_.views.learn(site, message.body().lv) ? std::nullopt : std::optional(Reject::Superseded);
+std::optional<Reject> StewardCore::on_news(Instant now, const Verified<GlobalViewNews>& message, Effects& fx) {
+  const GlobalViewNews& m = message.body();
+  std::optional<Reject> refused = Reject::Duplicate;
+  GlobalView highest;
+  auto note = [&](GlobalView gv, std::optional<Reject> result) {
+    highest = std::max(highest, gv);
+    if (!result) refused.reset();
+  };
+  for (const auto& change : m.changes)
+    note(change.body.gv, global_view_.take(now, Held<GlobalViewChange>::of(change), fx));
+  if (m.proposal && m.proposal->signer() == Principal::of(context_.views.leader_site(m.proposal->body.gv))) {
+    bool news = m.proposal->body.gv > context_.views.global();
+    context_.promise(m.proposal->body.gv, fx);
+    note(m.proposal->body.gv, news ? std::nullopt : std::optional(Reject::Duplicate));
+  }
+  if (m.aru) note(m.aru->body.gv, constraints_.take(now, Held<AruMessage>::of(*m.aru), fx));
+  if (m.constraint) {
+    if (m.constraint->body.gv != seen_.first) settle_views(now, fx);  // its view may just have been entered
+    note(m.constraint->body.gv, constraints_.take(now, Held<GlobalConstraint>::of(*m.constraint), fx));
+  }
+  if (m.relay && !refused) {
+    GlobalViewNews inside = m;
+    inside.relay = false;
+    fx.send(Destination::to(context_.self.site), inside, {.auth = AuthKind::Bare});
+  }
+  if (!message.signer().is_server() || !refused) return refused;
+  bool stale = highest < context_.views.global();
+  if (!stale && !(m.relay && m.aru)) return refused;
+  if (!global_view_.may_answer(now, message.signer())) return Reject::Overloaded;
+  if (stale)
+    fx.send(Destination::to(message.signer().server()), global_view_.proof(), {.auth = AuthKind::Bare});
+  else
+    constraints_.asked_again(fx);
+  return refused;
 }
 
 void StewardCore::on_done(Instant now, Ticket ticket, const JobResult& result, Effects& fx) {
+  if (ticket == context_.promised) context_.promised = {};
   signing_.on_done(now, ticket, result, fx);
   settle(now, fx);
 }
@@ -116,17 +187,125 @@ void StewardCore::on_time(Instant now, Effects& fx) {
     for (const auto& missing : signing_.on_tick(now, fx)) global_.supply(missing.what, missing.servers, fx);
     global_.on_tick(now, fx);
     updates_.on_tick(now, fx);
+    states_.on_tick(now, fx);
+    measure(now, fx);
+    timers_.set_views(context_.views.global(), context_.ordered_in);
+    constraints_.on_tick(now, fx);
+    std::optional<Instant> oldest = oldest_work(now);
+    global_view_.on_tick(now, oldest, fx);
+    local_view_.on_tick(now, oldest, fx);
   }
   reconciliation_.on_tick(now, fx);
+  local_view_.on_idle(now, fx);
   settle(now, fx);
 }
 
 // After every input: what has become possible.
 void StewardCore::settle(Instant now, Effects& fx) {
   execute(now, fx);
+  settle_views(now, fx);
   sequencing_.propose(now, fx);
   // An armed tick that finds nothing to do is not armed again.
   if (next_tick_ == Instant::never() && busy()) next_tick_ = now + context_.settings.tick;
+}
+
+void StewardCore::settle_views(Instant now, Effects& fx) {
+  states_.settle(now, fx);
+  local_view_.settle(now, fx);
+  global_view_.settle(now, fx);
+  constraints_.settle(now, fx);
+  std::pair views{context_.views.global(), context_.views.local()};
+  if (views != seen_) {
+    bool global = views.first != seen_.first;
+    seen_ = views;
+    if (global) {
+      local_view_.global_view_changed(now);
+      global_view_.view_changed(now);
+      fx.event({.kind = EventKind::ViewEntered,
+                .seq = context_.history.aru(),
+                .view = views.first.value,
+                .sub_view = views.second.value,
+                .digest = {},
+                .state = {},
+                .who = Principal::of(context_.views.leader_site()),
+                .timestamp = {}});
+    }
+    constraints_.view_changed(now, global);
+    states_.view_changed();
+    signing_.view_changed(now, fx);
+    sequencing_.view_changed();
+    updates_.view_changed(now);
+    local_view_.settle(now, fx);
+  }
+  constrain(fx);
+  if (auto server = local_view_.take_asking(); server && context_.views.is_representative())
+    states_.supply(*server, fx), constraints_.supply(*server, fx);
+}
+
+// [Steward 4] A server takes part once it knows what binds it and has executed up to the base of that: below it, it
+// would take for gaps what others have discarded.
+void StewardCore::constrain(Effects&) {
+  Views& views = context_.views;
+  if (views.constrained() || !views.at_leader_site() || !local_view_.preinstalled()) return;
+  Bounds bounds{states_.local(), constraints_.result()};
+  if (bounds.local == nullptr) return;
+  if (views.global() != GlobalView{} && bounds.global == nullptr) return;
+  Seq aru = context_.history.aru();
+  if (aru < bounds.base()) {
+    // The local base is only the representative's word: it may make us look around, but not wait for ever.
+    context_.hear(std::min(bounds.base(), aru + 2 * context_.history.window()));
+    return;
+  }
+  views.constrain(required(bounds));
+}
+
+// [Steward 4] [Steward 5] Since when the oldest outstanding work waits. Not "no progress at all": that would let a
+// representative starve one client while it serves others.
+std::optional<Instant> StewardCore::oldest_work(Instant now) {
+  std::optional<Instant> oldest = updates_.watched().oldest();
+  auto consider = [&](std::optional<Instant> since) {
+    if (since) oldest = std::min(oldest.value_or(*since), *since);
+  };
+  consider(global_.oldest());
+  consider(global_view_.oldest());
+  consider(constraints_.oldest());
+  if (context_.certified <= context_.history.aru() || behind_.first != context_.history.aru())
+    behind_ = {context_.history.aru(), now};
+  if (context_.certified > context_.history.aru()) consider(behind_.second);
+  bool replays = !context_.views.fixed().empty() && context_.views.fixed().rbegin()->first > context_.history.aru();
+  bool bound = !context_.views.at_leader_site() || context_.views.constrained();
+  if (local_view_.unfinished() || !bound || replays) consider(local_view_.since());
+  return oldest;
+}
+
+// [Steward 6] One server of every other site in turn, while there is something to do.
+void StewardCore::measure(Instant now, Effects& fx) {
+  if (now < next_probe_) return;
+  next_probe_ = now + kProbeEvery;
+  probes_.clear();
+  for (std::uint16_t s = 0; s < context_.sites(); ++s) {
+    if (SiteId(s) == context_.self.site) continue;
+    std::uint16_t n = context_.membership.site(SiteId(s)).servers;
+    ServerId to{SiteId(s), ServerIndex(static_cast<std::uint16_t>((context_.self.index.value + probe_turn_) % n))};
+    probes_[to] = now;
+    fx.send(Destination::to(to), RoundTrip{false, static_cast<std::uint64_t>(now.ns)}, {.auth = AuthKind::Bare});
+  }
+  ++probe_turn_;
+}
+
+std::optional<Reject> StewardCore::on_round_trip(Instant now, const Verified<RoundTrip>& message, Effects& fx) {
+  if (context_.is_local(message.signer())) return Reject::WrongSite;
+  ServerId from = message.signer().server();
+  if (!message.body().back) {
+    fx.send(Destination::to(from), RoundTrip{true, message.body().token}, {.auth = AuthKind::Bare});
+    return std::nullopt;
+  }
+  auto probe = probes_.find(from);
+  if (probe == probes_.end() || static_cast<std::uint64_t>(probe->second.ns) != message.body().token)
+    return Reject::Superseded;
+  timers_.measured(from.site, now - probe->second);
+  probes_.erase(probe);
+  return std::nullopt;
 }
 
 // [Steward 3.9] in seq order, without gaps
@@ -151,11 +330,13 @@ void StewardCore::execute(Instant now, Effects& fx) {
 
 bool StewardCore::busy() const {
   return global_.busy() || signing_.busy() || updates_.busy() || sequencing_.busy() ||
-         context_.heard > context_.history.aru();
+         context_.heard > context_.history.aru() || states_.busy() || local_view_.unfinished() ||
+         global_view_.busy() || constraints_.busy() ||
+         (context_.views.at_leader_site() && !context_.views.constrained());
 }
 
 std::optional<Instant> StewardCore::deadline() const {
-  Instant at = std::min({next_tick_, reconciliation_.deadline(), sequencing_.deadline()});
+  Instant at = std::min({next_tick_, reconciliation_.deadline(), local_view_.deadline(), sequencing_.deadline()});
   return at == Instant::never() ? std::nullopt : std::optional(at);
 }
 
@@ -179,7 +360,7 @@ void StewardCore::status(StatusList& out) const {
   out.emplace_back("executed", std::to_string(context_.execution.executed().value));
   out.emplace_back("state_digest", to_hex(context_.execution.digest().bytes));
   out.emplace_back("entries", std::to_string(context_.history.size()));
-  out.emplace_back("signing", std::to_string(signing_.size()));
+  out.emplace_back("signing", std::to_string(signing_.agreed()));
   out.emplace_back("waiting_updates", std::to_string(sequencing_.waiting()));
   out.emplace_back("watched_updates", std::to_string(updates_.watched().size()));
   out.emplace_back("batch_gap_us", std::to_string(sequencing_.rule().gap().count() / 1000));

@@ -1,7 +1,10 @@
 // Steward at one server: the rooms of the protocol, put together. [Steward 3]
 #pragma once
 #include "runtime/core.hpp"
+#include "steward/global_constraint.hpp"
 #include "steward/global_ordering.hpp"
+#include "steward/global_view_change.hpp"
+#include "steward/local_view_change.hpp"
 #include "steward/reconciliation.hpp"
 #include "steward/updates.hpp"
 
@@ -34,19 +37,35 @@ class StewardCore : public Core {
  private:
   std::optional<Reject> dispatch(Instant now, const Inbound& message, Effects& fx);
   std::optional<Reject> dispatch_local(Instant now, const Inbound& message, Effects& fx);
-  std::optional<Reject> on_notice(const Verified<LocalViewNotice>& message);
+  std::optional<Reject> dispatch_views(Instant now, const Inbound& message, Effects& fx);
+  std::optional<Reject> on_news(Instant now, const Verified<GlobalViewNews>& message, Effects& fx);
   void settle(Instant now, Effects& fx);
+  void settle_views(Instant now, Effects& fx);
+  void constrain(Effects& fx);
+  void measure(Instant now, Effects& fx);
+  std::optional<Reject> on_round_trip(Instant now, const Verified<RoundTrip>& message, Effects& fx);
+  std::optional<Instant> oldest_work(Instant now);
   void execute(Instant now, Effects& fx);
   bool busy() const;
   bool restore(Instant now, const Record& record, Effects& fx);
 
   bool restoring_ = false;  // the log is being read: nobody is answered and nothing is voted for [Steward 7]
   Context context_;
+  Timers timers_;
   ThresholdSigning signing_;
+  CollectiveState states_;
   Sequencing sequencing_;
   GlobalOrdering global_;
   Updates updates_;
   Reconciliation reconciliation_;
+  LocalViewChange local_view_;
+  GlobalViewChanges global_view_;
+  GlobalConstraints constraints_;
+  std::pair<GlobalView, LocalView> seen_;  // the views that the rooms know of
+  std::pair<Seq, Instant> behind_;         // the ARU, and since when it stays below a known order certificate
+  std::map<ServerId, Instant> probes_;     // on their way, one per site
+  std::uint16_t probe_turn_ = 0;
+  Instant next_probe_{};
   Instant next_tick_ = Instant::never();
 };
 

@@ -30,16 +30,6 @@ void GlobalOrdering::send_accept(const Held<Accept>& accept, Effects& fx) {
     fx.send(std::move(representatives), RelayedAccept{accept.embed()}, {.auth = AuthKind::Bare});
 }
 
-std::vector<Destination> GlobalOrdering::some_of(SiteId site, std::uint32_t round) const {
-  const SiteInfo& info = context_.membership.site(site);
-  std::uint32_t first = context_.views.representative(site).index.value + round * (info.faults + 1u);
-  std::vector<Destination> to;
-  for (std::uint32_t i = 0; i <= info.faults; ++i)
-    to.push_back(
-        Destination::to(ServerId{site, ServerIndex(static_cast<std::uint16_t>((first + i) % info.servers))}));
-  return to;
-}
-
 void GlobalOrdering::supply(const Purpose& what, const std::vector<ServerIndex>& servers, Effects& fx) {
   if (what.type != Accept::kType) return;  // a PrePrepare is sent again by its own timer
   const Entry* entry = context_.history.find(what.seq);
@@ -52,6 +42,7 @@ void GlobalOrdering::supply(const Purpose& what, const std::vector<ServerIndex>&
 void GlobalOrdering::on_tick(Instant now, Effects& fx) {
   for (auto& [seq, entry] : context_.history.open()) {
     if (!entry.proposal || entry.order || !entry.batch) continue;
+    if (entry.proposal->gv != context_.views.global()) continue;  // nobody shares an Accept of it any more
     if (!entry.wide_retry.fire(now, context_.settings.retransmit_wide, context_.settings.retransmit_max)) continue;
     // "Rep, then any server": the others begin one round later. [Steward 7]
     bool representative = context_.views.is_representative();
@@ -71,7 +62,7 @@ void GlobalOrdering::retry_proposal(const Entry& entry, Effects& fx) {
     auto accept = entry.accepts.find(site);
     bool accepted = accept != entry.accepts.end() && accept->second->gv == entry.proposal->gv;
     if (site == context_.self.site || accepted) continue;
-    for (const Destination& d : some_of(site, entry.wide_retry.count - 1)) to.push_back(d);
+    for (const Destination& d : context_.some_of(site, entry.wide_retry.count - 1)) to.push_back(d);
   }
   if (!to.empty()) fx.send(std::move(to), carrier(entry, true), {.auth = AuthKind::Bare});
 }
@@ -82,7 +73,7 @@ void GlobalOrdering::retry_accept(const Entry& entry, Effects& fx) {
   std::vector<Destination> to;
   for (std::uint16_t s = 0; s < context_.sites(); ++s) {
     if (SiteId(s) == context_.self.site) continue;
-    for (const Destination& d : some_of(SiteId(s), entry.wide_retry.count - 1)) to.push_back(d);
+    for (const Destination& d : context_.some_of(SiteId(s), entry.wide_retry.count - 1)) to.push_back(d);
   }
   if (!to.empty()) fx.send(std::move(to), RelayedAccept{own->second.embed()}, {.auth = AuthKind::Bare});
 }

@@ -23,11 +23,12 @@ bool GlobalOrdering::may_relay(Instant now, Entry& entry, SiteId site) const {
 std::optional<Reject> GlobalOrdering::on_proposal(Instant now, const Verified<Proposal>& message, Effects& fx) {
   if (auto refused = check_site(message.signer(), message.body().gv)) return refused;
   const Entry* entry = context_.history.find(message.body().seq);
-  if (entry == nullptr || !holds_batch(*entry, message.body().digest)) {
+  HeldBatch batch = entry == nullptr ? HeldBatch{} : entry->batch_of(message.body().digest);
+  if (!batch) {
     context_.hear(message.body().seq);
     return Reject::MissingBatch;
   }
-  return take_proposal(now, Held<Proposal>::of(message), entry->batch, fx);
+  return take_proposal(now, Held<Proposal>::of(message), batch, fx);
 }
 
 std::optional<Reject> GlobalOrdering::on_carrier(Instant now, const Verified<ProposalCarrier>& message, Effects& fx) {
@@ -45,7 +46,7 @@ std::optional<Reject> GlobalOrdering::on_carrier(Instant now, const Verified<Pro
       return Reject::Conflict;
     }
     old->answered_at = now;
-    fx.send(some_of(m.proposal.signer().site(), 0), ordered_entry(*old), {.auth = AuthKind::Bare});
+    fx.send(context_.some_of(m.proposal.signer().site(), 0), ordered_entry(*old), {.auth = AuthKind::Bare});
     return Reject::Superseded;
   }
   Entry* entry = context_.history.at(p.seq);
@@ -54,8 +55,8 @@ std::optional<Reject> GlobalOrdering::on_carrier(Instant now, const Verified<Pro
                holds_batch(*entry, p.digest);
   std::optional<Reject> refused = known ? std::optional(Reject::Duplicate) : std::nullopt;
   if (!known) {
-    HeldBatch batch = entry->batch;
-    if (!holds_batch(*entry, p.digest)) {
+    HeldBatch batch = entry->batch_of(p.digest);
+    if (!batch) {
       batch = {batch_of(message), digest_of(m.batch.value)};
       if (batch.digest != p.digest) return Reject::Malformed;
     }
@@ -88,9 +89,9 @@ std::optional<Reject> GlobalOrdering::take_proposal(Instant now, const Held<Prop
     return Reject::Conflict;
   }
   if (!replaces && holds_batch(*entry, p.digest)) return Reject::Duplicate;
-  Ticket saved;
   // Only a constrained leader site can have signed it: it moves our promise. [Steward 3.8]
-  if (views.promise(p.gv)) saved = context_.save(PromiseRecord{p.gv}, fx);
+  context_.promise(p.gv, fx);
+  if (replaces) entry->proposed_at = now;
   entry->proposal = proposal;
   entry->batch = batch;
   entry->wide_retry.start(now, context_.settings.retransmit_wide);
@@ -101,7 +102,7 @@ std::optional<Reject> GlobalOrdering::take_proposal(Instant now, const Held<Prop
     if (views.is_representative()) send_proposal(*entry, fx);
   } else if (views.participating()) {
     // No agreement is needed here: the leader site's signature fixed the content. [Steward 3.8]
-    saved = context_.save(AcceptedRecord{proposal.embed(), {*batch.batch}}, fx);
+    Ticket saved = context_.save(AcceptedRecord{proposal.embed(), {*batch.batch}}, fx);
     agree_accept(now, *entry, saved, fx);
   }
   try_order(p.seq, *entry, fx);
@@ -155,7 +156,7 @@ std::optional<Reject> GlobalOrdering::take_accept(Instant now, Held<Accept> acce
         now - entry->answered_at >= context_.settings.retransmit_local) {
       // That site is still at it, though it is ordered here. [Steward 3.9]
       entry->answered_at = now;
-      fx.send(some_of(site, 0), ordered_entry(*entry), {.auth = AuthKind::Bare});
+      fx.send(context_.some_of(site, 0), ordered_entry(*entry), {.auth = AuthKind::Bare});
     }
     return Reject::Duplicate;
   }
@@ -181,6 +182,8 @@ void GlobalOrdering::try_order(Seq seq, Entry& entry, Effects& fx) {
       certificate.accepts.emplace(site, accept);
   if (certificate.accepts.size() < needed) return;
   entry.order = std::move(certificate);
+  if (seq >= context_.certified) context_.ordered_in = entry.proposal->gv;
+  context_.certify(seq);
   context_.save(OrderedRecord{{ordered_entry(entry)}}, fx);
   fx.event({.kind = EventKind::Ordered,
             .seq = seq,
@@ -208,7 +211,7 @@ std::optional<Reject> GlobalOrdering::on_ordered_entry(const Verified<OrderedEnt
   const OrderedEntry& m = message.body();
   const Proposal& p = m.proposal.body;
   if (!valid_certificate(m)) return Reject::Malformed;
-  context_.hear(p.seq);
+  context_.certify(p.seq);
   if (p.seq <= context_.history.aru()) return Reject::Duplicate;
   Entry* entry = context_.history.at(p.seq);
   if (entry == nullptr) return Reject::OutsideWindow;
@@ -227,6 +230,13 @@ std::optional<Reject> GlobalOrdering::on_ordered_entry(const Verified<OrderedEnt
   signed_event(content_of_sealed(*entry->proposal.sealed), entry->proposal.signer, p.seq, p.gv, p.lv, fx);
   try_order(p.seq, *entry, fx);
   return std::nullopt;
+}
+
+std::optional<Instant> GlobalOrdering::oldest() const {
+  std::optional<Instant> oldest;
+  for (const auto& [seq, entry] : context_.history.open())
+    if (entry.proposal && !entry.order) oldest = std::min(oldest.value_or(entry.proposed_at), entry.proposed_at);
+  return oldest;
 }
 
 bool GlobalOrdering::busy() const {

@@ -20,6 +20,8 @@ class GlobalOrdering {
   void on_tick(Instant now, Effects& fx);
   /// Sends the Proposal and its batch to servers of our site that may lack it.
   void supply(const Purpose& what, const std::vector<ServerIndex>& servers, Effects& fx);
+  /// Since when the oldest Proposal waits to be ordered.
+  std::optional<Instant> oldest() const;
   /// True while a Proposal or Accept is known that is not ordered.
   bool busy() const;
 
@@ -44,8 +46,6 @@ class GlobalOrdering {
   void try_order(Seq seq, Entry& entry, Effects& fx);
   void retry_proposal(const Entry& entry, Effects& fx);
   void retry_accept(const Entry& entry, Effects& fx);
-  /// The next f+1 servers of `site`, in turn.
-  std::vector<Destination> some_of(SiteId site, std::uint32_t round) const;
   ProposalCarrier carrier(const Entry& entry, bool relay) const;
 
   Context& context_;

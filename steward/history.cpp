@@ -20,6 +20,13 @@ void History::advance() {
   }
 }
 
+HeldBatch Entry::batch_of(const Digest& wanted) const {
+  if (batch && batch.digest == wanted) return batch;
+  if (pre_prepare && pre_prepare_digest == wanted) return {{pre_prepare.body, &pre_prepare->batch}, wanted};
+  if (certificate && certificate->digest() == wanted) return certificate->batch;
+  return {};
+}
+
 OrderedEntry ordered_entry(const Entry& entry) {
   OrderedEntry message;
   message.proposal = entry.order->proposal.embed();

@@ -51,13 +51,14 @@ std::shared_ptr<const Batch> batch_of(const Verified<M>& message) {
   return {std::move(owner), batch};
 }
 
-/// PrePrepare and 2f matching Prepares of distinct other servers, all of one (gv, lv, seq). [Steward 2]
+/// A batch and 2f matching Prepares of distinct servers other than the representative, all of one (gv, lv, seq). The
+/// PrePrepare would add nothing: two digests cannot both have 2f such Prepares. [Steward 2]
 struct PrepareCertificate {
-  Held<PrePrepare> pre_prepare;
+  GlobalView gv;
+  LocalView lv;
+  HeldBatch batch;
   std::map<ServerIndex, Held<Prepare>> prepares;
-  Digest digest;
-  GlobalView gv() const { return pre_prepare->gv; }
-  LocalView lv() const { return pre_prepare->lv; }
+  const Digest& digest() const { return batch.digest; }
 };
 
 /// Proposal and M-1 matching Accepts of distinct other sites, all of one gv. Final. [Steward 2]
@@ -103,6 +104,10 @@ struct Entry {
   Retry wide_retry;
   std::map<SiteId, Instant> relayed_at;  // when a message of that site was last passed on inside
   Instant answered_at{std::numeric_limits<std::int64_t>::min() / 2};
+  Instant proposed_at;  // when `proposal` came
+
+  /// The batch with this digest, if any message held here brought it.
+  HeldBatch batch_of(const Digest& wanted) const;
 };
 
 /// An ordered entry with its certificate, ready to be sent. The entry must be ordered and have its batch.
@@ -133,6 +138,8 @@ class History {
   /// Entries above the ARU, ascending.
   auto open() { return std::ranges::subrange(entries_.upper_bound(aru_), entries_.end()); }
   auto open() const { return std::ranges::subrange(entries_.upper_bound(aru_), entries_.end()); }
+
+  const std::map<Seq, Entry>& all() const { return entries_; }
 
   /// The entry after the ARU was executed. Drops what is too old to keep.
   void advance();

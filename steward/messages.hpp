@@ -110,7 +110,7 @@ struct CorruptedServer {
   static constexpr ProtocolId kProtocol = ProtocolId::Steward;
   static constexpr std::uint8_t kType = 6;
   static constexpr const char* kName = "CorruptedServer";
-  static constexpr std::size_t kMaxMessage = 1024;
+  static constexpr std::size_t kMaxMessage = 16 * 1024;  // the longest is a GlobalConstraint
   static constexpr std::size_t kMaxSize = SigShare::kMaxSize + kMaxMessage + kSealOverhead;
   static constexpr std::uint8_t kSenders = kByServer;
   static constexpr std::uint8_t kAuth = kSigned;

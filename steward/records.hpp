@@ -53,11 +53,18 @@ struct OrderedRecord {
   bool operator==(const OrderedRecord&) const = default;
 };
 
+/// The global view this server asked for. No promise. [Steward 5]
+struct AttemptRecord {
+  GlobalView gv;
+  auto fields() { return std::tie(gv); }
+  bool operator==(const AttemptRecord&) const = default;
+};
+
 struct LogRecord {
   static constexpr std::uint8_t kVersion = 1;
   std::uint8_t version = kVersion;
   std::variant<PromiseRecord, LocalViewRecord, ProposedRecord, PreparedRecord, CertificateRecord, AcceptedRecord,
-               OrderedRecord>
+               OrderedRecord, AttemptRecord>
       what;
   auto fields() { return std::tie(version, what); }
   bool operator==(const LogRecord&) const = default;

@@ -2,9 +2,10 @@
 
 namespace seneschal::steward {
 
-Sequencing::Sequencing(Context& context, ThresholdSigning& signing)
+Sequencing::Sequencing(Context& context, ThresholdSigning& signing, const CollectiveState& states)
     : context_(context),
       signing_(signing),
+      states_(states),
       pool_(std::max<std::size_t>(context.membership.clients.size(), 1)),
       rule_(context.settings.batch_gap_max) {}
 
@@ -25,11 +26,14 @@ Instant Sequencing::deadline() const {
 void Sequencing::propose(Instant now, Effects& fx) {
   const Views& views = context_.views;
   blocked_ = !views.at_leader_site() || !views.is_representative() || !views.constrained() || !views.participating();
-  if (blocked_) return;
+  if (blocked_ || !replay(now, fx)) {
+    blocked_ = true;
+    return;
+  }
   // Entries in flight between sites, up to W, never delay a cut; one that this site has not signed yet does.
   while (!pool_.empty() && now >= rule_.ready_at()) {
     Seq seq = std::max(last_assigned_, context_.history.aru()).next();
-    while (views.fixed(seq) || (context_.history.find(seq) != nullptr && context_.history.find(seq)->proposal)) ++seq;
+    while (taken(seq)) ++seq;
     blocked_ = !context_.history.in_window(seq);
     if (blocked_) return;
     Batch batch = pool_.take(context_.settings.batch_max, context_.settings.batch_max_bytes);
@@ -37,6 +41,44 @@ void Sequencing::propose(Instant now, Effects& fx) {
     rule_.cut(now, seq);
     send_pre_prepare(now, {views.global(), views.local(), seq, std::move(batch)}, fx);
   }
+}
+
+// What the views demand is a matter of the union, not of what this server happens to hold of lower views.
+bool Sequencing::taken(Seq seq) const {
+  if (context_.views.fixed(seq) != nullptr) return true;
+  const Entry* entry = context_.history.find(seq);
+  return entry != nullptr && (entry->order || (entry->proposal && entry->proposal->gv == context_.views.global()));
+}
+
+// [Steward 4] Before anything new: what a restarted representative had sent, then what the union and the constraint
+// demand. False while something of that cannot be sent yet.
+bool Sequencing::replay(Instant now, Effects& fx) {
+  Seq aru = context_.history.aru();
+  proposed_.erase(proposed_.begin(), proposed_.upper_bound(aru));
+  for (auto& [seq, pre_prepare] : std::exchange(restored_, {}))
+    if (context_.history.in_window(seq) && proposed_.insert(seq).second) send_pre_prepare(now, pre_prepare, fx);
+  const Views& views = context_.views;
+  for (auto it = views.fixed().upper_bound(aru); it != views.fixed().end(); ++it) {
+    const auto& [seq, fixed] = *it;
+    const Entry* entry = context_.history.find(seq);
+    if (fixed.ordered || proposed_.contains(seq) || (entry != nullptr && entry->order)) continue;
+    if (!context_.history.in_window(seq)) return false;
+    HeldBatch batch = states_.batch(seq, fixed.digest);
+    if (!batch) return false;  // it is being fetched
+    proposed_.insert(seq);
+    rule_.cut(now, seq);
+    send_pre_prepare(now, {views.global(), views.local(), seq, *batch.batch}, fx);
+  }
+  return true;
+}
+
+void Sequencing::view_changed() {
+  pool_ = replication::PendingUpdates(std::max<std::size_t>(context_.membership.clients.size(), 1));
+  rule_.view_changed();
+  assigned_.clear();
+  restored_.clear();
+  proposed_.clear();
+  last_assigned_ = {};
 }
 
 // [Steward 3.4] persisted before it is sent; it counts here, too, only when it comes back signed.
@@ -97,7 +139,8 @@ std::optional<Reject> Sequencing::check(const PrePrepare& m, const Entry& entry,
   if (entry.proposal && entry.proposal->gv == m.gv && entry.proposal->digest != digest) return Reject::Conflict;
   for (const auto& update : m.batch.updates)
     if (update.header.auth != AuthKind::Signature) return Reject::Malformed;  // a MAC convinces no other server
-  if (auto fixed = views.fixed(m.seq)) return *fixed == digest ? std::nullopt : std::optional(Reject::Constrained);
+  if (const FixedEntry* fixed = views.fixed(m.seq))
+    return fixed->digest == digest ? std::nullopt : std::optional(Reject::Constrained);
   if (m.batch.updates.empty()) return Reject::EmptyBatch;
   if (m.batch.updates.size() > context_.settings.batch_max) return Reject::TooLong;
   if (m.batch.updates.size() > 1 && replication::encoded_size(m.batch) > context_.settings.batch_max_bytes)
@@ -199,7 +242,7 @@ std::optional<Reject> Sequencing::on_prepare(Instant now, const Verified<Prepare
 void Sequencing::complete_certificate(Instant now, Seq seq, Entry& entry, Effects& fx) {
   const Views& views = context_.views;
   if (!entry.pre_prepare || !entry.adopted || !views.current(entry.pre_prepare->gv, entry.pre_prepare->lv)) return;
-  if (entry.certificate && views.current(entry.certificate->gv(), entry.certificate->lv())) return;
+  if (entry.certificate && views.current(entry.certificate->gv, entry.certificate->lv)) return;
   std::map<ServerIndex, Held<Prepare>> matching;
   for (const auto& [server, prepare] : entry.prepares)
     if (views.current(prepare->gv, prepare->lv) && prepare->digest == entry.pre_prepare_digest &&
@@ -209,7 +252,8 @@ void Sequencing::complete_certificate(Instant now, Seq seq, Entry& entry, Effect
 
   CertificateRecord record{views.global(), views.local(), seq, entry.pre_prepare_digest, {}};
   for (const auto& [server, prepare] : matching) record.prepares.items.push_back(prepare.embed());
-  entry.certificate = PrepareCertificate{entry.pre_prepare, std::move(matching), entry.pre_prepare_digest};
+  HeldBatch batch{{entry.pre_prepare.body, &entry.pre_prepare->batch}, entry.pre_prepare_digest};
+  entry.certificate = PrepareCertificate{views.global(), views.local(), std::move(batch), std::move(matching)};
   Ticket saved = context_.save(std::move(record), fx);
   // [Steward 3.5] shared only while (gv, lv) is current; in the state before the share job starts
   if (!views.participating() || (entry.proposal && entry.proposal->gv == views.global())) return;
@@ -257,22 +301,40 @@ void Sequencing::on_tick(Instant now, Effects& fx) {
 
 void Sequencing::restore_proposed(const PrePrepare& pre_prepare) {
   last_assigned_ = std::max(last_assigned_, pre_prepare.seq);
-  if (context_.views.current(pre_prepare.gv, pre_prepare.lv)) restored_[pre_prepare.seq] = pre_prepare;
+  restored_[pre_prepare.seq] = pre_prepare;
 }
 
 void Sequencing::restore_prepared(const Signed<PrePrepare>& pre_prepare) {
   Entry* entry = context_.history.at(pre_prepare.body.seq);
-  if (entry == nullptr || !context_.views.current(pre_prepare.body.gv, pre_prepare.body.lv)) return;
+  if (entry == nullptr || pre_prepare.body.seq <= context_.history.aru()) return;
   entry->pre_prepare = Held<PrePrepare>::of(pre_prepare);
   entry->pre_prepare_digest = digest_of(pre_prepare.body.batch);
 }
 
+// The highest (gv, lv) stays, whatever the order of the records.
+void Sequencing::restore_certificate(const CertificateRecord& record) {
+  Entry* entry = record.seq > context_.history.aru() ? context_.history.at(record.seq) : nullptr;
+  if (entry == nullptr) return;
+  HeldBatch batch = entry->batch_of(record.digest);
+  if (auto own = restored_.find(record.seq);
+      !batch && own != restored_.end() && digest_of(own->second.batch) == record.digest)
+    batch = {std::make_shared<const Batch>(own->second.batch), record.digest};
+  if (!batch) return;
+  if (entry->certificate &&
+      std::pair(entry->certificate->gv, entry->certificate->lv) >= std::pair(record.gv, record.lv))
+    return;
+  PrepareCertificate certificate{record.gv, record.lv, std::move(batch), {}};
+  for (const auto& prepare : record.prepares)
+    certificate.prepares.emplace(prepare.signer().server().index, Held<Prepare>::of(prepare));
+  entry->certificate = std::move(certificate);
+}
+
 void Sequencing::resume(Instant now, Effects& fx) {
-  for (auto& [seq, pre_prepare] : restored_)
-    if (context_.history.in_window(seq)) send_pre_prepare(now, std::move(pre_prepare), fx);
-  restored_.clear();
+  std::erase_if(restored_, [&](const auto& r) { return !context_.views.current(r.second.gv, r.second.lv); });
   for (auto& [seq, entry] : context_.history.open())
-    if (entry.pre_prepare && !entry.adopted && context_.history.in_window(seq)) adopt(now, entry, fx);
+    if (entry.pre_prepare && !entry.adopted && context_.history.in_window(seq) &&
+        context_.views.current(entry.pre_prepare->gv, entry.pre_prepare->lv))
+      adopt(now, entry, fx);
 }
 
 }  // namespace seneschal::steward

@@ -1,13 +1,15 @@
 // ASSIGN-SEQUENCE: the leader site agrees on the batch of each seq. [Steward 3.4] [Steward 3.5] [TR Fig. 6]
 #pragma once
 #include "steward/batching.hpp"
+#include "steward/collective_state.hpp"
+#include "steward/records.hpp"
 #include "steward/threshold_signing.hpp"
 
 namespace seneschal::steward {
 
 class Sequencing {
  public:
-  Sequencing(Context& context, ThresholdSigning& signing);
+  Sequencing(Context& context, ThresholdSigning& signing, const CollectiveState& states);
 
   /// An update for the representative to order. Refusals: AlreadyExecuted, Duplicate, Overloaded, NotRepresentative.
   std::optional<Reject> submit(Instant now, const Signed<Update>& update);
@@ -24,6 +26,9 @@ class Sequencing {
   void executed(Instant now, const std::vector<ClientId>& clients, Effects& fx);
   void on_tick(Instant now, Effects& fx);
 
+  /// A new (gv, lv): what was pending in the old one comes back through the union or from those who watch it.
+  void view_changed();
+
   /// When `propose` may have something to do.
   Instant deadline() const;
   bool busy() const { return !pool_.empty() || rule_.unsigned_count() != 0; }
@@ -33,12 +38,15 @@ class Sequencing {
   /// From the log: a PrePrepare this representative sent, a vote this server gave. [Steward 8]
   void restore_proposed(const PrePrepare& pre_prepare);
   void restore_prepared(const Signed<PrePrepare>& pre_prepare);
+  void restore_certificate(const CertificateRecord& record);
   /// Sends the restored PrePrepares again, never others for their seqs.
   void resume(Instant now, Effects& fx);
 
  private:
   std::optional<Reject> check(const PrePrepare& m, const Entry& entry, const Digest& digest) const;
   std::optional<Reject> check_updates(const PrePrepare& m) const;
+  bool taken(Seq seq) const;
+  bool replay(Instant now, Effects& fx);
   void adopt(Instant now, Entry& entry, Effects& fx);
   std::optional<Reject> duplicate(Instant now, const PrePrepare& m, Entry& entry, Effects& fx);
   void send_pre_prepare(Instant now, PrePrepare m, Effects& fx);
@@ -47,6 +55,7 @@ class Sequencing {
 
   Context& context_;
   ThresholdSigning& signing_;
+  const CollectiveState& states_;
   replication::PendingUpdates pool_;
   BatchRule rule_;
   Seq last_assigned_;
@@ -55,6 +64,7 @@ class Sequencing {
   /// (client, timestamp) to seq, of all PrePrepares of this view above aru - W: nothing is put into two of them.
   std::map<std::pair<ClientId, Timestamp>, Seq> assigned_;
   std::map<Seq, PrePrepare> restored_;
+  std::set<Seq> proposed_;  // sent in this view, above the ARU
 };
 
 }  // namespace seneschal::steward

@@ -5,6 +5,8 @@ namespace {
 /// A share this much later than twice the median of its round counts as missed.
 constexpr Duration kSlowShareSlack = 25ms;
 constexpr Duration kResendSpacing = 50ms;
+/// Early instances about views per sender: the oldest makes room, since nothing else ever ends them.
+constexpr std::size_t kEarlyViewMessages = 8;
 }  // namespace
 
 ThresholdSigning::ThresholdSigning(Context& context) : context_(context), choice_(context.own(), context.self.index) {
@@ -14,6 +16,18 @@ ThresholdSigning::ThresholdSigning(Context& context) : context_(context), choice
 
 ThresholdSigning::Instance* ThresholdSigning::instance_for(ServerIndex sender, const Digest& content, Seq seq) {
   if (auto it = instances_.find(content); it != instances_.end()) return &it->second;
+  if (seq == Seq{}) {
+    auto begun = [&](const auto& i) { return i.second.begun_by == sender && i.second.seq == Seq{}; };
+    if (static_cast<std::size_t>(std::ranges::count_if(instances_, begun)) >= kEarlyViewMessages) {
+      auto oldest = instances_.end();
+      for (auto it = instances_.begin(); it != instances_.end(); ++it)
+        if (begun(*it) && (oldest == instances_.end() || it->second.since < oldest->second.since)) oldest = it;
+      instances_.erase(oldest);
+    }
+    Instance& instance = instances_[content];
+    instance.begun_by = sender;
+    return &instance;
+  }
   // Shares may overtake what they are about: keep them, but only as many per sender as an honest one could have. The
   // sender's own quota fills up, nobody else's. [Steward 3.6]
   if (!context_.history.in_reach(seq) || early_[sender] >= 4 * context_.settings.window) return nullptr;
@@ -26,7 +40,7 @@ ThresholdSigning::Instance* ThresholdSigning::instance_for(ServerIndex sender, c
 
 void ThresholdSigning::release_quota(Instance& instance) {
   if (!instance.begun_by) return;
-  --early_[*instance.begun_by];
+  if (instance.seq != Seq{}) --early_[*instance.begun_by];
   instance.begun_by.reset();
 }
 
@@ -39,9 +53,12 @@ void ThresholdSigning::agree(Instant now, const Purpose& what, SharedBytes messa
   instance.what = what;
   instance.seq = what.seq;
   instance.since = now;
-  instance.to_all = !collecting();
+  bool about_view = what.seq == Seq{};  // [Steward 7] view change messages use fan-out `all`
+  instance.to_all = !collecting() || about_view;
   instance.fallback.start(now, fallback_timeout());
-  if (collector()) {
+  if (about_view) {
+    // nobody collects
+  } else if (collector()) {
     instance.ask.start(now, share_timeout());
     instance.asked = choice_.chosen();
   } else if (collecting() && announced_.contains(self())) {
@@ -59,10 +76,7 @@ void ThresholdSigning::agree(Instant now, const Purpose& what, SharedBytes messa
 // The share job starts only when what binds this server to the message is durable, and somebody wants the share.
 void ThresholdSigning::start_sharing(Digest content, Instance& instance, Effects& fx) {
   if (!instance.durable || instance.sealed) return;
-  // [Steward 3.5] [Steward 5] nothing of a view that was left is shared any more
-  const Purpose& what = instance.what;
-  if (what.gv != context_.views.global() || (what.type == Proposal::kType && what.lv != context_.views.local()))
-    return;
+  if (!current(instance.what)) return;
   bool own_use = (collector() && instance.asked.contains(self())) || instance.to_all;
   if (!own_use && instance.to.empty() && instance.proof_to.empty()) return;
   if (!instance.own_share.empty()) return distribute(content, instance, fx);
@@ -77,6 +91,38 @@ void ThresholdSigning::start_sharing(Digest content, Instance& instance, Effects
             .who = Principal::of(context_.self.site),
             .timestamp = {}});
   pending_[fx.run(ShareJob{instance.message})] = {Work::Share, content, {}, {}, {}};
+}
+
+// [Steward 3.5] [Steward 5] nothing of a view that was left is shared any more
+bool ThresholdSigning::current(const Purpose& what) const {
+  const Views& views = context_.views;
+  switch (what.type) {
+    case Proposal::kType: return views.current(what.gv, what.lv);
+    case LocalViewNotice::kType: return what.lv == views.local();
+    case GlobalViewChange::kType: return what.gv > views.global();
+    default: return what.gv == views.global();
+  }
+}
+
+void ThresholdSigning::view_changed(Instant now, Effects& fx) {
+  for (auto it = instances_.begin(); it != instances_.end();)
+    it = it->second.message && !current(it->second.what) ? instances_.erase(it) : std::next(it);
+  choice_.reset(context_.views.representative().index);
+  announced_ = SignerChoice::initial(context_.own(), context_.views.representative().index);
+  announced_epoch_ = 0;
+  if (collector() && choice_.epoch() > 0) announce(fx);
+  for (auto& [content, instance] : instances_) {
+    if (!instance.message || instance.sealed || instance.seq == Seq{}) continue;
+    instance.asked.clear();
+    if (collector()) {
+      instance.asked = choice_.chosen();
+      instance.ask.start(now, share_timeout());
+    } else {
+      instance.ask.stop();
+      if (collecting() && announced_.contains(self())) instance.to.insert(context_.views.representative().index);
+    }
+    start_sharing(content, instance, fx);
+  }
 }
 
 void ThresholdSigning::distribute(const Digest& content, Instance& instance, Effects& fx) {
@@ -182,6 +228,7 @@ std::optional<Reject> ThresholdSigning::on_signer_set(Instant, const Verified<Si
   if (!announced_.contains(self())) return std::nullopt;
   for (auto& [content, instance] : instances_) {
     if (!instance.message || instance.sealed || !instance.own_share.empty() || instance.sharing) continue;
+    if (instance.seq == Seq{}) continue;
     instance.to.insert(context_.views.representative().index);
     start_sharing(content, instance, fx);
   }
@@ -235,7 +282,7 @@ bool ThresholdSigning::on_done(Instant now, Ticket ticket, const JobResult& resu
     if (!combination->signature) {
       combination_failed(now, pending.content, instance, fx);
     } else {
-      if (collector()) judge_response_times(instance, fx);
+      if (collector() && !instance.asked.empty()) judge_response_times(instance, fx);
       Bytes sealed = *instance.message;
       append(sealed, *combination->signature);
       // It comes back through `on_message`, and counts then. [Steward 3.7]
@@ -261,7 +308,7 @@ void ThresholdSigning::combined(Instant now, const Digest& content, const Shared
 
 void ThresholdSigning::forget(Seq aru) {
   for (auto it = instances_.begin(); it != instances_.end();) {
-    if (it->second.seq > aru) {
+    if (it->second.seq > aru || it->second.seq == Seq{}) {
       ++it;
       continue;
     }
@@ -319,7 +366,8 @@ std::vector<ThresholdSigning::Missing> ThresholdSigning::on_tick(Instant now, Ef
       for (auto& [server, held] : instance.shares)
         if (held.standing == Standing::Unproven) held.standing = Standing::SetAside;
     }
-    if (collector() && instance.ask.fire(now, share_timeout(), context_.settings.retransmit_max))
+    if (collector() && instance.seq != Seq{} &&
+        instance.ask.fire(now, share_timeout(), context_.settings.retransmit_max))
       ask_missing(now, content, instance, missing, fx);
     if (instance.fallback.fire(now, fallback_timeout(), context_.settings.retransmit_max)) {
       instance.to_all = true;  // [Steward 3.6] on a timeout servers fall back to `all`

@@ -2,6 +2,7 @@
 #pragma once
 #include "steward/context.hpp"
 #include "steward/signer_choice.hpp"
+#include "steward/view_messages.hpp"
 
 namespace seneschal::steward {
 
@@ -10,7 +11,7 @@ struct Purpose {
   std::uint8_t type = 0;  // message type
   GlobalView gv;
   LocalView lv;
-  Seq seq;
+  Seq seq;  // 0: about a view, not an entry; such shares always go to all
   auto operator<=>(const Purpose&) const = default;
 };
 
@@ -36,6 +37,8 @@ class ThresholdSigning {
   void combined(Instant now, const Digest& content, const SharedBytes& sealed);
   /// Everything about entries at or below `aru` is over.
   void forget(Seq aru);
+  /// What belongs to views that were left is over; a new representative collects afresh. [Steward 7]
+  void view_changed(Instant now, Effects& fx);
 
   /// A server that the collector misses a share from: it may lack the message that its share would be about.
   struct Missing {
@@ -49,6 +52,11 @@ class ThresholdSigning {
   bool blamed(ServerIndex server) const { return blamed_.contains(server); }
   const std::set<ServerIndex>& signers() const { return announced_; }
   std::size_t size() const { return instances_.size(); }
+  /// Instances this server has agreed to; the others only hold early shares.
+  std::size_t agreed() const {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(instances_, [](const auto& i) { return i.second.message != nullptr; }));
+  }
 
  private:
   enum class Standing : std::uint8_t { Unproven, Checking, Proven, SetAside };
@@ -96,6 +104,8 @@ class ThresholdSigning {
   ServerIndex self() const { return context_.self.index; }
   bool collecting() const { return context_.settings.fan_out == FanOut::Collector; }
   bool collector() const { return collecting() && context_.views.is_representative(); }
+  /// Whether this server still stands for `what` in its current views.
+  bool current(const Purpose& what) const;
   Instance* instance_for(ServerIndex sender, const Digest& content, Seq seq);
   void release_quota(Instance& instance);
   void start_sharing(Digest content, Instance& instance, Effects& fx);
@@ -123,7 +133,7 @@ class ThresholdSigning {
 
   Context& context_;
   std::map<Digest, Instance> instances_;
-  std::map<ServerIndex, std::size_t> early_;  // instances begun by each sender before we agreed
+  std::map<ServerIndex, std::size_t> early_;  // instances about entries, begun by each sender before we agreed
   std::map<Ticket, Pending> pending_;
   std::set<ServerIndex> blamed_;
   std::set<ServerIndex> false_accusers_;

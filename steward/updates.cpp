@@ -55,6 +55,7 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
   } else {
     pass_on(now, update, fx);
   }
+  if (!again) sent.count = 1;
   // Those it was passed on to only watch; whoever passes on tries again.
   if (leg != Leg::InsideLeaderSite) retries_.set(client, now + retry_after());
   return std::nullopt;
@@ -92,7 +93,6 @@ void Updates::on_tick(Instant now, Effects& fx) {
     auto it = watched_.entries().find(*client);
     if (it == watched_.entries().end()) continue;
     Sent& sent = sent_[*client];
-    ++sent.count;
     sent.last = now;
     Duration wait = retry_after() * (1 << std::min(sent.count, 5u));
     retries_.set(*client, now + std::min(wait, std::max(context_.settings.retransmit_max, retry_after())));
@@ -103,6 +103,16 @@ void Updates::on_tick(Instant now, Effects& fx) {
       sequencing_.submit(now, update);
     else if (!context_.views.at_leader_site() || sent.leg == Leg::ToRepresentative)
       pass_on(now, update, fx);
+    ++sent.count;
+  }
+}
+
+void Updates::view_changed(Instant now) {
+  bool orders = context_.views.at_leader_site() && context_.views.is_representative();
+  for (auto& [client, sent] : sent_) {
+    sent.count = 0;
+    // Where this server only watches, somebody else passes the update on; a new representative orders it itself.
+    if (orders || sent.leg != Leg::InsideLeaderSite || !context_.views.at_leader_site()) retries_.set(client, now);
   }
 }
 

@@ -19,6 +19,8 @@ class Updates {
   /// An entry was executed: replies to the clients of this site, ends watches, answers queries that waited.
   void executed(Instant now, const std::vector<ClientId>& clients, Effects& fx);
   void on_tick(Instant now, Effects& fx);
+  /// Another representative or leader site: it gets what is watched here.
+  void view_changed(Instant now);
 
   bool busy() const { return !watched_.empty(); }
   const replication::WatchList& watched() const { return watched_; }

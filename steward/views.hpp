@@ -1,4 +1,4 @@
-// Which views a server is in, and who leads in them. [Steward 1]
+// Which views a server is in, who leads in them, and what they demand. [Steward 1] [Steward 4]
 #pragma once
 #include "runtime/membership.hpp"
 
@@ -7,6 +7,13 @@
 
 namespace seneschal::steward {
 
+/// What a union or constraint says an entry must be.
+struct FixedEntry {
+  Digest digest;
+  bool ordered = false;  // somebody holds an order certificate: it is fetched, not replayed
+  bool operator==(const FixedEntry&) const = default;
+};
+
 class Views {
  public:
   Views(const Membership& membership, ServerId self) : self_(self) {
@@ -14,7 +21,9 @@ class Views {
     announced_.resize(servers_.size());
   }
 
+  /// The highest global view known to be preinstalled: this server's promise.
   GlobalView global() const { return global_; }
+  /// The highest local view this server has asked for.
   LocalView local() const { return local_; }
   bool current(GlobalView gv, LocalView lv) const { return gv == global_ && lv == local_; }
 
@@ -31,8 +40,8 @@ class Views {
   bool is_representative() const { return representative() == self_; }
 
   /// True if this server knows what binds it in both current views and so may take part in ordering. Views 0 are
-  /// constrained by nothing; a later global view only becomes so by an exchange of states. [Steward 4]
-  bool constrained() const { return global_constrained_ && local_constrained_; }
+  /// constrained by nothing; in later ones it takes exchanges of states. [Steward 4]
+  bool constrained() const { return constrained_; }
   /// False for ever after a start whose log could not be read: such a server only learns and executes. [Steward 7]
   bool participating() const { return participating_; }
   void abstain() { participating_ = false; }
@@ -41,8 +50,14 @@ class Views {
   bool promise(GlobalView gv) {
     if (gv <= global_) return false;
     global_ = gv;
-    global_constrained_ = false;
-    fixed_.clear();
+    unconstrain();
+    return true;
+  }
+  /// Leaves all local views below `lv`. True if that is news: the caller makes it durable. [Steward 4]
+  bool enter(LocalView lv) {
+    if (lv <= local_) return false;
+    local_ = lv;
+    unconstrain();
     return true;
   }
   /// The representative of another site is that of `lv`; lower ones than known are old news.
@@ -52,24 +67,32 @@ class Views {
     return true;
   }
 
-  /// What a union or constraint says `seq` must be; nothing if it is free. [Steward 4]
-  std::optional<Digest> fixed(Seq seq) const {
-    auto it = fixed_.find(seq);
-    return it == fixed_.end() ? std::nullopt : std::optional(it->second);
+  /// This server has come to know what binds it in the current views: at most the window's worth of entries.
+  void constrain(std::map<Seq, FixedEntry> entries) {
+    fixed_ = std::move(entries);
+    constrained_ = true;
   }
-  /// Fixes entries of the current views: at most the window's worth of them.
-  void fix(std::map<Seq, Digest> entries) { fixed_ = std::move(entries); }
+  /// What `seq` must be; nothing if it is free. [Steward 4]
+  const FixedEntry* fixed(Seq seq) const {
+    auto it = fixed_.find(seq);
+    return it == fixed_.end() ? nullptr : &it->second;
+  }
+  const std::map<Seq, FixedEntry>& fixed() const { return fixed_; }
 
  private:
+  void unconstrain() {
+    constrained_ = false;
+    fixed_.clear();
+  }
+
   ServerId self_;
   std::vector<std::uint16_t> servers_;
   std::vector<LocalView> announced_;
   GlobalView global_;
   LocalView local_;
-  bool global_constrained_ = true;
-  bool local_constrained_ = true;
+  bool constrained_ = true;
   bool participating_ = true;
-  std::map<Seq, Digest> fixed_;
+  std::map<Seq, FixedEntry> fixed_;
 };
 
 }  // namespace seneschal::steward

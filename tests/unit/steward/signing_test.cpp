@@ -175,7 +175,9 @@ TEST(StewardShares, AreNotMadeForWhatTheServerHasNoCertificateFor) {
 }
 
 TEST(StewardShares, HeldOnesAreSentOnRequestAndToAllAfterATimeout) {
-  Lone lone(server(1, 3));  // not among the chosen signers
+  Settings patient;
+  patient.representative_timeout = 60s;
+  Lone lone(server(1, 3), patient);  // not among the chosen signers
   Batch b = lone.one();
   lone.deliver(lone.carrier(lone.proposal(1, b), b));
   EXPECT_EQ(lone.sent<SigShare>(), 0u);

@@ -29,7 +29,9 @@ TEST(StewardUpdates, OfOtherSitesClientsAndOfStrangersAreRefused) {
 }
 
 TEST(StewardUpdates, AreForwardedByARepresentativeToTheLeaderSiteAndThenToItsNextServers) {
-  Lone lone(server(1, 0));
+  Settings patient;
+  patient.representative_timeout = 60s;
+  Lone lone(server(1, 0), patient);
   lone.deliver(direct(lone, 3, 1));
   ASSERT_EQ(lone.sent<ForwardedUpdate>(), 1u);
   EXPECT_EQ(lone.bed.sent[0].to, Principal::of(server(0, 0)));

@@ -1,0 +1,123 @@
+#include "steward/global_view_change.hpp"
+
+namespace seneschal::steward {
+namespace {
+constexpr Duration kNewsSpacing = 50ms;
+}  // namespace
+
+void GlobalViewChanges::start(Instant now, Effects& fx) {
+  since_ = now;
+  if (attempted_ <= context_.views.global() || !context_.views.participating()) return;
+  GlobalView again = std::exchange(attempted_, context_.views.global());
+  attempt(now, again, fx);  // a restarted server stands by its attempt [Steward 8]
+}
+
+// An attempt is no promise: until it is preinstalled this server goes on in the old view.
+void GlobalViewChanges::attempt(Instant now, GlobalView gv, Effects& fx) {
+  attempted_ = gv;
+  Ticket saved = context_.save(AttemptRecord{gv}, fx);
+  auto us = static_cast<std::uint32_t>(timers_.own_estimate() / 1us);
+  fx.send(Destination::to(context_.self.site), GlobalViewAttempt{gv, us}, {.after = saved});
+  GlobalViewChange change{gv};
+  signing_.agree(now, {GlobalViewChange::kType, gv, {}, {}},
+                 share(site_message(context_.membership, context_.self.site, change)), saved, fx);
+  retry_.start(now, context_.settings.retransmit_wide);
+}
+
+bool GlobalViewChanges::may_answer(Instant now, const Principal& who) {
+  auto [last, first] = answered_.try_emplace(who, now);
+  if (!first && now - last->second < kNewsSpacing) return false;
+  last->second = now;
+  return true;
+}
+
+GlobalViewNews GlobalViewChanges::proof() const {
+  GlobalViewNews news;
+  for (const auto& [site, change] : changes_)
+    if (change->gv >= context_.views.global()) news.changes.items.push_back(change.embed());
+  // A Proposal of this view proves it, too: it may be all this server ever saw of the change.
+  for (const auto& [seq, entry] : context_.history.all())
+    if (entry.proposal && entry.proposal->gv == context_.views.global()) {
+      news.proposal = entry.proposal.embed();
+      break;
+    }
+  return news;
+}
+
+std::optional<Reject> GlobalViewChanges::on_attempt(Instant now, const Verified<GlobalViewAttempt>& message,
+                                                    Effects& fx) {
+  if (!context_.is_local(message.signer())) return Reject::WrongSite;
+  ServerIndex server = message.signer().server().index;
+  GlobalView gv = message.body().gv;
+  timers_.reported(server, Duration(message.body().round_trip_us * 1us));
+  if (gv <= context_.views.global()) {
+    if (context_.views.global() != GlobalView{} && may_answer(now, message.signer()))
+      fx.send(Destination::to(context_.local(server)), proof(), {.auth = AuthKind::Bare});
+    return Reject::Superseded;
+  }
+  GlobalView& known = attempts_[server];
+  if (known >= gv) return Reject::Duplicate;
+  known = gv;
+  return std::nullopt;
+}
+
+std::optional<Reject> GlobalViewChanges::take(Instant now, const Held<GlobalViewChange>& change, Effects& fx) {
+  SiteId site = change.signer.site();
+  if (site == context_.self.site) signing_.combined(now, content_of_sealed(*change.sealed), change.sealed);
+  auto [held, first] = changes_.try_emplace(site, change);
+  if (!first && held->second->gv >= change->gv) return Reject::Duplicate;
+  held->second = change;
+  if (change->gv > context_.views.global() && !higher_since_) higher_since_ = now;
+  if (site == context_.self.site && context_.views.is_representative()) spread(0, fx);
+  return std::nullopt;
+}
+
+void GlobalViewChanges::settle(Instant now, Effects& fx) {
+  std::vector<GlobalView> wanted;
+  for (const auto& [site, change] : changes_) wanted.push_back(change->gv);
+  std::ranges::sort(wanted, std::greater{});
+  std::size_t majority = context_.membership.site_majority();
+  if (majority <= wanted.size() && wanted[majority - 1] > context_.views.global())
+    context_.promise(wanted[majority - 1], fx);
+  if (higher_since_ && (wanted.empty() || wanted[0] <= context_.views.global())) higher_since_.reset();
+  if (!context_.views.participating()) return;
+  std::vector<GlobalView> attempts;
+  for (const auto& [server, gv] : attempts_)
+    if (server != context_.self.index) attempts.push_back(gv);
+  std::ranges::sort(attempts, std::greater{});
+  std::size_t f = context_.own().faults;
+  if (f < attempts.size() && attempts[f] > std::max(attempted_, context_.views.global()))
+    attempt(now, attempts[f], fx);
+}
+
+void GlobalViewChanges::on_tick(Instant now, std::optional<Instant> oldest, Effects& fx) {
+  if (!context_.views.participating()) return;
+  GlobalView gv = context_.views.global();
+  if (attempted_ > gv && retry_.fire(now, context_.settings.retransmit_wide, context_.settings.retransmit_max)) {
+    auto us = static_cast<std::uint32_t>(timers_.own_estimate() / 1us);
+    fx.send(Destination::to(context_.self.site), GlobalViewAttempt{attempted_, us});
+    spread(retry_.count, fx);
+  }
+  if (attempted_ > gv || !oldest || now - std::max(*oldest, since_) <= timers_.leader_site_timeout()) return;
+  attempt(now, gv.next(), fx);
+}
+
+// The representative, then any server, to the next f+1 servers of each site in turn. [Steward 7]
+void GlobalViewChanges::spread(std::uint32_t round, Effects& fx) {
+  auto own = changes_.find(context_.self.site);
+  if (own == changes_.end() || own->second->gv <= context_.views.global()) return;
+  if (!context_.views.is_representative() && round < 2) return;
+  if (round == 0 && context_.settings.delivery == Delivery::Multicast)
+    return fx.forward(Destination::all(), own->second.sealed);
+  GlobalViewNews news;
+  news.relay = true;
+  news.changes.items.push_back(own->second.embed());
+  std::vector<Destination> to;
+  for (std::uint16_t s = 0; s < context_.sites(); ++s) {
+    if (SiteId(s) == context_.self.site) continue;
+    for (const Destination& d : context_.some_of(SiteId(s), round)) to.push_back(d);
+  }
+  if (!to.empty()) fx.send(std::move(to), news, {.auth = AuthKind::Bare});
+}
+
+}  // namespace seneschal::steward

@@ -1,0 +1,50 @@
+// How long a site waits for its representative, and all sites for the leader site. [Steward 6] [TR V-E]
+#pragma once
+#include "base/time.hpp"
+#include "runtime/membership.hpp"
+#include "steward/config.hpp"
+
+#include <deque>
+#include <map>
+#include <optional>
+
+namespace seneschal::steward {
+
+/// T1 > 3 wide-area round trips, T2 > (f+2) T1, T3 = (f+3) T2, f being the largest of any site; all three double
+/// together. Integer arithmetic: when a view changes is part of the protocol.
+class Timers {
+ public:
+  Timers(const Settings& settings, const Membership& membership, SiteId self);
+
+  /// This server's own measurement of the round trip to a server of another site. The shortest of the last f+1, each
+  /// to another server, counts: f servers cannot make it longer, nobody can make it shorter.
+  void measured(SiteId site, Duration round_trip);
+  /// The largest of its measurements, for others: what NewRep and GlobalViewAttempt carry. 0 if there is none.
+  Duration own_estimate() const;
+  /// What another server of this site measured.
+  void reported(ServerIndex server, Duration round_trip);
+
+  /// The f+1-st highest of the servers' estimates: at least one correct server measured that much, and no f others
+  /// can make it more.
+  Duration round_trip() const;
+
+  /// `gv` is the current view, `ordered` that of the highest order certificate held: the factor is
+  /// 2^floor((gv - ordered) / N).
+  void set_views(GlobalView gv, GlobalView ordered);
+  Duration representative_timeout() const;         // T1
+  Duration leader_representative_timeout() const;  // T2
+  Duration leader_site_timeout() const;            // T3
+  std::uint32_t doublings() const { return doublings_; }
+
+ private:
+  Duration floor_;
+  std::uint16_t faults_ = 0;              // the largest of any site
+  std::uint16_t own_faults_ = 0;          // of this site
+  std::vector<std::uint16_t> faults_of_;  // by site
+  std::size_t sites_;
+  std::map<SiteId, std::deque<Duration>> own_;  // the last f+1
+  std::map<ServerIndex, Duration> of_servers_;  // of this site, own one left out
+  std::uint32_t doublings_ = 0;
+};
+
+}  // namespace seneschal::steward
