@@ -34,6 +34,7 @@ class Planner {
   void lossy();
   void partitions();
   void crashes();
+  void site_crash();
   void slow();
   void byzantine();
   void equivocation();
@@ -95,6 +96,15 @@ void Planner::lossy() {
 void Planner::partitions() {
   Prng random = root_.fork("partitions");
   const std::uint64_t count = random.between(1, 3);
+  // Views change: the leader site is cut off until another one leads.
+  if (plan_.protocol == Protocol::Steward && random.chance(1, 2)) {
+    const Duration begin = ms(random.below(1000));
+    for (std::uint16_t other = 1; other < plan_.sites; ++other) {
+      plan_.list.push_back({begin, FaultKind::Cut, 0, other, {}, 100, {}});
+      plan_.list.push_back({begin, FaultKind::Cut, other, 0, {}, 100, {}});
+    }
+    return;
+  }
   const auto end = static_cast<std::uint64_t>(plan_.heal / ms(1));
   for (std::uint64_t i = 0; i < count; ++i) {
     const std::uint64_t side = random.between(1, (std::uint64_t{1} << plan_.sites) - 2);
@@ -120,8 +130,9 @@ std::size_t Planner::spoilt_in(SiteId site) const {
 std::optional<ServerId> Planner::pick_server(Prng& random, SiteId site) {
   const SiteInfo& info = membership_.site(site);
   if (spoilt_in(site) >= info.faults) return std::nullopt;
-  // Server 0 is the representative (or primary) of view 0.
-  const ServerId id{site, ServerIndex(small(random.between(1, info.servers - 1u)))};
+  // Server 0 is the representative (or primary) of view 0; the flat baseline has no other view.
+  const std::uint64_t first = plan_.protocol == Protocol::Steward ? 0 : 1;
+  const ServerId id{site, ServerIndex(small(random.between(first, info.servers - 1u)))};
   if (std::ranges::find(spoilt_, id) != spoilt_.end()) return std::nullopt;
   spoilt_.push_back(id);
   return id;
@@ -132,9 +143,29 @@ void Planner::crashes() {
   const auto end = static_cast<std::uint64_t>(plan_.heal / ms(1));
   for (std::size_t site = 0; site < membership_.sites.size(); ++site) {
     if (random.chance(1, 4)) continue;
-    if (auto id = pick_server(random, SiteId(small(site))))
-      plan_.list.push_back({ms(random.below(end)), FaultKind::Crash, 0, 0, *id, 100, {}});
+    const SiteId id(small(site));
+    if (plan_.protocol != Protocol::Steward || random.chance(1, 4)) {
+      if (auto server = pick_server(random, id))
+        plan_.list.push_back({ms(random.below(end)), FaultKind::Crash, 0, 0, *server, 100, {}});
+      continue;
+    }
+    // One representative after the other, as they come to lead.
+    for (std::uint16_t i = 0; spoilt_in(id) < membership_.site(id).faults; ++i) {
+      const ServerId server{id, ServerIndex(i)};
+      if (std::ranges::find(spoilt_, server) != spoilt_.end()) continue;
+      spoilt_.push_back(server);
+      plan_.list.push_back({ms(random.below(1000) + 2000 * i), FaultKind::Crash, 0, 0, server, 100, {}});
+    }
   }
+}
+
+// The leader site, or another one; a majority stays.
+void Planner::site_crash() {
+  Prng random = root_.fork("site crash");
+  const SiteId site(small(random.chance(2, 3) ? 0 : random.between(1, plan_.sites - 1u)));
+  const Duration begin = ms(random.below(1500));
+  for (std::uint16_t i = 0; i < membership_.site(site).servers; ++i)
+    plan_.list.push_back({begin, FaultKind::Crash, 0, 0, {site, ServerIndex(i)}, 100, {}});
 }
 
 void Planner::slow() {
@@ -149,20 +180,24 @@ void Planner::slow() {
 
 void Planner::byzantine() {
   Prng random = root_.fork("byzantine");
-  constexpr Behaviour kKinds[] = {Behaviour::Silent, Behaviour::BadShares, Behaviour::LyingReply, Behaviour::Replay,
-                                  Behaviour::Withhold};
+  constexpr Behaviour kKinds[] = {Behaviour::Silent, Behaviour::BadShares, Behaviour::LyingReply,
+                                  Behaviour::Replay, Behaviour::Withhold,  Behaviour::Stall,
+                                  Behaviour::Starve, Behaviour::Equivocate};
   for (std::size_t site = 0; site < membership_.sites.size(); ++site) {
     if (random.chance(1, 4)) continue;
-    Behaviour kind = kKinds[random.below(std::size(kKinds))];
+    // The flat baseline has no view change: what only another primary could mend is left out.
+    Behaviour kind = kKinds[random.below(plan_.protocol == Protocol::Steward ? std::size(kKinds) : 5)];
     if (plan_.protocol == Protocol::Bft && kind == Behaviour::BadShares) kind = Behaviour::Replay;
     if (auto id = pick_server(random, SiteId(small(site)))) plan_.traitors.push_back({*id, kind});
   }
 }
 
-// Until views change, such a leader may stop everything: safety only.
+// In the flat baseline, which changes no view, such a leader may stop everything: safety only.
 void Planner::equivocation() {
-  plan_.progress = false;
-  plan_.deadline = std::min(plan_.deadline, plan_.heal + ms(3000));
+  if (plan_.protocol == Protocol::Bft) {
+    plan_.progress = false;
+    plan_.deadline = std::min(plan_.deadline, plan_.heal + ms(3000));
+  }
   const ServerId leader{SiteId(0), ServerIndex(0)};
   spoilt_.push_back(leader);
   const bool repeats = root_.fork("equivocation").chance(1, 2);
@@ -170,6 +205,12 @@ void Planner::equivocation() {
 }
 
 }  // namespace
+
+bool Plan::lost(SiteId site) const {
+  const auto crashed = std::ranges::count_if(
+      list, [&](const Fault& fault) { return fault.kind == FaultKind::Crash && fault.server.site == site; });
+  return protocol == Protocol::Steward && crashed > faults;
+}
 
 Deployment Plan::deployment() const {
   Deployment deployment;
@@ -188,8 +229,8 @@ Deployment Plan::deployment() const {
 }
 
 const std::vector<std::string>& profiles() {
-  static const std::vector<std::string> names = {"default", "calm", "lossy",     "partition",
-                                                 "crash",   "slow", "byzantine", "equivocate"};
+  static const std::vector<std::string> names = {"default",    "calm", "lossy",     "partition",  "crash",
+                                                 "site-crash", "slow", "byzantine", "equivocate", "combined"};
   return names;
 }
 
@@ -214,6 +255,12 @@ Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile
   plan.options.batch_max = kBatches[random.below(4)];
   plan.options.window = kWindows[random.below(3)];
   const bool steward = protocol == Protocol::Steward;
+  const bool combined = profile == "combined";
+  // Long enough for another site to lead while the first one is away.
+  if (steward && (profile == "partition" || profile == "site-crash" || combined)) {
+    plan.heal = ms(random.between(8'000, 20'000));
+    plan.deadline = plan.heal + ms(60'000);
+  }
   if (random.chance(1, 4) && steward) plan.options.fanout = "all";
   if (random.chance(1, 4)) plan.options.delivery = steward ? "representative" : "unicast";
   if (random.chance(1, 3) && !steward) plan.options.auth = "signatures";
@@ -222,10 +269,11 @@ Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile
   const bool mix = profile == "default";
   const auto wanted = [&](const char* name, std::uint64_t of_eight) {
     const bool drawn = random.chance(of_eight, 8);
-    return mix ? drawn : profile == name;
+    return mix ? drawn : profile == name || (combined && of_eight == 3);
   };
   if (wanted("equivocate", 1)) planner.equivocation();
-  if (wanted("lossy", 5)) planner.lossy();
+  if (wanted("lossy", 5) || combined) planner.lossy();
+  if (profile == "site-crash") planner.site_crash();
   if (wanted("partition", 3)) planner.partitions();
   if (wanted("crash", 3)) planner.crashes();
   if (wanted("slow", 3)) planner.slow();

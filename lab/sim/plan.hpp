@@ -43,7 +43,9 @@ enum class Behaviour : std::uint8_t {
   Withhold,    // talks to some servers only
   Equivocate,  // as representative or primary: different batches to different servers
   Repeat,      // as representative or primary: old updates once more
-  kLast = Repeat,
+  Stall,       // as representative: takes part in everything but never orders anything
+  Starve,      // never hears one of the clients
+  kLast = Starve,
 };
 std::string_view to_string(Behaviour behaviour);
 
@@ -77,12 +79,16 @@ struct Plan {
   std::vector<Traitor> traitors;
   bool operator==(const Plan&) const = default;
 
+  /// True if too many servers of the site crash for it ever to answer again: nothing is asked for of its clients.
+  bool lost(SiteId site) const;
   /// The deployment that the plan runs.
   Deployment deployment() const;
 };
 
-/// Profiles: "default" (a mix drawn from the seed), "calm", "lossy", "partition", "crash", "slow", "byzantine",
-/// "equivocate".
+/// Profiles: "default" (a mix drawn from the seed), "calm", "lossy", "partition" (of which half cut off the leader
+/// site for long), "crash" (up to f servers of each site, representatives first), "site-crash" (a whole site as
+/// well), "slow", "byzantine", "equivocate", "combined" (loss, partitions, crashes, slow and Byzantine servers at
+/// once).
 const std::vector<std::string>& profiles();
 /// The profile must be one of `profiles()` (CHECKed).
 Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile);

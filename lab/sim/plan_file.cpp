@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::string_view kProtocols[] = {"steward", "bft"};
 constexpr std::string_view kFaultKinds[] = {"link", "lan", "cut", "join", "crash", "slow"};
-constexpr std::string_view kBehaviours[] = {"silent",   "bad-shares", "lying-reply", "replay",
-                                            "withhold", "equivocate", "repeat"};
+constexpr std::string_view kBehaviours[] = {"silent",     "bad-shares", "lying-reply", "replay", "withhold",
+                                            "equivocate", "repeat",     "stall",       "starve"};
 constexpr std::int64_t kMaxUs = std::int64_t{3600} * 1'000'000;
 
 // Durations are written in whole nanoseconds or microseconds: what is read back is exactly what ran.

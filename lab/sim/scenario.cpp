@@ -98,15 +98,16 @@ Facts facts_of(const Plan& plan) {
   return facts;
 }
 
-bool all_done(Assembly& assembly) {
-  return std::ranges::all_of(assembly.clients(),
-                             [](const ClientPart& client) { return client.workload->finished(); });
+bool all_done(Assembly& assembly, const Plan& plan) {
+  return std::ranges::all_of(assembly.clients(), [&](const ClientPart& client) {
+    return client.workload->finished() || plan.lost(SiteId(static_cast<std::uint16_t>(client.site)));
+  });
 }
 
 std::string unfinished(Assembly& assembly, const Plan& plan) {
   std::string text;
   for (const ClientPart& client : assembly.clients())
-    if (!client.workload->finished())
+    if (!client.workload->finished() && !plan.lost(SiteId(static_cast<std::uint16_t>(client.site))))
       text += " client " + std::to_string(client.id.value) + " (site " + std::to_string(client.site) +
               "): " + std::to_string(client.workload->completed()) + " of " + std::to_string(plan.operations) + ";";
   return text;
@@ -177,7 +178,7 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
       next_look = world.now() + kStatusPeriod;
       check_statuses(statuses, assembly, checkers);
     }
-    if (!drained && world.now() >= Instant{} + plan.heal && all_done(assembly)) drained = world.now() + kDrain;
+    if (!drained && world.now() >= Instant{} + plan.heal && all_done(assembly, plan)) drained = world.now() + kDrain;
     if (drained && world.now() >= *drained) break;
   }
 
@@ -194,7 +195,7 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
   } else if (world.events() >= kMaxEvents) {
     result.outcome = Outcome::Stuck;
     result.reason = "progress: more than " + std::to_string(kMaxEvents) + " events without an end";
-  } else if (plan.progress && !all_done(assembly)) {
+  } else if (plan.progress && !all_done(assembly, plan)) {
     result.outcome = Outcome::Stuck;
     result.reason =
         "progress: not done by " + std::to_string(plan.deadline / 1ms) + " ms:" + unfinished(assembly, plan);

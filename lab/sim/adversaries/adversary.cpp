@@ -110,6 +110,42 @@ class Replay final : public Adversary {
   std::vector<SharedBytes> heard_;
 };
 
+/// A representative that is polite to everybody and orders nothing: only the age of waiting work gives it away.
+class Stall final : public Adversary {
+ public:
+  using Adversary::Adversary;
+
+ private:
+  void twist(Instant, Effects& fx) override {
+    std::erase_if(fx.list(), [](const Effects::Effect& effect) {
+      if (const auto* send = std::get_if<Effects::Send>(&effect))
+        return is<steward::PrePrepare>(*send) || is<steward::ProposalCarrier>(*send) ||
+               is<steward::RelayedAccept>(*send) || is<steward::ForwardedUpdate>(*send);
+      const auto* forward = std::get_if<Effects::Forward>(&effect);
+      if (forward == nullptr || forward->to.empty()) return false;
+      return forward->to[0].kind == Destination::Kind::AllServers;
+    });
+  }
+};
+
+/// Serves everybody but one client, so that "some progress" is no sign of health.
+class Starve final : public Adversary {
+ public:
+  Starve(std::unique_ptr<Core> core, const Membership& membership, Prng random) : Adversary(std::move(core)) {
+    if (!membership.clients.empty()) starved_ = membership.clients[random.below(membership.clients.size())].id;
+  }
+
+ private:
+  void twist(Instant, Effects&) override {}
+  bool deaf(const Inbound& message) override {
+    if (auto update = message.as<replication::Update>()) return update->signer() == Principal::of(starved_);
+    if (auto update = message.as<steward::ForwardedUpdate>())
+      return update->body().update.signer() == Principal::of(starved_);
+    return false;
+  }
+  ClientId starved_;
+};
+
 /// Leaves some servers out: what it sends to its site reaches only those it likes.
 class Withhold final : public Adversary {
  public:
@@ -153,6 +189,8 @@ std::unique_ptr<Core> corrupt(std::unique_ptr<Core> core, Behaviour behaviour, S
     case Behaviour::Withhold: return std::make_unique<Withhold>(std::move(core), self, membership, random);
     case Behaviour::Equivocate: return equivocator(std::move(core), self, membership);
     case Behaviour::Repeat: return repeater(std::move(core));
+    case Behaviour::Stall: return std::make_unique<Stall>(std::move(core));
+    case Behaviour::Starve: return std::make_unique<Starve>(std::move(core), membership, random);
   }
   return core;
 }

@@ -20,7 +20,7 @@ class Adversary : public Core {
   }
   void on_message(Instant now, const Inbound& message, Effects& fx) override {
     overhear(message);
-    core_->on_message(now, message, fx);
+    if (!deaf(message)) core_->on_message(now, message, fx);
     twist(now, fx);
   }
   void on_done(Instant now, Ticket ticket, const JobResult& result, Effects& fx) override {
@@ -38,6 +38,8 @@ class Adversary : public Core {
  protected:
   virtual void twist(Instant now, Effects& fx) = 0;
   virtual void overhear(const Inbound&) {}
+  /// True if the core must not see this message.
+  virtual bool deaf(const Inbound&) { return false; }
 
  private:
   std::unique_ptr<Core> core_;

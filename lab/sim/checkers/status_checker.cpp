@@ -9,7 +9,7 @@ StatusChecker::StatusChecker(Protocol protocol, std::uint64_t window, std::uint6
   if (protocol == Protocol::Steward) {
     const steward::Settings defaults;
     most_["entries"] = defaults.history_span + 2 * window;  // what is kept for laggards, and twice the window ahead
-    most_["signing"] = 2 * (2 * window + 1);                // Proposal and Accept of each seq in reach
+    most_["signing"] = 2 * (2 * window + 1) + 8;            // Proposal and Accept of each seq in reach, and of views
     most_["waiting_updates"] = clients;
     most_["watched_updates"] = clients;
     most_["alarms"] = 0;

@@ -87,28 +87,50 @@ void SiteSignatures::on_site_signed(Instant at, SiteId site, Span message) {
                    entry_name(proposal->gv, proposal->seq, proposal->digest));
     if (site.value != proposal->gv.value % facts_.membership.sites.size())
       fail(at, "site " + std::to_string(site.value) + " proposed in a view that it does not lead");
+    check_survival(at, proposal->seq);
   } else if (auto accept = body_of<Accept>(*parts)) {
     const auto [found, fresh] = entries_[accept->seq].accepts[accept->gv].emplace(site, accept->digest);
     if (!fresh && found->second != accept->digest)
       fail(at, "site " + std::to_string(site.value) + " accepted two contents, one of them " +
                    entry_name(accept->gv, accept->seq, accept->digest));
+    check_survival(at, accept->seq);
   }
+}
+
+std::size_t SiteSignatures::sites_behind(const Entry& entry, GlobalView gv, const Digest& digest) {
+  const auto proposals = entry.proposals.find(gv);
+  if (proposals == entry.proposals.end()) return 0;
+  const auto proposal = proposals->second.find(digest);
+  if (proposal == proposals->second.end()) return 0;
+  std::size_t sites = 1;
+  if (const auto accepts = entry.accepts.find(gv); accepts != entry.accepts.end())
+    for (const auto& [site, accepted] : accepts->second)
+      sites += site != proposal->second && accepted == digest ? 1 : 0;
+  return sites;
 }
 
 // [Steward 3.9] A Proposal and Accepts of M-1 other sites, in one view.
 bool SiteSignatures::majority_behind(Seq seq, const Digest& digest) const {
   const auto entry = entries_.find(seq);
   if (entry == entries_.end()) return false;
-  for (const auto& [gv, proposals] : entry->second.proposals) {
-    const auto proposal = proposals.find(digest);
-    if (proposal == proposals.end()) continue;
-    std::size_t sites = 1;
-    if (const auto accepts = entry->second.accepts.find(gv); accepts != entry->second.accepts.end())
-      for (const auto& [site, accepted] : accepts->second)
-        sites += site != proposal->second && accepted == digest ? 1 : 0;
-    if (sites >= facts_.membership.site_majority()) return true;
-  }
+  for (const auto& [gv, proposals] : entry->second.proposals)
+    if (sites_behind(entry->second, gv, digest) >= facts_.membership.site_majority()) return true;
   return false;
+}
+
+// [Steward 5] What a majority signed in one view no later leader site signs differently, seen by anyone or not.
+void SiteSignatures::check_survival(Instant at, Seq seq) {
+  const Entry& entry = entries_[seq];
+  for (const auto& [gv, proposals] : entry.proposals)
+    for (const auto& [digest, site] : proposals) {
+      if (sites_behind(entry, gv, digest) < facts_.membership.site_majority()) continue;
+      for (auto later = entry.proposals.upper_bound(gv); later != entry.proposals.end(); ++later)
+        for (const auto& [other, other_site] : later->second)
+          if (other != digest)
+            fail(at, "site " + std::to_string(other_site.value) + " proposed " +
+                         entry_name(later->first, seq, other) + " after a majority had signed " +
+                         entry_name(gv, seq, digest));
+    }
 }
 
 void SiteSignatures::on_event(Instant at, const Principal& self, const Event& event) {

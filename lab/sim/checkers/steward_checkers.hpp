@@ -29,6 +29,8 @@ class SiteSignatures final : public Checker {
 
   void check_prepared(Instant at, ServerId server, const PrepareKey& key);
   void check_proposed(Instant at, ServerId server, GlobalView gv, Seq seq, const Digest& digest);
+  void check_survival(Instant at, Seq seq);
+  static std::size_t sites_behind(const Entry& entry, GlobalView gv, const Digest& digest);
   bool majority_behind(Seq seq, const Digest& digest) const;
   bool enough(SiteId site, const Voters& voters) const;
 
