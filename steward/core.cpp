@@ -163,11 +163,14 @@ std::optional<Reject> StewardCore::on_news(Instant now, const Verified<GlobalVie
     inside.relay = false;
     fx.send(Destination::to(context_.self.site), inside, {.auth = AuthKind::Bare});
   }
-  if (!message.signer().is_server() || !refused) return refused;
-  bool stale = highest < context_.views.global();
-  if (!stale && !(m.relay && m.aru)) return refused;
+  // Only those who ask are answered, so that answers are not answered. Who still asks for a view that is preinstalled
+  // here lacks the proof.
+  if (!m.relay) return refused;
+  bool behind = (!m.changes.empty() && highest <= context_.views.global()) || highest < context_.views.global();
+  bool again = m.aru && refused;
+  if ((!behind && !again) || context_.views.global() == GlobalView{}) return refused;
   if (!global_view_.may_answer(now, message.signer())) return Reject::Overloaded;
-  if (stale)
+  if (behind)
     fx.send(Destination::to(message.signer().server()), global_view_.proof(), {.auth = AuthKind::Bare});
   else
     constraints_.asked_again(fx);

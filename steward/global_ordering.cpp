@@ -12,6 +12,11 @@ std::optional<Reject> GlobalOrdering::check_site(const Principal& signer, Global
                                                                  : std::optional(Reject::NotLeaderSite);
 }
 
+// A lower view's Proposal may have come to nothing; none of the same or a higher view can contradict what is ordered.
+void GlobalOrdering::note_conflict(const OrderCertificate& order, const Proposal& p) {
+  if (p.gv >= order.proposal->gv) ++context_.alarms;
+}
+
 // Passing on what came from another site costs a multicast: rarely per site and entry, whoever sends it how often.
 bool GlobalOrdering::may_relay(Instant now, Entry& entry, SiteId site) const {
   auto [last, first] = entry.relayed_at.try_emplace(site, now);
@@ -42,7 +47,7 @@ std::optional<Reject> GlobalOrdering::on_carrier(Instant now, const Verified<Pro
     if (!m.relay || old == nullptr || !old->order || now - old->answered_at < context_.settings.reconcile_spacing)
       return Reject::Superseded;
     if (old->order->proposal->digest != p.digest) {
-      ++context_.alarms;
+      note_conflict(*old->order, p);
       return Reject::Conflict;
     }
     old->answered_at = now;
@@ -78,7 +83,7 @@ std::optional<Reject> GlobalOrdering::take_proposal(Instant now, const Held<Prop
   Entry* entry = context_.history.at(p.seq);
   if (entry == nullptr) return p.seq <= context_.history.aru() ? Reject::Superseded : Reject::OutsideWindow;
   if (entry->order && entry->order->proposal->digest != p.digest) {
-    ++context_.alarms;  // never a vote
+    note_conflict(*entry->order, p);  // never a vote
     return Reject::Conflict;
   }
   if (p.seq <= context_.history.aru()) return Reject::Superseded;

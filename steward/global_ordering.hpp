@@ -35,6 +35,7 @@ class GlobalOrdering {
   std::optional<Reject> take_proposal(Instant now, const Held<Proposal>& proposal, const HeldBatch& batch,
                                       Effects& fx);
   std::optional<Reject> check_site(const Principal& signer, GlobalView gv) const;
+  void note_conflict(const OrderCertificate& order, const Proposal& p);
   bool may_relay(Instant now, Entry& entry, SiteId site) const;
   std::optional<Reject> take_accept(Instant now, Held<Accept> accept, Effects& fx);
   bool valid_certificate(const OrderedEntry& entry) const;
