@@ -45,6 +45,7 @@ void StewardCore::start(Instant now, std::span<const Record> log, Effects& fx) {
   local_view_.start(now, fx);
   global_view_.start(now, fx);
   seen_ = {context_.views.global(), context_.views.local()};
+  next_probe_ = now + kProbeEvery;
   if (context_.views.participating()) {
     global_.resume(now, fx);
     sequencing_.resume(now, fx);
@@ -241,8 +242,10 @@ void StewardCore::settle_views(Instant now, Effects& fx) {
     local_view_.settle(now, fx);
   }
   constrain(fx);
-  if (auto server = local_view_.take_asking(); server && context_.views.is_representative())
-    states_.supply(*server, fx), constraints_.supply(*server, fx);
+  auto server = local_view_.take_asking();
+  if (!server || !context_.views.is_representative()) return;
+  states_.supply(*server, fx);
+  constraints_.supply(*server, fx);
 }
 
 // [Steward 4] A server takes part once it knows what binds it and has executed up to the base of that: below it, it
