@@ -1,0 +1,73 @@
+// What an update depends on: a formula of AND and OR over earlier updates. [Graph 2]
+//
+// "(7 or 8) and 5" reads: I am good if 5 is, and one of 7 and 8 is. Kept in postfix order, so that nothing recurses.
+#pragma once
+#include "base/codec.hpp"
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace seneschal::accountability {
+
+/// An update's position in the total order of executed updates, from 1; 0 names none.
+using UpdateId = Strong<struct UpdateIdTag, std::uint64_t>;
+
+/// Updates that one formula may name, and symbols it may have; giant formulas are refused.
+inline constexpr std::size_t kMaxLeaves = 1024;
+inline constexpr std::size_t kMaxTokens = 2 * kMaxLeaves;
+
+struct Token {
+  enum class Kind : std::uint8_t { Leaf, And, Or, kLast = Or };
+  Kind kind = Kind::Leaf;
+  std::uint64_t value = 0;  // Leaf: the update; And, Or: how many operands before it it joins, at least 2
+  auto fields() { return std::tie(kind, value); }
+  bool operator==(const Token&) const = default;
+};
+
+/// Why a dependency formula, or a whole update, is not taken into the graph.
+enum class Refusal : std::uint8_t {
+  Malformed,       // not a formula
+  TooLarge,        // more leaves or symbols than the bounds
+  NoSuchUpdate,    // update 0
+  RefersToItself,  // a cycle: the update names itself
+  RefersToFuture,  // an update that is not there yet
+  TooFarBack,      // more than 2^32-1 updates back
+  DigestMismatch,  // the update named is there, but with another content
+  DigestMissing,   // not one digest per name, in order
+  UnknownClient,   // client number above the bound
+  OutOfOrder,      // seq below the one before
+  kLast = OutOfOrder,
+};
+std::string_view to_string(Refusal refusal);
+
+/// A well-formed formula: empty (depends on nothing), or postfix tokens that leave one value.
+class Formula {
+ public:
+  Formula() = default;
+  static Formula all(std::span<const UpdateId> updates);
+  static Formula any(std::span<const UpdateId> updates);
+  /// Error unless the tokens are well-formed and within the bounds.
+  static std::expected<Formula, Refusal> from_tokens(std::vector<Token> tokens);
+  /// "12", "(12 or 13) and 14"; "" is the empty formula. `and` binds tighter than `or`.
+  static std::expected<Formula, Refusal> parse(std::string_view text);
+
+  const std::vector<Token>& tokens() const { return tokens_; }
+  bool empty() const { return tokens_.empty(); }
+  /// The updates named, in order, with repetitions.
+  std::vector<UpdateId> leaves() const;
+  /// True if it is a plain conjunction.
+  bool conjunctive() const;
+  /// True if it fails when exactly the updates for which `touched` holds are bad.
+  bool fails(const std::function<bool(UpdateId)>& touched) const;
+  /// The same formula in its one shortest form, where updates before `base` are known to be good: an AND loses them,
+  /// an OR with one of them always holds.
+  Formula simplified(UpdateId base) const;
+  std::string text() const;
+  bool operator==(const Formula&) const = default;
+
+ private:
+  std::vector<Token> tokens_;
+};
+
+}  // namespace seneschal::accountability

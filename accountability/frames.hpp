@@ -1,0 +1,69 @@
+// Frames: what the graph's files are made of. Appended, never changed; each with its own checksum, so that a torn or
+// damaged one is found and what is before it stays usable. [Graph 4]
+#pragma once
+#include "accountability/formula.hpp"
+#include "base/result.hpp"
+
+#include <string>
+#include <vector>
+
+namespace seneschal::accountability {
+
+enum class FrameKind : std::uint32_t {
+  Block = 1,     // `Block`, full
+  Rows = 2,      // `Block`, the updates of one flush, until their block is full
+  Digests = 3,   // 32 bytes per update
+  Payloads = 4,  // client, size, operation per update
+  Snapshot = 5,  // state of the application
+};
+
+/// Content of at most this many bytes.
+inline constexpr std::size_t kMaxFrame = std::size_t{1} << 30;
+
+struct Frame {
+  FrameKind kind = FrameKind::Block;
+  UpdateId first;
+  std::uint32_t count = 0;
+  Span content;
+  std::size_t end = 0;  // offset in the file after it
+  UpdateId end_id() const { return first + count; }
+};
+
+struct FrameScan {
+  std::vector<Frame> frames;
+  std::size_t good = 0;  // bytes before the first that are not a good frame
+  std::optional<std::string> problem;
+};
+
+/// Splits a file's bytes into frames, checking each; stops at the first that is not good. Any bytes are safe.
+FrameScan scan_frames(Span bytes);
+/// A frame's bytes.
+Bytes make_frame(FrameKind kind, UpdateId first, std::uint32_t count, Span content);
+
+/// Appends to a file. After an error the file is as before the call, as far as the system lets it.
+class FrameFile {
+ public:
+  FrameFile() = default;
+  /// Opens or makes the file and cuts it to `keep` bytes.
+  static Result<FrameFile> open(const std::string& path, std::size_t keep);
+  FrameFile(FrameFile&& other) noexcept;
+  FrameFile& operator=(FrameFile&& other) noexcept;
+  ~FrameFile();
+
+  bool is_open() const { return fd_ >= 0; }
+  Status append(FrameKind kind, UpdateId first, std::uint32_t count, Span content);
+  Status cut(std::size_t size);
+  Status sync();
+  std::size_t size() const { return size_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+  int fd_ = -1;
+  std::size_t size_ = 0;
+};
+
+/// Writes a whole file so that after a crash there is the old one or the new one.
+Status replace_file(const std::string& path, Span content);
+
+}  // namespace seneschal::accountability

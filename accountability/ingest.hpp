@@ -1,0 +1,60 @@
+// Makes the graph's updates from executed ones: where each one's dependencies come from. [Graph 2.3]
+//
+// Deterministic: servers that execute the same updates with the same settings have the same graph.
+#pragma once
+#include "accountability/store.hpp"
+#include "replication/observed_application.hpp"
+
+#include <array>
+#include <unordered_map>
+
+namespace seneschal::accountability {
+
+enum class Source : std::uint8_t {
+  Declared,      // what the client says; nothing if it says nothing
+  Flow,          // and what the operation reads: the latest updates that wrote those keys (kv)
+  Conservative,  // and everything reported to the client before: its update before this one, and so all that one saw
+  kLast = Conservative,
+};
+std::string_view to_string(Source source);
+std::optional<Source> parse_source(std::string_view text);
+
+/// What a client declares: a formula, and the digest of every update it names, in order (or none).
+struct Declaration {
+  List<Token, kMaxTokens> formula;
+  List<Digest, kMaxLeaves> digests;
+  auto fields() { return std::tie(formula, digests); }
+};
+/// Operation bytes for `ClientCore`; `formula` with digests as the client knows them.
+Bytes declare(const Formula& formula, std::vector<Digest> digests, Span operation);
+/// Digest of what a client signed, as the graph keeps it.
+Digest update_digest(ClientId client, Span signed_operation);
+
+class Ingest {
+ public:
+  /// Where updates go: gives the id, or why the update's dependencies are refused.
+  using Sink = std::function<std::expected<UpdateId, Refusal>(const NewUpdate&)>;
+
+  Ingest(Source source, Sink sink) : source_(source), sink_(std::move(sink)) {}
+  /// Takes an executed update. A declaration that is refused does not stop the update, which was executed: it gets
+  /// the dependencies of the conservative source instead, so that a lie never hides one. Nothing only for a client
+  /// number at or above `kMaxClient`.
+  std::optional<UpdateId> take(const replication::ExecutionObserver::Executed& executed);
+
+  std::uint64_t taken() const { return taken_; }
+  std::uint64_t refused(Refusal reason) const { return refused_[static_cast<std::size_t>(reason)]; }
+  std::uint64_t refused() const;
+
+ private:
+  void add_flow(Span operation, std::vector<UpdateId>& names) const;
+  void note_writes(UpdateId id, Span operation);
+
+  Source source_;
+  Sink sink_;
+  std::map<Bytes, UpdateId> writer_;                    // latest writer per key; bounded like the application's keys
+  std::unordered_map<std::uint32_t, UpdateId> latest_;  // per client
+  std::uint64_t taken_ = 0;
+  std::array<std::uint64_t, static_cast<std::size_t>(Refusal::kLast) + 1> refused_{};
+};
+
+}  // namespace seneschal::accountability

@@ -1,0 +1,98 @@
+#include "accountability/regenerate.hpp"
+
+#include "replication/kv.hpp"
+
+#include <algorithm>
+
+namespace seneschal::accountability {
+namespace {
+
+namespace kv = replication::kv;
+
+/// Goes through a `kv` state in the order of its keys, a scan at a time.
+class Walk {
+ public:
+  explicit Walk(const replication::Application& state) : state_(state) { fetch(""); }
+  const kv::Entry* at() const { return next_ < entries_.size() ? &entries_[next_] : nullptr; }
+  void step() {
+    if (++next_ < entries_.size() || !more_) return;
+    fetch(std::string(as_text(entries_.back().key.value)) + '\0');
+  }
+
+ private:
+  void fetch(const std::string& from) {
+    entries_.clear();
+    next_ = 0;
+    more_ = false;
+    const auto outcome = kv::parse_result(state_.query(kv::scan(from, std::nullopt)));
+    if (!outcome || !std::holds_alternative<kv::Entries>(*outcome)) return;
+    entries_ = std::get<kv::Entries>(*outcome).entries.items;
+    more_ = std::get<kv::Entries>(*outcome).more && !entries_.empty();
+  }
+  const replication::Application& state_;
+  std::vector<kv::Entry> entries_;
+  std::size_t next_ = 0;
+  bool more_ = false;
+};
+
+}  // namespace
+
+Result<Regenerated> regenerate(const Store& store, const Colours& colours, Keep keep,
+                               std::unique_ptr<replication::Application> application) {
+  const auto stays = [&](UpdateId id) {
+    const Colour colour = colours.of(id);
+    return keep == Keep::Everything || colour == Colour::NotAffected ||
+           (keep == Keep::CleanAndSuspect && colour == Colour::Suspect);
+  };
+  const UpdateId first = keep == Keep::Everything ? store.graph().end() : colours.next_touched(store.graph().base());
+  Regenerated result;
+  result.from = store.graph().base();
+  for (const UpdateId last : store.snapshots()) {
+    if (last >= first || last >= store.graph().end()) break;  // the state then is tainted, or beyond what is usable
+    auto snapshot = store.snapshot(last);
+    if (!snapshot) return std::unexpected(snapshot.error());
+    if (Status good = application->restore(snapshot->state.value); !good)
+      return failure("snapshot after update " + std::to_string(last.value) + ": " + good.error().message);
+    if (application->digest() != snapshot->state_digest)
+      return failure("snapshot after update " + std::to_string(last.value) + ": its state is not the one it names");
+    result.from = last.next();
+  }
+  if (result.from != store.graph().base() || store.graph().base().value == 1) {
+    const bool all = store.each_payload(result.from, [&](const Payload& payload) {
+      if (stays(payload.id)) {
+        (void)application->apply(payload.client, payload.operation);
+        application->settle();
+        ++result.executed;
+        return;
+      }
+      ++result.left_out;
+      if (result.first_left_out.size() < Regenerated::kShown) result.first_left_out.push_back(payload.id);
+    });
+    if (!all) return failure(store.folder() + ": operations are missing; a state cannot be made without them");
+    result.application = std::move(application);
+    return result;
+  }
+  return failure(store.folder() + ": there is no clean snapshot to begin from");
+}
+
+std::vector<Difference> differences(const replication::Application& before, const replication::Application& after,
+                                    std::size_t most) {
+  std::vector<Difference> found;
+  Walk a(before), b(after);
+  while (found.size() < most && (a.at() != nullptr || b.at() != nullptr)) {
+    const bool has_a = a.at() != nullptr && (b.at() == nullptr || a.at()->key <= b.at()->key);
+    const bool has_b = b.at() != nullptr && (a.at() == nullptr || b.at()->key <= a.at()->key);
+    if (!has_a || !has_b || a.at()->value != b.at()->value) {
+      Difference difference;
+      difference.key = std::string(as_text(has_a ? a.at()->key.value : b.at()->key.value));
+      if (has_a) difference.before = a.at()->value.value;
+      if (has_b) difference.after = b.at()->value.value;
+      found.push_back(std::move(difference));
+    }
+    if (has_a) a.step();
+    if (has_b) b.step();
+  }
+  return found;
+}
+
+}  // namespace seneschal::accountability

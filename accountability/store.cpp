@@ -1,0 +1,269 @@
+// Reading a graph from disk.
+#include "accountability/store.hpp"
+
+#include "crypto/digest.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+namespace seneschal::accountability {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Files called PREFIX-NUMBER.ENDING, by number.
+std::map<std::uint64_t, std::string> numbered(const std::string& folder, const std::string& prefix,
+                                              const std::string& ending) {
+  std::map<std::uint64_t, std::string> found;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(prefix + "-") || !name.ends_with(ending)) continue;
+    const std::string digits = name.substr(prefix.size() + 1, name.size() - prefix.size() - 1 - ending.size());
+    std::uint64_t number = 0;
+    const auto [end, bad] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (bad == std::errc{} && end == digits.data() + digits.size() && !digits.empty())
+      found.emplace(number, entry.path().string());
+  }
+  return found;
+}
+
+}  // namespace
+
+Bytes Head::signed_bytes() const {
+  Head bare = *this;
+  bare.signature.value.clear();
+  Bytes bytes = to_bytes("seneschal/graph/head/1");
+  append(bytes, encode(bare));
+  return bytes;
+}
+
+Result<Store> Store::open(const std::string& folder) {
+  std::error_code error;
+  Store store;
+  store.folder_ = folder;
+  if (!fs::is_directory(folder, error)) return failure(folder + ": no such folder");
+  if (numbered(folder, "graph", ".seg").empty() && !fs::exists(folder + "/open.log", error) &&
+      !fs::exists(folder + "/head", error))
+    return failure(folder + ": no graph in this folder (expected graph-*.seg, open.log or head)");
+  if (fs::exists(folder + "/head", error)) {
+    auto file = MappedFile::open(folder + "/head");
+    if (!file) return std::unexpected(file.error());
+    auto head = decode<Head>(file->bytes());
+    if (head)
+      store.head_ = std::move(*head);
+    else
+      store.note(folder + "/head", "unreadable (" + std::string(to_string(head.error())) + ")");
+  }
+  store.load_snapshot_names();
+  store.load_blocks();
+  store.load_rest();
+  return store;
+}
+
+void Store::load_snapshot_names() {
+  for (const auto& [number, path] : numbered(folder_, "snapshot", ".snap")) snapshots_.emplace_back(number);
+}
+
+void Store::load_blocks() {
+  std::vector<Block> blocks;
+  bool good = true;
+  for (const auto& [number, path] : numbered(folder_, "graph", ".seg")) {
+    auto file = MappedFile::open(path);
+    const auto lost = [&](const std::string& what) {
+      lost_from_ = closed_.value;
+      note(file ? path : folder_, what + "; updates from " + std::to_string(closed_.value) + " on cannot be used");
+      good = false;
+    };
+    if (!file) {
+      lost(file.error().message);
+      break;
+    }
+    if (blocks.empty()) closed_ = UpdateId(number);
+    if (closed_.value != number) {
+      lost("expected to begin at update " + std::to_string(closed_.value));
+      break;
+    }
+    const FrameScan scan = scan_frames(file->bytes());
+    segment_good_ = 0;
+    for (const Frame& frame : scan.frames) {
+      auto block = Block::parse(frame.content);
+      if (frame.kind != FrameKind::Block || !block || block->first() != closed_ || block->count() != kBlockUpdates) {
+        lost("before byte " + std::to_string(frame.end) + ": " +
+             (block ? "not the block that should follow" : block.error()));
+        break;
+      }
+      // Where the first blocks were dropped, the chain is taken up as it is: the head vouches for its end.
+      const bool chained = blocks.empty() ? closed_ != UpdateId(1) || Digest{block->header().before}.is_zero()
+                                          : block->header().before == chain_.bytes;
+      if (!chained) {
+        lost("before byte " + std::to_string(frame.end) + ": this block was not made after the one before it");
+        break;
+      }
+      chain_ = crypto::sha256(frame.content);
+      closed_ = block->end();
+      segment_good_ = frame.end;
+      if (head_ && head_->closed == closed_.value) chain_at_head_ = chain_;
+      blocks.push_back(std::move(*block));
+    }
+    if (good && scan.problem) lost(*scan.problem);
+    segments_.push_back(std::move(*file));
+    if (!good) break;
+  }
+  if (blocks.empty() && head_ && head_->closed == 1) chain_at_head_ = Digest{};
+  if (!blocks.empty()) {
+    const Graph full = *Graph::of(blocks, blocks.front().first());
+    last_closed_seq_ = full.seq(UpdateId(closed_.value - 1));
+  }
+  if (good) load_open(blocks);
+  // What was dropped is before the oldest snapshot.
+  UpdateId base = blocks.empty() ? closed_ : blocks.front().first();
+  if (base.value > 1) {
+    if (snapshots_.empty())
+      note(folder_, "the first updates are gone, and there is no snapshot");
+    else
+      base = std::clamp(snapshots_.front().next(), base, blocks.back().end());
+  }
+  auto graph = Graph::of(std::move(blocks), base);
+  if (graph)
+    graph_ = std::move(*graph);
+  else
+    note(folder_, graph.error());
+}
+
+void Store::load_open(std::vector<Block>& blocks) {
+  const std::string path = folder_ + "/open.log";
+  std::error_code error;
+  if (!fs::exists(path, error)) return;
+  auto file = MappedFile::open(path);
+  if (!file) return note(folder_, file.error().message);
+  const FrameScan scan = scan_frames(file->bytes());
+  Builder open({}, UpdateId(1), closed_, chain_, last_closed_seq_);
+  for (const Frame& frame : scan.frames) {
+    if (frame.kind == FrameKind::Digests && frame.content.size() == std::size_t{frame.count} * 32) {
+      for (std::uint32_t i = 0; i < frame.count; ++i) {
+        Digest digest;
+        std::memcpy(digest.bytes.data(), frame.content.data() + 32 * i, 32);
+        open_digests_[frame.first + i] = digest;
+      }
+      continue;
+    }
+    auto rows = frame.kind == FrameKind::Rows
+                    ? Block::parse(frame.content)
+                    : std::expected<Block, std::string>(std::unexpected("unexpected frame"));
+    // Updates whose block was closed before the log was cut are known already.
+    const bool fits = rows && rows->first() <= open.next() &&
+                      each_row(*rows, [&](UpdateId id, ClientId client, Seq seq, const Formula& formula) {
+                        if (id < open.next()) return true;
+                        return open.add(client, seq, formula).has_value() && open.open_first() == closed_;
+                      });
+    if (!fits) {
+      note(path, "before byte " + std::to_string(frame.end) + ": " +
+                     (rows ? "updates that do not follow the ones before" : rows.error()));
+      break;
+    }
+  }
+  if (scan.problem) note(path, *scan.problem + "; what was flushed before it is used");
+  open_block_ = open.open_first() == closed_ ? open.open_block() : Bytes{};
+  if (!open_block_.empty()) blocks.push_back(*Block::parse(open_block_));
+}
+
+void Store::load_rest() {
+  std::error_code error;
+  if (fs::exists(folder_ + "/digests.dat", error)) {
+    auto file = MappedFile::open(folder_ + "/digests.dat");
+    if (file)
+      digests_ = std::move(*file);
+    else
+      note(folder_, file.error().message);
+  }
+  for (const auto& [number, path] : numbered(folder_, "payloads", ".seg")) {
+    auto file = MappedFile::open(path);
+    if (file)
+      payloads_.push_back(std::move(*file));
+    else
+      note(folder_, file.error().message);
+  }
+}
+
+std::optional<std::string> Store::doubt(const Verifier& verify) const {
+  if (!head_) return "there is no signed head";
+  if (!verify(head_->signer, head_->signed_bytes(), head_->signature.value))
+    return "the head's signature is not that of " + to_string(head_->signer);
+  if (head_->closed > closed_.value || head_->next > graph_.end().value)
+    return "the head covers updates up to " + std::to_string(head_->next - 1) + ", the files reach " +
+           std::to_string(graph_.end().value - 1);
+  if (!chain_at_head_ || *chain_at_head_ != head_->chain)
+    return "the blocks up to update " + std::to_string(head_->closed - 1) + " are not those that were signed";
+  if (head_->next == graph_.end().value && head_->digest != digest())
+    return "the last updates are not those that were signed";
+  return std::nullopt;
+}
+
+Digest Store::digest() const {
+  return open_block_.empty() ? chain_ : crypto::sha256(open_block_);
+}
+
+std::optional<Digest> Store::digest_of(UpdateId id) const {
+  if (const auto open = open_digests_.find(id); open != open_digests_.end()) return open->second;
+  if (!digests_ || !graph_.has(id) || id >= closed_) return std::nullopt;
+  constexpr std::size_t kHeader = 32, kFrame = kHeader + 32 * kBlockUpdates;
+  const std::size_t frame = (id.value - 1) / kBlockUpdates * kFrame;
+  if (digests_->bytes().size() < frame + kFrame) return std::nullopt;
+  const FrameScan one = scan_frames(digests_->bytes().subspan(frame, kFrame));
+  if (one.frames.size() != 1 || one.frames[0].content.size() != 32 * kBlockUpdates) return std::nullopt;
+  Digest digest;
+  std::memcpy(digest.bytes.data(), one.frames[0].content.data() + 32 * ((id.value - 1) % kBlockUpdates), 32);
+  return digest;
+}
+
+bool Store::each_payload(UpdateId from, const std::function<void(const Payload&)>& visit) const {
+  UpdateId next = from;
+  for (const MappedFile& file : payloads_) {
+    for (const Frame& frame : scan_frames(file.bytes()).frames) {
+      if (frame.kind != FrameKind::Payloads || frame.first > next || frame.end_id() <= next) continue;
+      Reader in(frame.content);
+      for (std::uint32_t i = 0; i < frame.count; ++i) {
+        Payload payload{frame.first + i, {}, {}};
+        std::size_t size = 0;
+        if (!decode_from(in, payload.client) || !in.count(size, kMaxFrame, 1) || !in.raw(payload.operation, size))
+          return false;
+        if (payload.id < next || payload.id >= graph_.end()) continue;
+        visit(payload);
+        next = payload.id.next();
+      }
+    }
+  }
+  return next == graph_.end();
+}
+
+Result<Snapshot> Store::snapshot(UpdateId last) const {
+  const std::string path = folder_ + "/snapshot-" + std::to_string(last.value) + ".snap";
+  auto file = MappedFile::open(path);
+  if (!file) return std::unexpected(file.error());
+  const FrameScan scan = scan_frames(file->bytes());
+  if (scan.frames.size() != 1 || scan.frames[0].kind != FrameKind::Snapshot)
+    return failure(path + ": " + scan.problem.value_or("not a snapshot"));
+  auto snapshot = decode<Snapshot>(scan.frames[0].content);
+  if (!snapshot) return failure(path + ": unreadable (" + std::string(to_string(snapshot.error())) + ")");
+  return std::move(*snapshot);
+}
+
+std::vector<Span> Store::segments() const {
+  std::vector<Span> all;
+  for (const MappedFile& file : segments_) all.push_back(file.bytes());
+  return all;
+}
+
+std::vector<std::string> Store::shrunk() const {
+  std::vector<std::string> names;
+  for (const MappedFile& file : segments_)
+    if (file.shrank()) names.push_back(file.path());
+  for (const MappedFile& file : payloads_)
+    if (file.shrank()) names.push_back(file.path());
+  if (digests_ && digests_->shrank()) names.push_back(digests_->path());
+  return names;
+}
+
+}  // namespace seneschal::accountability

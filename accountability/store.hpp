@@ -1,0 +1,178 @@
+// The graph on disk. [Graph 4]
+//
+//   graph-FIRST.seg     full blocks, chained by digests; a new file at 64 MiB and at each snapshot
+//   open.log            the updates after the last full block, one frame per flush
+//   digests.dat         32 bytes per update of full blocks: what its client signed (optional)
+//   payloads-FIRST.seg  the operations, for regeneration (optional); a new file at each snapshot
+//   snapshot-LAST.snap  the application's state right after update LAST
+//   head                how far the graph goes and its digest, signed
+//   findings.txt        what the operator said
+//
+// A crash loses at most what was not flushed. Whatever is cut off or damaged is named, and what is before it is used.
+#pragma once
+#include "accountability/frames.hpp"
+#include "accountability/graph.hpp"
+#include "accountability/mapped_file.hpp"
+#include "accountability/marking.hpp"
+#include "base/principal.hpp"
+
+#include <map>
+
+namespace seneschal::accountability {
+
+struct Head {
+  std::uint64_t closed = 1;  // one past the last update of a full block
+  Digest chain;              // of the full blocks
+  std::uint64_t next = 1;    // one past the last update
+  Digest digest;             // of all
+  Principal signer;
+  BoundedBytes<1024> signature;
+  auto fields() { return std::tie(closed, chain, next, digest, signer, signature); }
+  bool operator==(const Head&) const = default;
+  /// What is signed: a domain and everything but the signature.
+  Bytes signed_bytes() const;
+};
+
+struct Signer {
+  Principal self;
+  std::function<Bytes(Span)> sign;
+};
+using Verifier = std::function<bool(const Principal&, Span message, Span signature)>;
+
+struct Snapshot {
+  UpdateId last;  // the state right after it; 0: before everything
+  Seq seq;
+  Digest state_digest;
+  BoundedBytes<kMaxFrame - 1024> state;
+  auto fields() { return std::tie(last.value, seq, state_digest, state); }
+};
+
+/// What happened to an update: for regeneration.
+struct Payload {
+  UpdateId id;
+  ClientId client;
+  Span operation;
+};
+
+/// A graph on disk, read-only. Memory: the views of its blocks, about 1/500 of the files.
+class Store {
+ public:
+  /// Error only if there is no graph at all; damage is a note.
+  static Result<Store> open(const std::string& folder);
+
+  const Graph& graph() const { return graph_; }
+  const std::string& folder() const { return folder_; }
+  /// What is damaged or missing, file by file.
+  const std::vector<std::string>& notes() const { return notes_; }
+  const std::optional<Head>& head() const { return head_; }
+  /// Nothing if the head is there, is what `verify` takes for its signer's word, and fits the graph; else what is
+  /// wrong.
+  std::optional<std::string> doubt(const Verifier& verify) const;
+  Digest digest() const;
+  /// What the update's client signed; nothing if that was not kept.
+  std::optional<Digest> digest_of(UpdateId id) const;
+  /// Operations in order, from `from` on; false if some are missing.
+  bool each_payload(UpdateId from, const std::function<void(const Payload&)>& visit) const;
+  /// Ids of the snapshots that are there, ascending.
+  const std::vector<UpdateId>& snapshots() const { return snapshots_; }
+  Result<Snapshot> snapshot(UpdateId last) const;
+  /// The files of full blocks: what a CRC pass reads.
+  std::vector<Span> segments() const;
+  /// Files that shrank while they were read.
+  std::vector<std::string> shrunk() const;
+
+ private:
+  friend class StoreWriter;
+  void load_blocks();
+  void load_open(std::vector<Block>& blocks);
+  void load_rest();
+  void load_snapshot_names();
+  void note(const std::string& path, const std::string& what) { notes_.push_back(path + ": " + what); }
+
+  std::string folder_;
+  std::vector<MappedFile> segments_, payloads_;
+  std::optional<MappedFile> digests_;
+  std::vector<std::string> notes_;
+  std::vector<UpdateId> snapshots_;
+  std::optional<Head> head_;
+  Digest chain_;
+  Seq last_closed_seq_;
+  UpdateId closed_{1};
+  std::optional<Digest> chain_at_head_;  // after the full block where the head was signed
+  std::map<UpdateId, Digest> open_digests_;
+  Bytes open_block_;
+  std::size_t segment_good_ = 0;  // bytes of the last segment that are good
+  std::uint64_t lost_from_ = 0;   // damage: updates from here on are gone; 0: none
+  Graph graph_;
+};
+
+struct StoreOptions {
+  bool digests = false;
+  bool payloads = false;
+  std::size_t segment_bytes = 64 * 1024 * 1024;
+};
+
+/// An update as the application executed it.
+struct NewUpdate {
+  ClientId client;
+  Seq seq;
+  Formula formula;
+  std::size_t declared = 0;   // how many of the formula's first leaves the client named
+  std::vector<Digest> named;  // their digests, in order; empty: not given
+  Digest digest;              // of what the client signed
+  Span operation;
+};
+
+/// Appends to a graph on disk; goes on where an earlier life stopped. One writer per folder.
+class StoreWriter {
+ public:
+  /// Error if what the head signed is damaged: then nothing is changed.
+  static Result<std::unique_ptr<StoreWriter>> open(const std::string& folder, const StoreOptions& options,
+                                                   Signer signer);
+
+  UpdateId next() const { return builder_->next(); }
+  Digest digest() const { return builder_->digest(); }
+  Seq last_seq() const { return builder_->last_seq(); }
+  /// Takes an update in memory; `flush` writes it.
+  std::expected<UpdateId, Refusal> add(const NewUpdate& update);
+  /// Without digests and payloads: the fast way.
+  std::expected<UpdateId, Refusal> add(ClientId client, Seq seq, std::span<const UpdateId> names);
+  /// What was added survives the end of this process.
+  Status flush();
+  /// Flushes, makes everything durable, signs the head.
+  Status seal();
+  /// The state right after the last update added. Begins new segments.
+  Status snapshot(Seq seq, Bytes state, const Digest& state_digest);
+  /// Removes segments and snapshots before `keep`, a snapshot.
+  Status drop_before(UpdateId keep);
+  /// The digest that was added with `id`; nothing if unknown.
+  std::optional<Digest> digest_of(UpdateId id) const;
+  std::uint64_t bytes_written() const { return bytes_written_; }
+
+ private:
+  StoreWriter(std::string folder, const StoreOptions& options, Signer signer);
+  void block_closed(UpdateId first, std::uint32_t count, const Bytes& block);
+  Status recover(const Store& store);
+  Status new_payload_file();
+  Status write(FrameFile& file, FrameKind kind, UpdateId first, std::uint32_t count, Span content);
+
+  std::string folder_;
+  StoreOptions options_;
+  Signer signer_;
+  std::unique_ptr<Builder> builder_;
+  FrameFile segment_, open_, digests_, payloads_;
+  UpdateId flushed_{1};  // one past the last update in a file
+  Bytes block_digests_;  // of the open block
+  Bytes new_payloads_;   // since the last flush
+  UpdateId payloads_from_{1};
+  std::vector<Digest> recent_;  // ring of the last kBlockUpdates * 16 digests
+  bool new_segment_ = true;
+  Status trouble_;  // the first failure to write a block: told by the next flush
+  std::uint64_t bytes_written_ = 0;
+};
+
+/// findings.txt: one line per mark or clear. An error names the line.
+Result<Findings> load_findings(const std::string& folder);
+Status save_findings(const std::string& folder, const Findings& findings);
+
+}  // namespace seneschal::accountability

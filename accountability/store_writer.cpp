@@ -1,0 +1,312 @@
+// Writing a graph to disk.
+#include "accountability/store.hpp"
+#include "base/check.hpp"
+
+#include <unistd.h>
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+
+namespace seneschal::accountability {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr std::size_t kRecent = 16 * kBlockUpdates;
+
+}  // namespace
+
+StoreWriter::StoreWriter(std::string folder, const StoreOptions& options, Signer signer)
+    : folder_(std::move(folder)), options_(options), signer_(std::move(signer)) {
+  if (options_.digests) recent_.resize(kRecent);
+}
+
+Result<std::unique_ptr<StoreWriter>> StoreWriter::open(const std::string& folder, const StoreOptions& options,
+                                                       Signer signer) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return failure(folder + ": cannot make the folder: " + error.message());
+  std::unique_ptr<StoreWriter> writer(new StoreWriter(folder, options, std::move(signer)));
+  Store before;
+  if (auto store = Store::open(folder)) before = std::move(*store);
+  if (before.head_ && before.graph_.end().value < before.head_->next) {
+    std::string why;
+    for (const std::string& note : before.notes_) why += "\n  " + note;
+    return failure(folder + ": the graph was signed up to update " + std::to_string(before.head_->next - 1) +
+                   " but is good only up to " + std::to_string(before.graph_.end().value - 1) +
+                   "; nothing was changed" + why);
+  }
+  if (Status good = writer->recover(before); !good) return std::unexpected(good.error());
+  return writer;
+}
+
+Status StoreWriter::recover(const Store& store) {
+  builder_ = std::make_unique<Builder>(
+      [this](UpdateId first, std::uint32_t count, const Bytes& block) { block_closed(first, count, block); },
+      UpdateId(1), store.closed_, store.chain_, store.last_closed_seq_);
+  // Segments after a damaged one are of no use; the last good one is cut to what is good and gone on with.
+  std::vector<std::string> segments;
+  for (const MappedFile& file : store.segments_) segments.push_back(file.path());
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    const std::string path = entry.path().string();
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("graph-") && name.ends_with(".seg") && std::ranges::find(segments, path) == segments.end())
+      fs::rename(path, path + ".unusable");
+  }
+  if (!segments.empty()) {
+    auto file = FrameFile::open(segments.back(), store.segment_good_);
+    if (!file) return std::unexpected(file.error());
+    segment_ = std::move(*file);
+    new_segment_ = false;
+  }
+  if (options_.digests) {
+    const std::size_t full = (store.closed_.value - 1) / kBlockUpdates;
+    const std::size_t there = store.digests_ ? store.digests_->bytes().size() : 0;
+    constexpr std::size_t kFrame = 32 + 32 * kBlockUpdates;
+    if (there < (full > 0 ? full - 1 : 0) * kFrame)
+      return failure(folder_ + "/digests.dat: does not reach as far as the graph");
+    auto file = FrameFile::open(folder_ + "/digests.dat", std::min(there / kFrame, full) * kFrame);
+    if (!file) return std::unexpected(file.error());
+    digests_ = std::move(*file);
+    Bytes last;  // a crash between the block and its digests: they are still in the log
+    for (UpdateId id(there / kFrame * kBlockUpdates + 1); there / kFrame < full && id < store.closed_; ++id) {
+      const auto digest = store.open_digests_.find(id);
+      if (digest == store.open_digests_.end())
+        return failure(folder_ + "/digests.dat: the digest of update " + std::to_string(id.value) + " is lost");
+      append(last, digest->second.bytes);
+    }
+    if (!last.empty())
+      if (Status done =
+              write(digests_, FrameKind::Digests, UpdateId(store.closed_.value - kBlockUpdates), kBlockUpdates, last);
+          !done)
+        return done;
+    for (UpdateId id(store.closed_.value > kRecent ? store.closed_.value - kRecent : 1); id < store.closed_; ++id)
+      if (auto digest = store.digest_of(id)) recent_[id.value % kRecent] = *digest;
+  }
+  if (options_.payloads) {
+    for (const MappedFile& file : store.payloads_) {
+      std::size_t keep = 0;
+      for (const Frame& frame : scan_frames(file.bytes()).frames)
+        if (frame.end_id() <= store.graph_.end()) keep = frame.end;
+      auto payloads = FrameFile::open(file.path(), keep);
+      if (!payloads) return std::unexpected(payloads.error());
+      payloads_ = std::move(*payloads);
+    }
+    if (!payloads_.is_open())
+      if (Status made = new_payload_file(); !made) return made;
+  }
+  flushed_ = store.closed_;
+  payloads_from_ = store.graph_.end();
+  Bytes log;
+  if (!store.open_block_.empty()) {
+    each_row(*Block::parse(store.open_block_), [&](UpdateId id, ClientId client, Seq seq, const Formula& formula) {
+      const auto taken = builder_->add(client, seq, formula);
+      CHECK(taken.has_value() && *taken == id);
+      if (options_.digests) {
+        const Digest digest = store.digest_of(id).value_or(Digest{});
+        recent_[id.value % kRecent] = digest;
+        append(block_digests_, digest.bytes);
+      }
+      return true;
+    });
+    const auto count = static_cast<std::uint32_t>(next().value - flushed_.value);
+    log = make_frame(FrameKind::Rows, flushed_, count, builder_->open_rows(flushed_));
+    if (options_.digests) append(log, make_frame(FrameKind::Digests, flushed_, count, block_digests_));
+    flushed_ = next();
+  }
+  if (Status done = replace_file(folder_ + "/open.log", log); !done) return done;
+  auto open = FrameFile::open(folder_ + "/open.log", log.size());
+  if (!open) return std::unexpected(open.error());
+  open_ = std::move(*open);
+  return {};
+}
+
+Status StoreWriter::new_payload_file() {
+  auto file = FrameFile::open(folder_ + "/payloads-" + std::to_string(next().value) + ".seg", 0);
+  if (!file) return std::unexpected(file.error());
+  payloads_ = std::move(*file);
+  return {};
+}
+
+Status StoreWriter::write(FrameFile& file, FrameKind kind, UpdateId first, std::uint32_t count, Span content) {
+  if (Status done = file.append(kind, first, count, content); !done) return done;
+  bytes_written_ += content.size();
+  return {};
+}
+
+void StoreWriter::block_closed(UpdateId first, std::uint32_t count, const Bytes& block) {
+  const auto step = [this](Status done) {
+    if (!done && trouble_) trouble_ = done;
+  };
+  if (new_segment_ || segment_.size() + block.size() > options_.segment_bytes) {
+    if (segment_.is_open()) step(segment_.sync());
+    auto file = FrameFile::open(folder_ + "/graph-" + std::to_string(first.value) + ".seg", 0);
+    if (!file) return step(std::unexpected(file.error()));
+    segment_ = std::move(*file);
+    new_segment_ = false;
+  }
+  if (!trouble_) return;  // a hole in the order is worse than a shorter graph
+  step(write(segment_, FrameKind::Block, first, count, block));
+  // `add` has not seen the last digest of this block yet: flush writes them.
+}
+
+std::expected<UpdateId, Refusal> StoreWriter::add(ClientId client, Seq seq, std::span<const UpdateId> names) {
+  return builder_->add(client, seq, names);
+}
+
+std::expected<UpdateId, Refusal> StoreWriter::add(const NewUpdate& update) {
+  if (!update.named.empty()) {
+    const std::vector<UpdateId> leaves = update.formula.leaves();
+    if (update.declared != update.named.size() || leaves.size() < update.declared)
+      return std::unexpected(Refusal::DigestMissing);
+    if (auto bad = builder_->problem(update.formula)) return std::unexpected(*bad);
+    for (std::size_t i = 0; i < update.declared; ++i) {
+      const auto known = digest_of(leaves[i]);
+      if (known && *known != update.named[i]) return std::unexpected(Refusal::DigestMismatch);
+    }
+  }
+  const auto id = builder_->add(update.client, update.seq, update.formula);
+  if (!id) return id;
+  if (options_.digests) {
+    recent_[id->value % kRecent] = update.digest;
+    append(block_digests_, update.digest.bytes);
+    if (block_digests_.size() == 32 * kBlockUpdates) {
+      const UpdateId first(id->value - kBlockUpdates + 1);
+      Status done = write(digests_, FrameKind::Digests, first, kBlockUpdates, block_digests_);
+      if (!done && trouble_) trouble_ = done;
+      block_digests_.clear();
+    }
+  }
+  if (options_.payloads) {
+    Writer out(new_payloads_);
+    encode_to(out, update.client);
+    out.number(update.operation.size(), 4);
+    out.raw(update.operation);
+  }
+  return id;
+}
+
+std::optional<Digest> StoreWriter::digest_of(UpdateId id) const {
+  if (!options_.digests || id.value == 0 || id >= next()) return std::nullopt;
+  if (next().value - id.value <= kRecent) return recent_[id.value % kRecent];
+  // Further back: from the file. The frame's place follows from the id.
+  constexpr std::size_t kFrame = 32 + 32 * kBlockUpdates;
+  Digest digest;
+  std::ifstream file(digests_.path(), std::ios::binary);
+  file.seekg(static_cast<std::streamoff>((id.value - 1) / kBlockUpdates * kFrame + 32 +
+                                         32 * ((id.value - 1) % kBlockUpdates)));
+  if (!file.read(reinterpret_cast<char*>(digest.bytes.data()), 32)) return std::nullopt;
+  return digest;
+}
+
+Status StoreWriter::flush() {
+  if (!trouble_) return trouble_;
+  if (!new_payloads_.empty()) {
+    const auto count = static_cast<std::uint32_t>(next().value - payloads_from_.value);
+    if (Status done = write(payloads_, FrameKind::Payloads, payloads_from_, count, new_payloads_); !done) return done;
+    new_payloads_.clear();
+  }
+  payloads_from_ = next();
+  const UpdateId open_first = builder_->open_first();
+  if (open_first > flushed_) {  // the log's updates are in a full block now, and that must be durable first
+    for (FrameFile* file : {&segment_, &digests_})
+      if (Status done = file->sync(); !done) return done;
+    if (Status done = open_.cut(0); !done) return done;
+    flushed_ = open_first;
+  }
+  if (flushed_ == next()) return {};
+  const auto count = static_cast<std::uint32_t>(next().value - flushed_.value);
+  if (Status done = write(open_, FrameKind::Rows, flushed_, count, builder_->open_rows(flushed_)); !done) return done;
+  if (options_.digests) {
+    const Span fresh = Span(block_digests_).last(32 * std::size_t{count});
+    if (Status done = write(open_, FrameKind::Digests, flushed_, count, fresh); !done) return done;
+  }
+  flushed_ = next();
+  return {};
+}
+
+Status StoreWriter::seal() {
+  if (Status done = flush(); !done) return done;
+  for (FrameFile* file : {&segment_, &digests_, &payloads_, &open_})
+    if (Status done = file->sync(); !done) return done;
+  Head head;
+  head.closed = builder_->open_first().value;
+  head.chain = builder_->chain();
+  head.next = next().value;
+  head.digest = digest();
+  head.signer = signer_.self;
+  if (signer_.sign) head.signature.value = signer_.sign(head.signed_bytes());
+  return replace_file(folder_ + "/head", encode(head));
+}
+
+Status StoreWriter::snapshot(Seq seq, Bytes state, const Digest& state_digest) {
+  if (Status done = flush(); !done) return done;
+  Snapshot snapshot;
+  snapshot.last = UpdateId(next().value - 1);
+  snapshot.seq = seq;
+  snapshot.state_digest = state_digest;
+  snapshot.state.value = std::move(state);
+  const Bytes frame = make_frame(FrameKind::Snapshot, snapshot.last, 1, encode(snapshot));
+  if (Status done = replace_file(folder_ + "/snapshot-" + std::to_string(snapshot.last.value) + ".snap", frame);
+      !done)
+    return done;
+  new_segment_ = true;
+  return options_.payloads ? new_payload_file() : Status{};
+}
+
+Status StoreWriter::drop_before(UpdateId keep) {
+  const auto number_of = [](const std::string& name, std::string_view prefix) -> std::optional<std::uint64_t> {
+    std::uint64_t number = 0;
+    if (!name.starts_with(prefix)) return std::nullopt;
+    const auto [end, bad] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), number);
+    return bad == std::errc{} && *end == '.' ? std::optional(number) : std::nullopt;
+  };
+  std::error_code error;
+  if (!fs::exists(folder_ + "/snapshot-" + std::to_string(keep.value) + ".snap", error))
+    return failure(folder_ + ": there is no snapshot after update " + std::to_string(keep.value));
+  for (const std::string_view prefix : {"graph-", "payloads-"}) {
+    std::map<std::uint64_t, std::string> files;
+    for (const auto& entry : fs::directory_iterator(folder_))
+      if (const auto number = number_of(entry.path().filename().string(), prefix))
+        if (entry.path().extension() == ".seg") files.emplace(*number, entry.path().string());
+    // A file goes if the next one begins before what is kept: then nothing in it is needed.
+    for (auto it = files.begin(); it != files.end() && std::next(it) != files.end(); ++it) {
+      if (std::next(it)->first > keep.value + 1) break;
+      if (!fs::remove(it->second, error)) return failure(it->second + ": cannot remove: " + error.message());
+    }
+  }
+  for (const auto& entry : fs::directory_iterator(folder_))
+    if (const auto number = number_of(entry.path().filename().string(), "snapshot-"); number && *number < keep.value)
+      fs::remove(entry.path(), error);
+  return {};
+}
+
+Result<Findings> load_findings(const std::string& folder) {
+  Findings findings;
+  const std::string path = folder + "/findings.txt";
+  std::ifstream file(path);
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    std::uint64_t client = 0, id = 0;
+    char rest = 0;
+    if (line.empty() || line.starts_with('#')) continue;
+    if (std::sscanf(line.c_str(), "mark %lu %lu %c", &client, &id, &rest) == 2 && client < kMaxClient)
+      findings.marks.insert({ClientId(static_cast<std::uint32_t>(client)), UpdateId(id)});
+    else if (std::sscanf(line.c_str(), "clear %lu %c", &id, &rest) == 1)
+      findings.cleared.insert(UpdateId(id));
+    else
+      return failure(path + ":" + std::to_string(number) + ": expected 'mark CLIENT UPDATE' or 'clear UPDATE'");
+  }
+  return findings;
+}
+
+Status save_findings(const std::string& folder, const Findings& findings) {
+  std::string text =
+      "# What an operator found: clients that are malicious from an update on, updates that are good after all.\n";
+  for (const Mark& mark : findings.marks)
+    text += "mark " + std::to_string(mark.client.value) + " " + std::to_string(mark.from.value) + "\n";
+  for (const UpdateId id : findings.cleared) text += "clear " + std::to_string(id.value) + "\n";
+  return replace_file(folder + "/findings.txt", as_span(text));
+}
+
+}  // namespace seneschal::accountability

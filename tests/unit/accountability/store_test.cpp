@@ -1,0 +1,317 @@
+// The graph on disk: what survives which damage.
+#include "accountability/store.hpp"
+#include "accountability/random_graph.hpp"
+#include "base/crc32c.hpp"
+#include "base/prng.hpp"
+#include "crypto/digest.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+#include <filesystem>
+#include <fstream>
+
+namespace seneschal::accountability {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+class GraphStore : public testing::Test {
+ protected:
+  GraphStore() {
+    std::string name = (fs::temp_directory_path() / "graph-test-XXXXXX").string();
+    EXPECT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  ~GraphStore() override { fs::remove_all(folder_); }
+  static Signer signer() {
+    return {Principal::of(ClientId(9)), [](Span bytes) { return to_bytes(crypto::sha256(bytes).bytes); }};
+  }
+  static bool verifies(const Principal& who, Span bytes, Span signature) {
+    return who == Principal::of(ClientId(9)) && equal(crypto::sha256(bytes).bytes, signature);
+  }
+  std::unique_ptr<StoreWriter> writer(const StoreOptions& options = {}) {
+    auto writer = StoreWriter::open(folder_, options, signer());
+    EXPECT_TRUE(writer.has_value()) << writer.error().message;
+    return writer ? std::move(*writer) : nullptr;
+  }
+  Store store() {
+    auto store = Store::open(folder_);
+    EXPECT_TRUE(store.has_value()) << store.error().message;
+    return std::move(*store);
+  }
+  static NewUpdate update(std::uint64_t n, std::string_view formula = "") {
+    NewUpdate u;
+    u.client = ClientId(static_cast<std::uint32_t>(n % 7 + 1));
+    u.seq = Seq(n);
+    u.formula = *Formula::parse(formula);
+    u.digest = crypto::sha256(as_span(std::to_string(n)));
+    return u;
+  }
+  /// `count` updates, each naming the one before, flushed every 100.
+  void fill(StoreWriter& to, std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const std::uint64_t n = to.next().value;
+      const std::string operation = "operation " + std::to_string(n);
+      NewUpdate u = update(n, n == 1 ? "" : std::to_string(n - 1));
+      u.operation = as_span(operation);
+      ASSERT_EQ(to.add(u), UpdateId(n));
+      if (n % 100 == 0) {
+        ASSERT_TRUE(to.flush().has_value());
+      }
+    }
+    ASSERT_TRUE(to.flush().has_value());
+  }
+  std::string only_file(const std::string& prefix) const {
+    std::string found;
+    for (const auto& entry : fs::directory_iterator(folder_))
+      if (entry.path().filename().string().starts_with(prefix)) found = entry.path().string();
+    return found;
+  }
+  static void flip(const std::string& path, std::uint64_t at) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(static_cast<std::streamoff>(at));
+    const char was = static_cast<char>(file.get());
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put(static_cast<char>(was ^ 0x10));
+  }
+
+  std::string folder_;
+};
+
+TEST(Crc32c, KnownValueAndBothImplementationsAgree) {
+  EXPECT_EQ(crc32c(as_span("123456789")), 0xe3069283u);  // the check value of the polynomial
+  Prng random(1);
+  Bytes bytes;
+  for (int i = 0; i < 20000; ++i) bytes.push_back(static_cast<Byte>(random.next()));
+  for (const std::size_t size : {0, 1, 7, 8, 9, 3071, 3072, 3073, 6144, 9999, 20000}) {
+    const Span part = Span(bytes).first(size);
+    EXPECT_EQ(crc32c(part, 7), detail::crc32c_portable(part, 7)) << size;
+    const std::size_t cut = size / 3;
+    EXPECT_EQ(crc32c(part.subspan(cut), crc32c(part.first(cut))), crc32c(part));
+  }
+}
+
+TEST_F(GraphStore, ReadsBackWhatWasFlushed) {
+  auto w = writer();
+  fill(*w, 10000);
+  const Store s = store();
+  EXPECT_TRUE(s.notes().empty());
+  EXPECT_EQ(s.graph().size(), 10000u);
+  EXPECT_EQ(s.digest(), w->digest());
+  EXPECT_EQ(s.graph().formula(UpdateId(9999)).text(), "9998");
+  EXPECT_EQ(s.graph().client(UpdateId(5000)), ClientId(5000 % 7 + 1));
+  EXPECT_EQ(s.graph().seq(UpdateId(8192)), Seq(8192));
+  EXPECT_EQ(s.graph().at_seq(Seq(8193)), UpdateId(8193));
+}
+
+TEST_F(GraphStore, DigestDoesNotDependOnWhenBlocksWereWritten) {
+  auto w = writer();
+  fill(*w, 5000);
+  Builder other({});
+  for (std::uint64_t n = 1; n <= 5000; ++n)
+    ASSERT_TRUE(
+        other.add(update(n).client, Seq(n), *Formula::parse(n == 1 ? "" : std::to_string(n - 1))).has_value());
+  EXPECT_EQ(w->digest(), other.digest());
+}
+
+TEST_F(GraphStore, GoesOnAfterARestartAsIfThereHadBeenNone) {
+  StoreOptions all{.digests = true, .payloads = true};
+  {
+    auto w = writer(all);
+    fill(*w, 4321);
+  }
+  for (int life = 0; life < 4; ++life) fill(*writer(all), 1111);
+  const Store s = store();
+  EXPECT_TRUE(s.notes().empty());
+  Builder other({});
+  for (std::uint64_t n = 1; n <= 8765; ++n)
+    ASSERT_TRUE(
+        other.add(update(n).client, Seq(n), *Formula::parse(n == 1 ? "" : std::to_string(n - 1))).has_value());
+  EXPECT_EQ(s.digest(), other.digest());
+  for (const std::uint64_t n : {1, 4096, 4097, 8192, 8193, 8765})
+    EXPECT_EQ(s.digest_of(UpdateId(n)), crypto::sha256(as_span(std::to_string(n)))) << n;
+  std::uint64_t next = 3;
+  EXPECT_TRUE(s.each_payload(UpdateId(3), [&](const Payload& p) {
+    EXPECT_EQ(p.id.value, next);
+    EXPECT_EQ(as_text(p.operation), "operation " + std::to_string(next++));
+  }));
+  EXPECT_EQ(next, 8766u);
+}
+
+TEST_F(GraphStore, TornLogEndsWhereItIsTornAndNamesTheFile) {
+  fill(*writer(), 4500);
+  const std::string log = folder_ + "/open.log";
+  fs::resize_file(log, fs::file_size(log) - 5);
+  {
+    const Store s = store();
+    ASSERT_EQ(s.notes().size(), 1u);
+    EXPECT_THAT(s.notes()[0], HasSubstr("open.log"));
+    EXPECT_EQ(s.graph().size(), 4400u);
+  }
+  fill(*writer(), 100);  // and a writer goes on there
+  EXPECT_EQ(store().graph().size(), 4500u);
+  EXPECT_TRUE(store().notes().empty());
+}
+
+TEST_F(GraphStore, DamagedSegmentIsNamedAndWhatIsBeforeStaysUsable) {
+  fill(*writer(), 3 * kBlockUpdates + 50);
+  const std::string segment = only_file("graph-");
+  flip(segment, fs::file_size(segment) / 2);
+  const Store s = store();
+  ASSERT_FALSE(s.notes().empty());
+  EXPECT_THAT(s.notes()[0], HasSubstr(segment));
+  EXPECT_THAT(s.notes()[0], HasSubstr("updates from 4097 on cannot be used"));
+  EXPECT_EQ(s.graph().size(), kBlockUpdates);
+  EXPECT_EQ(mark(s.graph(), {{{ClientId(1), UpdateId(1)}}, {}}).end(), UpdateId(4097));
+}
+
+TEST_F(GraphStore, WriterRefusesToGoOnWhereSignedUpdatesAreDamaged) {
+  {
+    auto w = writer();
+    fill(*w, 2 * kBlockUpdates);
+    ASSERT_TRUE(w->seal().has_value());
+  }
+  const std::string segment = only_file("graph-");
+  const auto size = fs::file_size(segment);
+  flip(segment, size - 100);
+  const auto again = StoreWriter::open(folder_, {}, signer());
+  ASSERT_FALSE(again.has_value());
+  EXPECT_THAT(again.error().message, HasSubstr(segment));
+  EXPECT_EQ(fs::file_size(segment), size);
+}
+
+TEST_F(GraphStore, SignedHeadVouchesForTheGraph) {
+  auto w = writer();
+  fill(*w, 5000);
+  EXPECT_THAT(store().doubt(verifies).value_or(""), HasSubstr("no signed head"));
+  ASSERT_TRUE(w->seal().has_value());
+  EXPECT_EQ(store().doubt(verifies), std::nullopt);
+  EXPECT_TRUE(store().doubt([](const Principal&, Span, Span) { return false; }).has_value());
+  fill(*w, 5000);  // more updates after the head: the head still fits
+  EXPECT_EQ(store().doubt(verifies), std::nullopt);
+  // Another graph with good checksums under the same head.
+  const fs::path head = fs::path(folder_) / "head";
+  const std::string kept = folder_ + ".head";
+  fs::copy_file(head, kept);
+  for (const auto& entry : fs::directory_iterator(folder_)) fs::remove(entry.path());
+  auto forged = writer();
+  for (std::uint64_t n = 1; n <= 9000; ++n) ASSERT_TRUE(forged->add(update(n)).has_value());
+  ASSERT_TRUE(forged->flush().has_value());
+  fs::rename(kept, head);
+  EXPECT_THAT(store().doubt(verifies).value_or(""), HasSubstr("not those that were signed"));
+}
+
+TEST_F(GraphStore, AFileThatShrinksUnderTheReaderIsSurvivedAndNamed) {
+  StoreOptions small{.segment_bytes = 32 * 1024};
+  fill(*writer(small), 12 * kBlockUpdates);
+  const Store s = store();
+  const Colours before = mark(s.graph(), {{{ClientId(1), UpdateId(1)}}, {}});
+  EXPECT_GT(before.suspect(), 0u);
+  const std::string last = folder_ + "/graph-" + std::to_string(s.graph().blocks().back().first().value) + ".seg";
+  EXPECT_TRUE(s.shrunk().empty());
+  for (const auto& entry : fs::directory_iterator(folder_))
+    if (entry.path().filename().string().starts_with("graph-")) fs::resize_file(entry.path(), 100);
+  (void)mark(s.graph(), {{{ClientId(1), UpdateId(1)}}, {}});
+  EXPECT_FALSE(s.shrunk().empty());
+}
+
+TEST_F(GraphStore, EverySingleDamagedByteIsSurvived) {
+  fill(*writer({.digests = true, .payloads = true}), kBlockUpdates + 30);
+  Prng random(5);
+  for (int round = 0; round < 150; ++round) {
+    std::vector<std::string> files;
+    for (const auto& entry : fs::directory_iterator(folder_)) files.push_back(entry.path().string());
+    std::ranges::sort(files);
+    const std::string file = files[random.below(files.size())];
+    const std::uint64_t at = random.below(std::max<std::uint64_t>(1, fs::file_size(file)));
+    flip(file, at);
+    const Store s = store();
+    const Colours colours = mark(s.graph(), {{{ClientId(2), UpdateId(1)}}, {}});
+    EXPECT_LE(colours.corrupt() + colours.suspect(), s.graph().size());
+    (void)s.each_payload(UpdateId(1), [](const Payload&) {});
+    (void)s.digest_of(UpdateId(5));
+    flip(file, at);
+  }
+}
+
+TEST_F(GraphStore, SnapshotsBeginSegmentsAndOldOnesCanGo) {
+  auto w = writer({.digests = true, .payloads = true});
+  for (int epoch = 1; epoch <= 4; ++epoch) {
+    fill(*w, kBlockUpdates + 10);
+    ASSERT_TRUE(w->snapshot(w->last_seq(), to_bytes("state " + std::to_string(epoch)), {}).has_value());
+  }
+  fill(*w, 100);
+  const UpdateId keep(2 * (kBlockUpdates + 10));
+  EXPECT_EQ(store().snapshots().size(), 4u);
+  ASSERT_TRUE(w->drop_before(keep).has_value());
+  EXPECT_FALSE(w->drop_before(UpdateId(17)).has_value());
+  const Store s = store();
+  EXPECT_TRUE(s.notes().empty());
+  EXPECT_EQ(s.snapshots().front(), keep);
+  EXPECT_EQ(as_text(s.snapshot(keep)->state.value), "state 2");
+  EXPECT_EQ(s.graph().base(), keep.next());
+  EXPECT_EQ(s.graph().end(), w->next());
+  EXPECT_EQ(s.digest(), w->digest());
+  // The first update after the snapshot named one before it: that is the snapshot, and good.
+  EXPECT_EQ(s.graph().formula(keep.next()), Formula{});
+  EXPECT_TRUE(s.each_payload(keep.next(), [](const Payload&) {}));
+}
+
+TEST_F(GraphStore, RefusesForgedDependencies) {
+  auto w = writer({.digests = true});
+  for (std::uint64_t n = 1; n <= 5; ++n) ASSERT_TRUE(w->add(update(n)).has_value());
+  const auto refused = [&](NewUpdate u) {
+    const auto id = w->add(u);
+    EXPECT_FALSE(id.has_value());
+    EXPECT_EQ(w->next(), UpdateId(6));  // nothing was taken
+    return id ? Refusal::Malformed : id.error();
+  };
+  const auto with = [&](std::string_view formula, std::vector<Digest> named) {
+    NewUpdate u = update(6, formula);
+    u.named = std::move(named);
+    u.declared = u.formula.leaves().size();
+    return u;
+  };
+  const Digest third = update(3).digest;
+  EXPECT_EQ(refused(update(6, "6")), Refusal::RefersToItself);
+  EXPECT_EQ(refused(update(6, "7")), Refusal::RefersToFuture);
+  EXPECT_EQ(refused(update(6, "18446744073709551615")), Refusal::RefersToFuture);
+  EXPECT_EQ(refused(update(6, "2 and 0")), Refusal::NoSuchUpdate);
+  EXPECT_EQ(refused(with("3", {update(4).digest})), Refusal::DigestMismatch);
+  EXPECT_EQ(refused(with("3 and 4", {third})), Refusal::DigestMissing);
+  NewUpdate stranger = update(6);
+  stranger.client = ClientId(kMaxClient);
+  EXPECT_EQ(refused(stranger), Refusal::UnknownClient);
+  NewUpdate late = update(6);
+  late.seq = Seq(2);
+  EXPECT_EQ(refused(late), Refusal::OutOfOrder);
+  EXPECT_TRUE(w->add(with("3", {third})).has_value());
+}
+
+TEST(FormulaText, RefusesWhatIsNoFormula) {
+  for (const char* bad :
+       {"(", ")", "1 2", "1 and", "or 1", "()", "1 xor 2", "(1 or 2", "1)", "-1", "99999999999999999999"})
+    EXPECT_EQ(Formula::parse(bad), std::unexpected(Refusal::Malformed)) << bad;
+  std::string giant = "1";
+  for (std::size_t i = 0; i < kMaxLeaves; ++i) giant += " or 2";
+  EXPECT_EQ(Formula::parse(giant), std::unexpected(Refusal::TooLarge));
+  EXPECT_EQ(Formula::parse(std::string(100000, '(')), std::unexpected(Refusal::TooLarge));
+  EXPECT_EQ(Formula::parse("(1 or 2) and 3")->text(), "(1 or 2) and 3");
+  EXPECT_EQ(Formula::parse("1 or 2 and 3")->text(), "1 or (2 and 3)");
+}
+
+TEST(FormulaMeaning, AnOrOfWhichOneBranchIsCleanStaysClean) {
+  const Formula d = *Formula::parse("(1 or 2) and 3");  // [TR Fig. 3]
+  const auto fails = [&](std::set<std::uint64_t> bad) {
+    return d.fails([&](UpdateId id) { return bad.contains(id.value); });
+  };
+  EXPECT_FALSE(fails({1}));
+  EXPECT_FALSE(fails({2}));
+  EXPECT_TRUE(fails({1, 2}));
+  EXPECT_TRUE(fails({3}));
+}
+
+}  // namespace
+}  // namespace seneschal::accountability
