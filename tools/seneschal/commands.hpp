@@ -8,3 +8,4 @@ int client_command(int argc, char** argv);
 int keygen_command(int argc, char** argv);
 int lab_command(int argc, char** argv);
 int sim_command(int argc, char** argv);
+int graph_command(int argc, char** argv);

@@ -24,6 +24,7 @@ constexpr std::array kCommands = {
     Command{"keygen", "makes the keys of a deployment", keygen_command},
     Command{"lab", "runs experiments and deployments", lab_command},
     Command{"sim", "runs seeds in the simulated world", sim_command},
+    Command{"graph", "what did a malicious client touch, and what is clean", graph_command},
 };
 
 void usage(std::FILE* out) {

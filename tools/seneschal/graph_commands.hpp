@@ -1,0 +1,26 @@
+// The subcommands of `seneschal graph`. Each returns an exit code: 0 good, 1 failed, 2 usage.
+#pragma once
+#include <cstdio>
+#include <string>
+
+namespace seneschal::graph_tool {
+
+inline int usage_error(const std::string& what) {
+  std::fprintf(stderr, "seneschal graph: %s\n", what.c_str());
+  return 2;
+}
+
+int bench(int argc, char** argv);
+int mark_client(int argc, char** argv);
+int clear_update(int argc, char** argv);
+int show_status(int argc, char** argv);
+int show_blast(int argc, char** argv);
+int show_why(int argc, char** argv);
+int show_whatif(int argc, char** argv);
+int show_risk(int argc, char** argv);
+int regenerate_state(int argc, char** argv);
+int show_diff(int argc, char** argv);
+int export_graph(int argc, char** argv);
+int write_report(int argc, char** argv);
+
+}  // namespace seneschal::graph_tool

@@ -1,0 +1,367 @@
+// `seneschal graph mark, clear, status, blast, why, whatif, risk, regenerate, diff, export, report`: an incident,
+// step by step.
+#include "accountability/regenerate.hpp"
+#include "accountability/trace.hpp"
+#include "lab/files.hpp"
+#include "replication/applications.hpp"
+#include "tools/seneschal/graph_commands.hpp"
+#include "tools/seneschal/graph_incident.hpp"
+
+#include <fmt/format.h>
+#include <tclap/CmdLine.h>
+#include <charconv>
+
+namespace seneschal::graph_tool {
+namespace {
+
+using namespace accountability;
+
+struct Arguments {
+  std::string folder, keys, out, key, application, since, redundant, by;
+  std::uint64_t client = 0, update = 0, top = 20, most = 100'000, candidates = 65'536;
+  bool has_client = false, has_update = false, json = false, withdraw = false;
+  bool clean = false, with_suspects = false, dot = false, prov = false;
+};
+
+Arguments parse(int argc, char** argv, const std::string& what) {
+  TCLAP::CmdLine line(what, ' ', "1");
+  TCLAP::ValueArg<std::string> folder("", "graph", "the graph's folder (default: the present one)", false, ".", "DIR",
+                                      line);
+  TCLAP::ValueArg<std::string> keys("", "keys", "the deployment's keys, to check who signed the graph", false, "",
+                                    "DIR", line);
+  TCLAP::ValueArg<std::string> out("", "out", "where to write", false, "", "FILE", line);
+  TCLAP::ValueArg<std::string> key("", "key", "the operator's key (made if it is not there)", false, "", "FILE",
+                                   line);
+  TCLAP::ValueArg<std::string> app("", "application", "whose state to regenerate", false, "kv", "NAME", line);
+  TCLAP::ValueArg<std::string> since("", "since", "position in the order: SEQ, or uUPDATE", false, "", "WHEN", line);
+  TCLAP::ValueArg<std::string> redundant("", "redundant", "clients that stand in for each other", false, "", "C,C..",
+                                         line);
+  TCLAP::ValueArg<std::string> by("", "by", "client or update", false, "client", "WHAT", line);
+  TCLAP::ValueArg<std::uint64_t> client("", "client", "a client", false, 0, "C", line);
+  TCLAP::ValueArg<std::uint64_t> top("", "top", "how many", false, 20, "K", line);
+  TCLAP::ValueArg<std::uint64_t> most("", "most", "at most so many updates", false, 100'000, "N", line);
+  TCLAP::ValueArg<std::uint64_t> candidates("", "candidates", "updates whose risk is computed", false, 65'536, "N",
+                                            line);
+  TCLAP::SwitchArg json("", "json", "machine output", line), withdraw("", "withdraw", "take it back", line);
+  TCLAP::SwitchArg clean("", "clean", "without suspect updates", line);
+  TCLAP::SwitchArg with_suspects("", "with-suspects", "with suspect updates", line);
+  TCLAP::SwitchArg dot("", "dot", "Graphviz", line), prov("", "prov", "W3C PROV-JSON", line);
+  TCLAP::UnlabeledValueArg<std::uint64_t> update("update", "an update", false, 0, "UPDATE", line);
+  line.parse(argc, argv);
+  return {folder.getValue(), keys.getValue(),      out.getValue(),        key.getValue(),           app.getValue(),
+          since.getValue(),  redundant.getValue(), by.getValue(),         client.getValue(),        update.getValue(),
+          top.getValue(),    most.getValue(),      candidates.getValue(), client.isSet(),           update.isSet(),
+          json.getValue(),   withdraw.getValue(),  clean.getValue(),      with_suspects.getValue(), dot.getValue(),
+          prov.getValue()};
+}
+
+void need(const Status& status) {
+  if (!status) fail(status.error().message);
+}
+
+UpdateId need_update(const Arguments& a, const Graph& graph) {
+  if (!a.has_update) fail("name an update");
+  if (!graph.has(UpdateId(a.update)))
+    fail(fmt::format("there is no update {}: the graph has {} to {}", a.update, graph.base().value,
+                     graph.end().value - 1));
+  return UpdateId(a.update);
+}
+
+ClientId need_client(const Arguments& a) {
+  if (!a.has_client || a.client >= kMaxClient) fail("name a client with --client");
+  return ClientId(static_cast<std::uint32_t>(a.client));
+}
+
+/// Where `--since` points: a seq, or an update as u123; without it the beginning.
+UpdateId since_of(const Arguments& a, const Graph& graph) {
+  if (a.since.empty()) return graph.base();
+  const bool update = a.since.starts_with('u');
+  std::uint64_t number = 0;
+  const char* const begin = a.since.data() + (update ? 1 : 0);
+  const char* const end = a.since.data() + a.since.size();
+  const auto [stop, error] = std::from_chars(begin, end, number);
+  if (error != std::errc{} || stop != end) fail("--since takes a seq such as 1200, or an update such as u5034");
+  const UpdateId id = update ? UpdateId(number) : graph.at_seq(Seq(number));
+  if (id < graph.base()) std::fprintf(stderr, "note: the graph begins at update %lu\n", graph.base().value);
+  return std::max(id, graph.base());
+}
+
+void print_counts(const Graph& graph, const Colours& colours) {
+  const auto line = [&](const char* name, std::uint64_t n) {
+    std::printf("  %-13s %12lu  %6.2f %%\n", name, n,
+                graph.size() == 0 ? 0 : 100.0 * static_cast<double>(n) / static_cast<double>(graph.size()));
+  };
+  line("CORRUPT", colours.corrupt());
+  line("SUSPECT", colours.suspect());
+  line("NOT_AFFECTED", graph.size() - colours.corrupt() - colours.suspect());
+}
+
+Json counts_json(const Graph& graph, const Colours& colours) {
+  return {{"updates", graph.size()},
+          {"corrupt", colours.corrupt()},
+          {"suspect", colours.suspect()},
+          {"not_affected", graph.size() - colours.corrupt() - colours.suspect()}};
+}
+
+void print_json(const Json& json) {
+  std::printf("%s\n", json.dump().c_str());
+}
+
+void print_updates(const Incident& incident, std::span<const UpdateId> ids, bool json) {
+  Json list = Json::array();
+  if (!json) std::printf("  %12s  %8s  %10s  %-12s  %s\n", "UPDATE", "CLIENT", "SEQ", "CLASS", "DEPENDS ON");
+  for (const UpdateId id : ids) {
+    Json one = describe(incident, id);
+    if (json)
+      list.push_back(std::move(one));
+    else
+      std::printf("  %12lu  %8u  %10lu  %-12s  %s\n", id.value, one["client"].get<unsigned>(),
+                  one["seq"].get<std::uint64_t>(), one["class"].get<std::string>().c_str(),
+                  one["depends_on"].get<std::string>().substr(0, 60).c_str());
+  }
+  if (json) print_json(list);
+}
+
+int save_and_show(Incident& incident, const Arguments& a) {
+  need(save_findings(a.folder, incident.findings));
+  incident.colours = mark(incident.store.graph(), incident.findings);
+  if (a.json)
+    print_json(counts_json(incident.store.graph(), incident.colours));
+  else
+    print_counts(incident.store.graph(), incident.colours);
+  return 0;
+}
+
+}  // namespace
+
+int mark_client(int argc, char** argv) {
+  const Arguments a =
+      parse(argc, argv, "Marks a client as malicious since a position in the order, or takes that back.");
+  Incident incident = load_incident(a.folder, a.keys);
+  const ClientId client = need_client(a);
+  if (a.withdraw) {
+    const auto gone = std::erase_if(incident.findings.marks, [&](const Mark& m) {
+      return m.client == client && (a.since.empty() || m.from == since_of(a, incident.store.graph()));
+    });
+    if (gone == 0) fail(fmt::format("client {} is not marked{}", client.value, a.since.empty() ? "" : " there"));
+  } else {
+    const UpdateId first = incident.store.graph().first_of(client, since_of(a, incident.store.graph()));
+    if (first == incident.store.graph().end()) fail(fmt::format("client {} made no update since then", client.value));
+    incident.findings.marks.insert({client, first});
+    if (!a.json) std::printf("client %u is malicious since update %lu\n", client.value, first.value);
+  }
+  return save_and_show(incident, a);
+}
+
+int clear_update(int argc, char** argv) {
+  const Arguments a = parse(argc, argv, "Declares a suspect update good; what depends on it is computed again.");
+  Incident incident = load_incident(a.folder, a.keys);
+  const UpdateId id = need_update(a, incident.store.graph());
+  if (a.withdraw) {
+    if (incident.findings.cleared.erase(id) == 0) fail(fmt::format("update {} was not cleared", id.value));
+  } else {
+    const Colour colour = incident.colours.of(id);
+    if (colour == Colour::Corrupt)
+      fail(fmt::format("update {} is of a malicious client: withdraw the mark instead", id.value));
+    if (colour == Colour::NotAffected) fail(fmt::format("update {} is not suspect", id.value));
+    incident.findings.cleared.insert(id);
+  }
+  return save_and_show(incident, a);
+}
+
+int show_status(int argc, char** argv) {
+  const Arguments a = parse(argc, argv, "What the graph holds, who is marked, and what that touches.");
+  const Incident incident = load_incident(a.folder, a.keys);
+  if (a.json) {
+    Json json = incident_json(incident);
+    json.erase("evidence");
+    json.erase("evidence_complete");
+    print_json(json);
+    return 0;
+  }
+  const Graph& graph = incident.store.graph();
+  std::printf("updates %lu to %lu, digest %s\nhead: %s\n", graph.base().value, graph.end().value - 1,
+              to_hex(incident.store.digest().bytes).c_str(), incident.trust.c_str());
+  for (const Mark& m : incident.findings.marks)
+    std::printf("client %u is malicious since update %lu\n", m.client.value, m.from.value);
+  for (const UpdateId id : incident.findings.cleared) std::printf("update %lu was cleared\n", id.value);
+  print_counts(graph, incident.colours);
+  return 0;
+}
+
+int show_blast(int argc, char** argv) {
+  const Arguments a = parse(argc, argv, "What would be suspect if one update alone were bad.");
+  const Incident incident = load_incident(a.folder, a.keys);
+  ReverseIndex index(incident.store.graph());
+  const auto reached = blast(incident.store.graph(), index, need_update(a, incident.store.graph()), a.most);
+  if (!a.json)
+    std::printf("%zu updates%s\n", reached.size(), reached.size() == a.most ? " (there may be more: --most)" : "");
+  print_updates(incident,
+                std::span(reached).first(a.json ? reached.size() : std::min<std::size_t>(reached.size(), a.top)),
+                a.json);
+  return 0;
+}
+
+int show_why(int argc, char** argv) {
+  const Arguments a = parse(argc, argv, "A shortest chain of dependencies from a corrupt update to this one.");
+  const Incident incident = load_incident(a.folder, a.keys);
+  const UpdateId id = need_update(a, incident.store.graph());
+  const auto chain = why(incident.store.graph(), incident.colours, id);
+  if (chain.empty() && !a.json)
+    std::printf("update %lu is not affected\n", id.value);
+  else
+    print_updates(incident, chain, a.json);
+  return 0;
+}
+
+int show_whatif(int argc, char** argv) {
+  const Arguments a =
+      parse(argc, argv, "What would be touched if a client were malicious; what redundant sources would save.");
+  const Incident incident = load_incident(a.folder, a.keys);
+  const Graph& graph = incident.store.graph();
+  Findings findings = incident.findings;
+  const ClientId client = need_client(a);
+  findings.marks.insert({client, graph.first_of(client, since_of(a, graph))});
+  const Colours colours = mark(graph, findings);
+  Json json = counts_json(graph, colours);
+  if (!a.json) print_counts(graph, colours);
+  if (!a.redundant.empty()) {
+    Redundant redundant;
+    for (std::size_t at = 0; at < a.redundant.size();) {
+      std::uint32_t member = 0;
+      const auto [stop, error] =
+          std::from_chars(a.redundant.data() + at, a.redundant.data() + a.redundant.size(), member);
+      if (error != std::errc{}) fail("--redundant takes clients such as 3,4");
+      redundant.insert(ClientId(member));
+      at = static_cast<std::size_t>(stop - a.redundant.data()) + 1;
+    }
+    const Colours with = mark_with_redundancy(graph, findings, redundant);
+    json["with_redundancy"] = counts_json(graph, with);
+    if (!a.json) {
+      std::printf("with clients %s standing in for each other:\n", a.redundant.c_str());
+      print_counts(graph, with);
+    }
+  }
+  if (a.json) print_json(json);
+  return 0;
+}
+
+int show_risk(int argc, char** argv) {
+  const Arguments a = parse(argc, argv, "Who, or which update, would touch most others.");
+  const Incident incident = load_incident(a.folder, a.keys);
+  const Graph& graph = incident.store.graph();
+  if (graph.size() > kMaxRiskUpdates) fail("too many updates for this; drop old epochs first");
+  if (a.by != "client" && a.by != "update") fail("--by takes client or update");
+  const auto worst = a.by == "client" ? riskiest_clients(graph, a.top) : riskiest_updates(graph, a.top, a.candidates);
+  Json list = Json::array();
+  if (!a.json) std::printf("  %8s  %12s  %12s\n", "CLIENT", "UPDATE", "WOULD TOUCH");
+  for (const Risk& risk : worst) {
+    if (!a.json)
+      std::printf("  %8u  %12s  %12lu\n", risk.client.value,
+                  risk.update.value == 0 ? "all" : std::to_string(risk.update.value).c_str(), risk.suspects);
+    Json one = {{"client", risk.client.value}, {"suspects", risk.suspects}};
+    if (risk.update.value != 0) one["update"] = risk.update.value;
+    list.push_back(std::move(one));
+  }
+  if (a.json) print_json(list);
+  if (a.by == "update" && graph.size() > a.candidates)
+    std::fprintf(stderr, "note: among the %lu updates that most others name directly (--candidates)\n", a.candidates);
+  return 0;
+}
+
+namespace {
+
+Regenerated state_of(const Incident& incident, Keep keep, const Arguments& a) {
+  auto application = replication::make_application(a.application);
+  if (!application) fail(application.error().message);
+  auto state = regenerate(incident.store, incident.colours, keep, std::move(*application));
+  if (!state) fail(state.error().message);
+  return std::move(*state);
+}
+
+Keep keep_of(const Arguments& a) {
+  if (a.clean == a.with_suspects) fail("say --clean or --with-suspects");
+  return a.clean ? Keep::Clean : Keep::CleanAndSuspect;
+}
+
+std::string shown(const std::optional<Bytes>& value) {
+  if (!value) return "-";
+  std::string text;
+  for (const Byte b : *value) text += b >= 0x20 && b < 0x7f ? static_cast<char>(b) : '.';
+  return text.size() > 40 ? text.substr(0, 37) + "..." : text;
+}
+
+}  // namespace
+
+int regenerate_state(int argc, char** argv) {
+  const Arguments a = parse(argc, argv, "Makes the state without corrupt updates, and with or without suspect ones.");
+  const Incident incident = load_incident(a.folder, a.keys);
+  if (a.out.empty()) fail("say where to write the state with --out");
+  const Regenerated state = state_of(incident, keep_of(a), a);
+  const Bytes bytes = state.application->snapshot();
+  need(replace_file(a.out, bytes));
+  const std::string digest = to_hex(state.application->digest().bytes);
+  if (a.json) {
+    print_json({{"from_update", state.from.value},
+                {"executed", state.executed},
+                {"left_out", state.left_out},
+                {"state_digest", digest},
+                {"bytes", bytes.size()}});
+    return 0;
+  }
+  std::printf("from update %lu: %lu executed, %lu left out; state %s, %zu bytes in %s\n", state.from.value,
+              state.executed, state.left_out, digest.c_str(), bytes.size(), a.out.c_str());
+  return 0;
+}
+
+int show_diff(int argc, char** argv) {
+  const Arguments a = parse(argc, argv, "What differs between the present state and a regenerated one (kv).");
+  const Incident incident = load_incident(a.folder, a.keys);
+  const Regenerated now = state_of(incident, Keep::Everything, a), then = state_of(incident, keep_of(a), a);
+  Json list = Json::array();
+  if (!a.json) std::printf("  %-30s  %-40s  %s\n", "KEY", "NOW", "REGENERATED");
+  for (const Difference& d : differences(*now.application, *then.application, a.most)) {
+    if (!a.json) std::printf("  %-30s  %-40s  %s\n", d.key.c_str(), shown(d.before).c_str(), shown(d.after).c_str());
+    Json one = {{"key_hex", to_hex(as_span(d.key))}};
+    if (d.before) one["now_hex"] = to_hex(*d.before);
+    if (d.after) one["regenerated_hex"] = to_hex(*d.after);
+    list.push_back(std::move(one));
+  }
+  if (a.json) print_json(list);
+  return 0;
+}
+
+int export_graph(int argc, char** argv) {
+  const Arguments a = parse(argc, argv, "The updates around the corrupt ones, for other programs.");
+  const Incident incident = load_incident(a.folder, a.keys);
+  if (a.dot + a.prov + a.json != 1) fail("say one of --dot, --json, --prov");
+  const auto ids = surroundings(incident, a.most);
+  std::string text;
+  if (a.dot)
+    text = to_dot(incident, ids);
+  else if (a.prov)
+    text = to_prov(incident, ids).dump(1) + "\n";
+  else {
+    Json list = Json::array();
+    for (const UpdateId id : ids) list.push_back(describe(incident, id));
+    text = list.dump(1) + "\n";
+  }
+  if (a.out.empty())
+    std::fputs(text.c_str(), stdout);
+  else
+    need(replace_file(a.out, as_span(text)));
+  return 0;
+}
+
+int write_report(int argc, char** argv) {
+  const Arguments a = parse(argc, argv, "The incident: OUT.json, signed, and OUT.html to read.");
+  const Incident incident = load_incident(a.folder, a.keys);
+  const std::string out = a.out.empty() ? a.folder + "/incident" : a.out;
+  const Json report = signed_report(incident, a.key.empty() ? a.folder + "/operator.pem" : a.key);
+  need(replace_file(out + ".json", as_span(report.dump(1) + "\n")));
+  need(replace_file(out + ".html", as_span(incident_html(incident, report))));
+  std::printf("%s.json and %s.html\n", out.c_str(), out.c_str());
+  return 0;
+}
+
+}  // namespace seneschal::graph_tool
