@@ -26,6 +26,7 @@ constexpr std::array kParts = {
     Part{"diff", "--clean|--with-suspects: what differs from the present state", show_diff},
     Part{"export", "--dot|--json|--prov: for other programs", export_graph},
     Part{"report", "[--out NAME]: signed JSON and a page to read", write_report},
+    Part{"case", "picture|threads --graph DIR: a case study to try this on", make_case},
     Part{"bench", "builds and marks the report's random graph", bench},
 };
 

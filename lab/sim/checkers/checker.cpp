@@ -1,6 +1,7 @@
 #include "lab/sim/checkers/checker.hpp"
 
 #include "lab/sim/checkers/bft_checkers.hpp"
+#include "lab/sim/checkers/graph_checker.hpp"
 #include "lab/sim/checkers/order_checkers.hpp"
 #include "lab/sim/checkers/steward_checkers.hpp"
 
@@ -56,6 +57,7 @@ CheckerSet::CheckerSet(Facts facts) : facts_(std::move(facts)) {
   checkers_.push_back(std::make_unique<Validity>(facts_, verdict_));
   checkers_.push_back(std::make_unique<ExactlyOnce>(facts_, verdict_));
   checkers_.push_back(std::make_unique<ClientResults>(facts_, verdict_));
+  checkers_.push_back(std::make_unique<GraphChecker>(facts_, verdict_));
   if (facts_.protocol == Protocol::Steward)
     checkers_.push_back(std::make_unique<SiteSignatures>(facts_, verdict_));
   else
