@@ -273,7 +273,7 @@ Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile
   };
   if (wanted("equivocate", 1)) planner.equivocation();
   if (wanted("lossy", 5) || combined) planner.lossy();
-  if (profile == "site-crash") planner.site_crash();
+  if (profile == "site-crash" && steward) planner.site_crash();
   if (wanted("partition", 3)) planner.partitions();
   if (wanted("crash", 3)) planner.crashes();
   if (wanted("slow", 3)) planner.slow();

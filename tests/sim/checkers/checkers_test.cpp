@@ -211,6 +211,19 @@ TEST_F(History, TwoContentsSignedByASiteAreNoticed) {
   EXPECT_EQ(broken(), "certificates");
 }
 
+TEST_F(History, ALaterViewThatContradictsAMajorityIsNoticed) {
+  use(Protocol::Steward);
+  prepare(1, a, 3);
+  sign(0, proposal(1, a));
+  for (std::uint16_t i = 0; i < 3; ++i)
+    sends(Principal::of(server(1, i)), steward::Prepare{GlobalView(1), LocalView(0), Seq(1), b});
+  sign(1, accept(1, a));
+  sign(2, accept(1, a));
+  EXPECT_EQ(broken(), "nothing");
+  sign(1, steward::Proposal{GlobalView(1), LocalView(0), Seq(1), b});
+  EXPECT_EQ(broken(), "certificates");
+}
+
 TEST_F(History, OrderingWithoutAMajorityOfSitesIsNoticed) {
   use(Protocol::Steward);
   prepare(1, a, 3);
