@@ -60,7 +60,7 @@ std::uint32_t apply(const Move& move, std::uint32_t crc) {
   return move[0][crc & 0xff] ^ move[1][crc >> 8 & 0xff] ^ move[2][crc >> 16 & 0xff] ^ move[3][crc >> 24];
 }
 
-std::uint64_t word_at(const Byte* at) {
+std::uint64_t eight_bytes_at(const Byte* at) {
   std::uint64_t word;
   std::memcpy(&word, at, sizeof word);
   return word;
@@ -75,13 +75,13 @@ __attribute__((target("sse4.2"))) std::uint32_t crc32c_sse(Span bytes, std::uint
   for (; left >= 3 * kLane; at += 3 * kLane, left -= 3 * kLane) {
     std::uint64_t second = 0, third = 0;
     for (std::size_t i = 0; i < kLane; i += 8) {
-      crc = _mm_crc32_u64(crc, word_at(at + i));
-      second = _mm_crc32_u64(second, word_at(at + kLane + i));
-      third = _mm_crc32_u64(third, word_at(at + 2 * kLane + i));
+      crc = _mm_crc32_u64(crc, eight_bytes_at(at + i));
+      second = _mm_crc32_u64(second, eight_bytes_at(at + kLane + i));
+      third = _mm_crc32_u64(third, eight_bytes_at(at + 2 * kLane + i));
     }
     crc = apply(kTwo, static_cast<std::uint32_t>(crc)) ^ apply(kOne, static_cast<std::uint32_t>(second)) ^ third;
   }
-  for (; left >= 8; at += 8, left -= 8) crc = _mm_crc32_u64(crc, word_at(at));
+  for (; left >= 8; at += 8, left -= 8) crc = _mm_crc32_u64(crc, eight_bytes_at(at));
   auto narrow = static_cast<std::uint32_t>(crc);
   for (; left > 0; ++at, --left) narrow = _mm_crc32_u8(narrow, *at);
   return ~narrow;
