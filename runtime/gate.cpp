@@ -32,15 +32,6 @@ void OpenCache::put(std::shared_ptr<const Opened> opened) {
   }
 }
 
-void ProofMemory::add(const Digest& id) {
-  if (capacity_ == 0 || !set_.insert(id).second) return;
-  order_.push_back(id);
-  if (order_.size() > capacity_) {
-    set_.erase(order_.front());
-    order_.pop_front();
-  }
-}
-
 Gate::Gate(MessageTable table, const Membership& membership, OpenCache* cache, std::size_t remembered)
     : table_(std::move(table)), membership_(membership), cache_(cache), memory_(remembered) {}
 
@@ -100,10 +91,12 @@ std::vector<Proof> Gate::owed(const Opened& opened) const {
   return owed;
 }
 
-Inbound Gate::admit(std::shared_ptr<const Opened> opened) {
+Inbound Gate::admit(std::shared_ptr<const Opened> opened, Unproven unproven) {
   for (const Proof& proof : opened->proofs)
     if (!proof.id.is_zero()) memory_.add(proof.id);
-  return Inbound(std::move(opened));
+  if (unproven.empty()) return Inbound(std::move(opened), nullptr);
+  CHECK(opened->type->may_be_unproven);
+  return Inbound(std::move(opened), std::make_shared<const Unproven>(std::move(unproven)));
 }
 
 }  // namespace seneschal

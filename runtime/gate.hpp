@@ -8,10 +8,10 @@
 #include "runtime/job.hpp"
 #include "runtime/membership.hpp"
 #include "runtime/message.hpp"
+#include "runtime/proof_memory.hpp"
 
 #include <deque>
 #include <unordered_map>
-#include <unordered_set>
 
 namespace seneschal {
 
@@ -37,6 +37,7 @@ struct MessageType {
   bool (*fits)(const Header&, std::size_t);
   std::expected<std::shared_ptr<const void>, Reject> (*decode)(Span body, std::vector<Span>* nested);
   std::string (*print)(const void* body);
+  bool may_be_unproven;  // nested MACs that fail are for the core to weigh
 };
 
 /// The message types a core understands.
@@ -58,25 +59,24 @@ class MessageTable {
  private:
   template <Message M>
   static MessageType entry() {
-    return {M::kProtocol,
-            M::kType,
-            M::kName,
-            M::kMaxSize,
-            M::kPrefix,
-            &header_fits<M>,
+    return {M::kProtocol, M::kType, M::kName, M::kMaxSize, M::kPrefix, &header_fits<M>,
             [](Span body, std::vector<Span>* nested) -> std::expected<std::shared_ptr<const void>, Reject> {
               auto m = seneschal::decode<M>(body, nested);
               if (!m) return std::unexpected(m.error());
               return std::make_shared<const M>(std::move(*m));
             },
-            [](const void* body) { return seneschal::print(*static_cast<const M*>(body)); }};
+            [](const void* body) { return seneschal::print(*static_cast<const M*>(body)); },
+            requires {M::kMayBeUnproven;
   }
-  void add(const MessageType& t) {
-    CHECK(find(t.protocol, t.type) == nullptr);
-    types_.push_back(t);
-  }
-  std::vector<MessageType> types_;
 };
+}  // namespace seneschal
+void add(const MessageType& t) {
+  CHECK(find(t.protocol, t.type) == nullptr);
+  types_.push_back(t);
+}
+std::vector<MessageType> types_;
+}
+;
 
 /// A message that was decoded but not proven. `proofs[0]` is the envelope; the others belong to nested messages. All
 /// spans point into `bytes`.
@@ -90,6 +90,10 @@ struct Opened {
 
 template <class M>
 class Verified;
+
+/// Positions of nested messages, in decoding order from 0, whose MAC for this receiver does not hold. Only in types
+/// that say `kMayBeUnproven`; any other message with one never passes.
+using Unproven = std::vector<std::uint16_t>;
 
 /// A proven message of any type. Only `Gate` makes one.
 class Inbound {
@@ -109,11 +113,14 @@ class Inbound {
 
  private:
   friend class Gate;
-  explicit Inbound(std::shared_ptr<const Opened> opened) : opened_(std::move(opened)) {}
+  Inbound(std::shared_ptr<const Opened> opened, std::shared_ptr<const Unproven> unproven)
+      : opened_(std::move(opened)), unproven_(std::move(unproven)) {}
   std::shared_ptr<const Opened> opened_;
+  std::shared_ptr<const Unproven> unproven_;  // null: nothing
 };
 
-/// A message whose envelope and nested signatures are all proven. Cores take nothing else.
+/// A message whose envelope and nested signatures are all proven, but for what `unproven` names. Cores take nothing
+/// else.
 template <class M>
 class Verified {
  public:
@@ -123,17 +130,24 @@ class Verified {
   const Header& header() const { return opened_->parts.header; }
   /// The message as a field of another (copies the bytes).
   Signed<M> embed() const { return {*opened_->bytes, opened_->parts.header, body()}; }
+  std::span<const std::uint16_t> unproven() const
+    requires requires { M::kMayBeUnproven; }
+  {
+    return unproven_ == nullptr ? std::span<const std::uint16_t>() : *unproven_;
+  }
 
  private:
   friend class Inbound;
-  explicit Verified(std::shared_ptr<const Opened> opened) : opened_(std::move(opened)) {}
+  Verified(std::shared_ptr<const Opened> opened, std::shared_ptr<const Unproven> unproven)
+      : opened_(std::move(opened)), unproven_(std::move(unproven)) {}
   std::shared_ptr<const Opened> opened_;
+  std::shared_ptr<const Unproven> unproven_;
 };
 
 template <Message M>
 std::optional<Verified<M>> Inbound::as() const {
   if (opened_->type->protocol != M::kProtocol || opened_->type->type != M::kType) return std::nullopt;
-  return Verified<M>(opened_);
+  return Verified<M>(opened_, unproven_);
 }
 
 /// Shares decoding between receivers of one multicast in a simulated world: what a byte string decodes to depends on
@@ -150,19 +164,6 @@ class OpenCache {
   std::deque<const Bytes*> order_;
 };
 
-/// A bounded set of proofs already checked, oldest out first.
-class ProofMemory {
- public:
-  explicit ProofMemory(std::size_t capacity) : capacity_(capacity) {}
-  bool contains(const Digest& id) const { return set_.contains(id); }
-  void add(const Digest& id);
-
- private:
-  std::size_t capacity_;
-  std::unordered_set<Digest> set_;
-  std::deque<Digest> order_;
-};
-
 class Gate {
  public:
   /// `cache` may be null; it may be shared by all gates of one simulated world.
@@ -173,8 +174,9 @@ class Gate {
                                                             const Admission& admission) const;
   /// The proofs that still have to be checked, in order.
   std::vector<Proof> owed(const Opened& opened) const;
-  /// Call when all that `owed` named has passed; remembers them.
-  Inbound admit(std::shared_ptr<const Opened> opened);
+  /// Call when all that `owed` named has passed, but for the nested MACs in `unproven`, which the type must allow
+  /// (CHECKed); remembers the signatures.
+  Inbound admit(std::shared_ptr<const Opened> opened, Unproven unproven = {});
 
   const MessageTable& table() const { return table_; }
 

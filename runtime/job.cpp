@@ -54,12 +54,8 @@ JobResult perform(const Job& job, const crypto::Keys& keys, const Principal& sel
                           return result;
                         },
                         [&](const VerifyJob& j) -> JobResult {
-                          VerifyResult result{true, true};
-                          for (std::size_t i = 0; i < j.proofs.size() && result.good; ++i) {
-                            result.good = check(j.proofs[i], keys, self);
-                            if (i == 0) result.outer_good = result.good;
-                          }
-                          return result;
+                          return VerifyResult{std::ranges::all_of(
+                              j.proofs, [&](const Proof& proof) { return check(proof, keys, self); })};
                         },
                     },
                     job);

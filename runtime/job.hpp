@@ -72,7 +72,6 @@ struct VerifyJob {
 };
 struct VerifyResult {
   bool good = false;
-  bool outer_good = false;
 };
 
 using Job = std::variant<SignJob, ShareJob, ProveJob, CombineJob, CheckSharesJob, VerifyJob>;

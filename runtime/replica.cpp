@@ -12,14 +12,17 @@ Replica::Replica(Principal self, const Membership& membership, MessageTable tabl
       keys_(keys),
       env_(env),
       limits_(limits),
-      gate_(std::move(table), membership, cache, limits.remembered_proofs) {}
+      gate_(std::move(table), membership, cache, limits.remembered_proofs),
+      endpoint_forgeries_(limits.endpoint_forgeries, limits.max_origins),
+      node_forgeries_(limits.node_forgeries),
+      carried_(limits.carried_per_client) {}
 
 void Replica::start(Instant now, std::span<const Record> log) {
   core_.start(now, log, fx_);
   settle(now);
 }
 
-void Replica::on_datagram(Instant now, const SharedBytes& bytes) {
+void Replica::on_datagram(Instant now, const SharedBytes& bytes, EndpointId origin) {
   env_.charge(Op::Receive, 1);
   env_.charge(Op::CopyByte, bytes->size());
   auto opened = gate_.open(bytes, admission_);
@@ -28,51 +31,124 @@ void Replica::on_datagram(Instant now, const SharedBytes& bytes) {
     reject(opened.error(), parts && membership_.knows(parts->header.sender) ? &parts->header.sender : nullptr);
     return;
   }
-  verify(now, std::move(*opened));
+  verify(now, std::move(*opened), origin);
 }
 
-void Replica::verify(Instant now, std::shared_ptr<const Opened> opened) {
+namespace {
+bool is_signature(const Proof& proof) {
+  return static_cast<AuthKind>(proof.auth_kind) == AuthKind::Signature;
+}
+bool is_bare(const Proof& proof) {
+  return static_cast<AuthKind>(proof.auth_kind) == AuthKind::Bare;
+}
+/// True for the envelope's own proof, false for a nested message's.
+bool is_outer(const Proof& proof, const Opened& opened) {
+  return proof.signed_bytes.data() == opened.parts.signed_bytes.data();
+}
+/// Of a nested message, in decoding order.
+std::uint16_t position_of(const Proof& proof, const Opened& opened) {
+  auto it = std::ranges::find(opened.proofs, proof.signed_bytes.data(),
+                              [](const Proof& other) { return other.signed_bytes.data(); });
+  return static_cast<std::uint16_t>(it - opened.proofs.begin() - 1);
+}
+}  // namespace
+
+void Replica::verify(Instant now, std::shared_ptr<const Opened> opened, EndpointId origin) {
   if (opened->parts.header.sender == self_) return reject(Reject::Replay, nullptr);  // our own comes by loopback
   VerifyJob job{gate_.owed(*opened), opened->bytes};
+  if (!affordable(now, *opened, origin, job.proofs)) return reject(Reject::Overloaded, nullptr);
   // A bare carrier proves nothing itself; its auth must still be empty, or one message would have many encodings.
   std::size_t client_checks = 0;
   for (const Proof& proof : job.proofs) {
     env_.charge(Op::HashByte, proof.signed_bytes.size());
     if (cost_of(proof) == Op::VerifyClient) ++client_checks;
   }
-  if (client_checks > limits_.inline_client_checks) {
-    if (verifying_.size() >= limits_.max_verifying) return reject(Reject::Overloaded, &opened->parts.header.sender);
-    // The outer signature first and here: whoever forges one must not take a place, nor whoever repeats a message
-    // that is being checked already.
-    const Proof outer = job.proofs.front();
-    if (outer.signed_bytes.data() == opened->parts.signed_bytes.data()) {
-      if (!outer.id.is_zero() && !being_verified_.insert(outer.id).second) return reject(Reject::Duplicate, nullptr);
-      if (static_cast<AuthKind>(outer.auth_kind) != AuthKind::Bare) env_.charge(cost_of(outer), 1);
-      if (!check(outer, keys_, self_)) {
-        being_verified_.erase(outer.id);
-        return reject(Reject::BadSignature, nullptr);
-      }
-      job.proofs.erase(job.proofs.begin());
-    }
-    Ticket ticket(next_ticket_++);
-    verifying_.emplace(ticket, std::move(opened));
-    env_.run(std::move(job), ticket);
-    return;
-  }
+  if (client_checks > limits_.inline_client_checks)
+    return verify_in_pool(now, std::move(opened), origin, std::move(job));
+  Unproven unproven;
+  std::size_t checks = 0;
   for (const Proof& proof : job.proofs) {
-    if (static_cast<AuthKind>(proof.auth_kind) != AuthKind::Bare) env_.charge(cost_of(proof), 1);
-    if (!check(proof, keys_, self_)) {
-      bool outer = proof.signed_bytes.data() == opened->parts.signed_bytes.data();
-      return reject(outer ? Reject::BadSignature : Reject::BadInnerSignature,
-                    outer ? nullptr : &opened->parts.header.sender);
+    if (!is_bare(proof)) env_.charge(cost_of(proof), 1);
+    if (is_signature(proof)) ++checks;
+    if (check(proof, keys_, self_)) continue;
+    bool outer = is_outer(proof, *opened);
+    if (!outer && opened->type->may_be_unproven && !is_signature(proof)) {
+      unproven.push_back(position_of(proof, *opened));
+      continue;
     }
+    checked_in_vain(now, origin, checks);
+    return reject(outer ? Reject::BadSignature : Reject::BadInnerSignature,
+                  outer ? nullptr : &opened->parts.header.sender);
   }
-  deliver(now, std::move(opened));
+  deliver(now, std::move(opened), job.proofs, std::move(unproven));
 }
 
-void Replica::deliver(Instant now, std::shared_ptr<const Opened> opened) {
+void Replica::verify_in_pool(Instant now, std::shared_ptr<const Opened> opened, EndpointId origin, VerifyJob job) {
+  if (verifying_.size() >= limits_.max_verifying) return reject(Reject::Overloaded, &opened->parts.header.sender);
+  // The outer signature first and here: whoever forges one must not take a place, nor whoever repeats a message that
+  // is being checked already.
+  const Proof outer = job.proofs.front();
+  if (is_outer(outer, *opened)) {
+    if (!outer.id.is_zero() && !being_verified_.insert(outer.id).second) return reject(Reject::Duplicate, nullptr);
+    if (!is_bare(outer)) env_.charge(cost_of(outer), 1);
+    if (!check(outer, keys_, self_)) {
+      being_verified_.erase(outer.id);
+      checked_in_vain(now, origin, is_signature(outer) ? 1 : 0);
+      return reject(Reject::BadSignature, nullptr);
+    }
+    job.proofs.erase(job.proofs.begin());
+  }
+  Unproven unproven;
+  if (!check_nested_macs(*opened, job.proofs, unproven)) {
+    being_verified_.erase(outer.id);
+    return reject(Reject::BadInnerSignature, &opened->parts.header.sender);
+  }
+  Ticket ticket(next_ticket_++);
+  const std::size_t checks = job.proofs.size();
+  verifying_.emplace(ticket, Verifying{std::move(opened), origin, checks, std::move(unproven)});
+  env_.run(std::move(job), ticket);
+}
+
+// MACs are not worth a hand-off: they are checked here, and only signatures are left in `owed`. False if one fails
+// that must not.
+bool Replica::check_nested_macs(const Opened& opened, std::vector<Proof>& owed, Unproven& unproven) {
+  for (const Proof& proof : owed) {
+    if (is_signature(proof)) continue;
+    env_.charge(cost_of(proof), 1);
+    if (check(proof, keys_, self_)) continue;
+    if (!opened.type->may_be_unproven) return false;
+    unproven.push_back(position_of(proof, opened));
+  }
+  std::erase_if(owed, [](const Proof& proof) { return !is_signature(proof); });
+  return true;
+}
+
+// A flood of forgeries from one place costs that place its hearing, nobody else's; nor do claims in the messages
+// matter, which anybody can make. One client's own signatures, carried by others without end, cost that client.
+bool Replica::affordable(Instant now, const Opened& opened, EndpointId origin, const std::vector<Proof>& owed) const {
+  bool bare = opened.parts.header.auth == AuthKind::Bare;
+  for (const Proof& proof : owed) {
+    if (!is_signature(proof)) continue;
+    if (!endpoint_forgeries_.solvent(now, origin) || !node_forgeries_.solvent(now, origin.node)) return false;
+    if (!bare) return true;
+    if (proof.signer.is_client() && !carried_.solvent(now, proof.signer.client())) return false;
+  }
+  return true;
+}
+
+void Replica::checked_in_vain(Instant now, EndpointId origin, std::size_t checks) {
+  if (checks == 0) return;  // MACs cost next to nothing
+  endpoint_forgeries_.charge(now, origin, checks);
+  node_forgeries_.charge(now, origin.node, checks);
+}
+
+void Replica::deliver(Instant now, std::shared_ptr<const Opened> opened, std::span<const Proof> proven,
+                      Unproven unproven) {
+  if (opened->parts.header.auth == AuthKind::Bare)
+    for (const Proof& proof : proven)
+      if (is_signature(proof) && proof.signer.is_client()) carried_.charge(now, proof.signer.client(), 1);
   ++delivered_;
-  core_.on_message(now, gate_.admit(std::move(opened)), fx_);
+  core_.on_message(now, gate_.admit(std::move(opened), std::move(unproven)), fx_);
   settle(now);
 }
 
@@ -87,13 +163,16 @@ void Replica::on_done(Instant now, Ticket ticket, JobResult result) {
     return settle(now);
   }
   if (auto it = verifying_.find(ticket); it != verifying_.end()) {
-    auto opened = std::move(it->second);
+    auto [opened, origin, checks, unproven] = std::move(it->second);
     verifying_.erase(it);
     auto* verdict = std::get_if<VerifyResult>(&result);
     CHECK(verdict != nullptr);
     being_verified_.erase(opened->proofs.front().id);
-    if (!verdict->good) return reject(Reject::BadInnerSignature, &opened->parts.header.sender);  // the outer one held
-    return deliver(now, std::move(opened));
+    if (!verdict->good) {
+      checked_in_vain(now, origin, checks);
+      return reject(Reject::BadInnerSignature, &opened->parts.header.sender);  // the outer one held
+    }
+    return deliver(now, opened, opened->proofs, std::move(unproven));
   }
   if (not_durable_.erase(ticket) != 0) {
     auto [first, last] = held_.equal_range(ticket);

@@ -1,6 +1,7 @@
 // A core with its gate and keys over an environment: sealing, verification, tickets, loopback.
 #pragma once
 #include "crypto/keys.hpp"
+#include "runtime/allowance.hpp"
 #include "runtime/core.hpp"
 #include "runtime/env.hpp"
 
@@ -19,6 +20,15 @@ struct ReplicaLimits {
   /// More than this many client signatures owed by one message are checked in the pool instead of inline: one costs
   /// about as much as the hand-off.
   std::size_t inline_client_checks = 1;
+  /// Signature checks in vain that one endpoint, and one node with all its endpoints, may cost this replica; beyond
+  /// it nothing that needs a check is taken from there. Honest members only pass on what they have checked.
+  Allowance endpoint_forgeries{32, 64};
+  Allowance node_forgeries{512, 1024};
+  /// Endpoints with accounts of their own; the nodes' accounts bound the others.
+  std::size_t max_origins = 4096;
+  /// Good signatures of one client that are checked when others carry them in messages that prove nothing about their
+  /// sender.
+  Allowance carried_per_client{1024, 1024};
   /// Peers with reject counters of their own; the rest share one.
   std::size_t max_counted_peers = 1024;
 };
@@ -31,8 +41,9 @@ class Replica {
           Env& env, OpenCache* cache = nullptr, ReplicaLimits limits = {});
 
   void start(Instant now, std::span<const Record> log);
-  /// Bytes from the network.
-  void on_datagram(Instant now, const SharedBytes& bytes);
+  /// Bytes from the network. `origin` is where the host's network says they come from (0/0 if it does not say):
+  /// whoever is there pays for what turns out forged.
+  void on_datagram(Instant now, const SharedBytes& bytes, EndpointId origin = {});
   void on_done(Instant now, Ticket ticket, JobResult result);
   void on_time(Instant now);
   /// Feeds the core an input that is not a message (a client's next operation): `input(fx)`, then carries the effects
@@ -68,8 +79,19 @@ class Replica {
   Bytes macs(const Header& header, Span message, const std::vector<Destination>& to);
   void release(SharedBytes sealed, std::vector<Destination> to, Ticket after, bool loopback);
   void transmit(const PendingSend& send);
-  void verify(Instant now, std::shared_ptr<const Opened> opened);
-  void deliver(Instant now, std::shared_ptr<const Opened> opened);
+  struct Verifying {  // in the pool
+    std::shared_ptr<const Opened> opened;
+    EndpointId origin;
+    std::size_t checks;
+    Unproven unproven;
+  };
+
+  void verify(Instant now, std::shared_ptr<const Opened> opened, EndpointId origin);
+  void verify_in_pool(Instant now, std::shared_ptr<const Opened> opened, EndpointId origin, VerifyJob job);
+  bool check_nested_macs(const Opened& opened, std::vector<Proof>& owed, Unproven& unproven);
+  bool affordable(Instant now, const Opened& opened, EndpointId origin, const std::vector<Proof>& owed) const;
+  void checked_in_vain(Instant now, EndpointId origin, std::size_t checks);
+  void deliver(Instant now, std::shared_ptr<const Opened> opened, std::span<const Proof> proven, Unproven unproven);
   void reject(Reject reason, const Principal* peer);
 
   Principal self_;
@@ -84,7 +106,10 @@ class Replica {
   std::uint64_t next_ticket_ = 1;
   Effects fx_{next_ticket_};
   std::map<Ticket, PendingSeal> sealing_;
-  std::map<Ticket, std::shared_ptr<const Opened>> verifying_;
+  std::map<Ticket, Verifying> verifying_;
+  Accounts<EndpointId> endpoint_forgeries_;
+  Accounts<NodeId> node_forgeries_;  // as many as there are node numbers
+  Accounts<ClientId> carried_;       // bounded by the membership
   std::set<Digest> being_verified_;  // their outer proofs
   std::set<Ticket> not_durable_;
   std::multimap<Ticket, PendingSend> held_;

@@ -86,11 +86,11 @@ Duration SimProcess::run(Instant start, std::uint32_t kind, std::uint32_t payloa
 std::uint64_t SimProcess::take(Instant start, std::uint32_t kind, std::uint32_t payload) {
   switch (static_cast<Kind>(kind)) {
     case kArrive: {
-      const SharedBytes bytes = inbox_.take(payload);
+      const auto [bytes, origin] = inbox_.take(payload);
       if (!alive_) return 0;
       ++taken_;
       if (world_.trace().wants_text()) describe(start, kind, bytes.get());
-      replica_.on_datagram(start, bytes);
+      replica_.on_datagram(start, bytes, origin);
       return fingerprint(*bytes);
     }
     case kWake:

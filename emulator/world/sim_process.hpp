@@ -56,8 +56,10 @@ class SimProcess final : private Process, private Handler, private Env {
 
   /// The core starts at `at`, with an empty log.
   void start(Instant at);
-  /// A datagram reaches this process at `at`.
-  void deliver(Instant at, SharedBytes bytes) { world_.schedule(at, *this, kArrive, inbox_.put(std::move(bytes))); }
+  /// A datagram from `origin` reaches this process at `at`.
+  void deliver(Instant at, SharedBytes bytes, EndpointId origin = {}) {
+    world_.schedule(at, *this, kArrive, inbox_.put({std::move(bytes), origin}));
+  }
   /// Feeds the core an input that is not a message.
   void drive(Instant at, Drive input);
   /// Stops for good: nothing gets in or out any more.
@@ -77,6 +79,10 @@ class SimProcess final : private Process, private Handler, private Env {
 
  private:
   enum Kind : std::uint32_t { kArrive, kWake, kStartJob, kJobDone, kPersisted, kStart, kDrive };
+  struct Arrival {
+    SharedBytes bytes;
+    EndpointId origin;
+  };
   struct PendingJob {
     Job job;
     Ticket ticket;
@@ -114,7 +120,7 @@ class SimProcess final : private Process, private Handler, private Env {
   Replica replica_;
   bool alive_ = true;
 
-  Slab<SharedBytes> inbox_;
+  Slab<Arrival> inbox_;
   Slab<PendingJob> jobs_;
   Slab<Ticket> persisting_;
   Slab<Drive> drives_;

@@ -206,9 +206,10 @@ void Network::deliver(Instant at, NodeId at_node, Port port, const overlay::Deli
   const auto found = ports.find(port);
   if (found == ports.end()) return;
   Attachment& to = attached_[found->second];
-  if (!lan_) return to.process->deliver(at, delivery.bytes());
+  if (!lan_) return to.process->deliver(at, delivery.bytes(), delivery.source);
   const Fate fate = to.down.offer(at, delivery.payload.size() + overlay::kDataHeaderBytes);
-  for (std::uint8_t copy = 0; copy < fate.copies; ++copy) to.process->deliver(fate.arrivals[copy], delivery.bytes());
+  for (std::uint8_t copy = 0; copy < fate.copies; ++copy)
+    to.process->deliver(fate.arrivals[copy], delivery.bytes(), delivery.source);
 }
 
 void Network::transmit(Instant at, NodeId from, NodeId to, const overlay::Frame& frame) {

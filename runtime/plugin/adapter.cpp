@@ -38,7 +38,8 @@ void* create(Factory make, const seneschal_host* host, const char* config, const
 
 void datagram(void* self, const seneschal_datagram* datagram) {
   Assembly& a = assembly(self);
-  a.replica().on_datagram(a.env().now(), share(to_bytes(Span(datagram->data, datagram->size))));
+  a.replica().on_datagram(a.env().now(), share(to_bytes(Span(datagram->data, datagram->size))),
+                          {NodeId(datagram->source_node), Port(datagram->source_port)});
 }
 
 void done(void* self, std::uint64_t ticket) {

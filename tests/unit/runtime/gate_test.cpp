@@ -102,6 +102,26 @@ TEST_F(GateTest, MemoryOfProofsIsBounded) {
   EXPECT_TRUE(memory.contains(ids[2]));
 }
 
+TEST_F(GateTest, MemoryOfProofsHoldsExactlyTheNewest) {
+  constexpr std::size_t kCapacity = 1000;
+  ProofMemory memory(kCapacity);
+  Prng prng(5);
+  std::vector<Digest> added;
+  for (int i = 0; i < 20000; ++i) {
+    Digest id;
+    // Few different hashes, so that they collide and erased ones leave gaps in long runs.
+    id.bytes[0] = static_cast<Byte>(prng.below(4));
+    for (std::size_t b = 8; b < 12; ++b) id.bytes[b] = static_cast<Byte>(prng.below(256));
+    if (memory.contains(id)) continue;
+    memory.add(id);
+    added.push_back(id);
+  }
+  ASSERT_GT(added.size(), 5 * kCapacity);
+  EXPECT_EQ(memory.size(), kCapacity);
+  for (std::size_t i = 0; i < added.size(); ++i)
+    ASSERT_EQ(memory.contains(added[i]), i + kCapacity >= added.size()) << i;
+}
+
 TEST_F(GateTest, RandomDamageNeverCrashesAndNeverPassesUnproven) {
   Bundle b;
   b.proven.items = {embedded(ping(), kAlice)};

@@ -53,6 +53,69 @@ TEST_F(ReplicaTest, ARetransmissionCostsNoSecondSignatureCheck) {
   EXPECT_EQ(keys.verified, 1);
 }
 
+struct Forger {
+  EndpointId at;
+  std::uint64_t n = 0;
+  SharedBytes next() {  // another one each time, or it could be recognised
+    Bytes bytes = seal(Ping{1, Seq(++n), {{static_cast<Byte>(at.port.value)}}}, kPeer);
+    bytes.back() ^= 1;
+    return share(std::move(bytes));
+  }
+};
+
+TEST_F(ReplicaTest, ForgeriesCostTheirEndpointItsHearingAndNobodyElse) {
+  Forger forger{{NodeId(2), Port(7)}};
+  for (int i = 0; i < 5000; ++i) replica.on_datagram({}, forger.next(), forger.at);
+  EXPECT_EQ(keys.verified, 64) << "so many checks at once, whatever comes";
+  EXPECT_EQ(replica.rejected(Reject::Overloaded), 5000u - 64u);
+  replica.on_datagram({}, share(seal(ping(2), kPeer)), forger.at);
+  EXPECT_EQ(core.inbox.size(), 0u) << "nothing that has to be checked is taken from there";
+  replica.on_datagram({}, share(seal(ping(3), kPeer)), {NodeId(2), Port(8)});
+  replica.on_datagram({}, share(seal(ping(4), kPeer)), {NodeId(3), Port(7)});
+  EXPECT_EQ(core.inbox.size(), 2u) << "others are heard, on the same node too, whoever they are said to be";
+  replica.on_datagram(Instant{} + 3s, share(seal(ping(5), kPeer)), forger.at);
+  EXPECT_EQ(core.inbox.size(), 3u) << "it is heard again when the time has made up for it";
+}
+
+TEST_F(ReplicaTest, AForgerWithoutABudgetIsStillHeardAboutWhatIsProven) {
+  Forger forger{{NodeId(2), Port(7)}};
+  auto known = share(seal(ping(2), kPeer));
+  receive(*known);
+  for (int i = 0; i < 100; ++i) replica.on_datagram({}, forger.next(), forger.at);
+  replica.on_datagram({}, known, forger.at);
+  EXPECT_EQ(core.inbox.size(), 2u) << "that costs no check";
+}
+
+TEST_F(ReplicaTest, ANodeThatMakesUpEndpointsIsBoundedAsAWhole) {
+  int before = keys.verified;
+  for (std::uint32_t port = 1; port <= 200; ++port) {
+    Forger forger{{NodeId(2), Port(port)}};
+    for (int i = 0; i < 100; ++i) replica.on_datagram({}, forger.next(), forger.at);
+  }
+  EXPECT_EQ(keys.verified - before, 1024);
+  replica.on_datagram({}, share(seal(ping(2), kPeer)), {NodeId(3), Port(1)});
+  EXPECT_EQ(core.inbox.size(), 1u);
+}
+
+TEST(Accounts, AreAtMostSoManyAndSettledOnesMakeRoom) {
+  Accounts<int> accounts({10, 10}, 3);
+  for (int key = 0; key < 100; ++key) accounts.charge({}, key, 5);
+  EXPECT_EQ(accounts.size(), 3u);
+  EXPECT_TRUE(accounts.solvent({}, 50));
+  accounts.charge(Instant{} + 1s, 50, 20);
+  EXPECT_FALSE(accounts.solvent(Instant{} + 1s, 50));
+  EXPECT_EQ(accounts.size(), 1u);
+}
+
+TEST(Accounts, PayAnyOneDrawAndGoIntoDebt) {
+  Accounts<int> accounts({10, 10});
+  EXPECT_TRUE(accounts.draw({}, 1, 1000));
+  EXPECT_FALSE(accounts.draw({}, 1, 1));
+  EXPECT_FALSE(accounts.draw(Instant{} + 99s, 1, 1));
+  EXPECT_TRUE(accounts.draw(Instant{} + 100s, 1, 1));
+  EXPECT_TRUE(accounts.draw({}, 2, 1));
+}
+
 TEST_F(ReplicaTest, OwnMessagesComeBackOnlyThroughLoopback) {
   replica.drive({}, [&](Effects& fx) { fx.send(Destination::to(SiteId(0)), ping(), {.loopback = true}); });
   EXPECT_TRUE(env.sent.empty());
