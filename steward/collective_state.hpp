@@ -83,7 +83,7 @@ class CollectiveState {
   void try_bundle(Instant now, Exchange& exchange, Effects& fx);
   void send_bundle(const Exchange& exchange, const std::vector<Destination>& to, bool loopback, Effects& fx) const;
   void try_union(Instant now, Exchange& exchange, Effects& fx);
-  bool answer(const StateItem& item, const Principal& to, Effects& fx);
+  std::optional<Reject> answer(Instant now, const StateItem& item, const Principal& to, Effects& fx);
   bool proves(const EntryEvidence& evidence) const;
   void ask(const std::vector<StateItem>& items, const std::vector<Destination>& from, AuthKind auth,
            Effects& fx) const;

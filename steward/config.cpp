@@ -34,6 +34,12 @@ Status Settings::validate() const {
                              {"reconcile_idle", reconcile_idle}})
     if (auto s = positive(name, value); !s) return s;
   if (auto s = in_range("reconcile_entries", reconcile_entries, 1, 64); !s) return s;
+  for (auto [name, draw] : {std::pair{"draw_neighbour", draw_neighbour},
+                            {"draw_stranger", draw_stranger},
+                            {"draw_site", draw_site},
+                            {"draw_client", draw_client}})
+    if (draw.per_second == 0 || draw.burst == 0)
+      return failure(std::string("steward: ") + name + " must allow more than nothing");
   if (history_span < 2 * checkpoint_interval + window)  // [Steward 7] L >= 2K + W
     return failure("steward: history_span must be at least 2 * checkpoint_interval + window, which is " +
                    std::to_string(2 * checkpoint_interval + window));

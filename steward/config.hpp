@@ -3,6 +3,7 @@
 #include "base/result.hpp"
 #include "base/time.hpp"
 #include "replication/messages.hpp"
+#include "runtime/allowance.hpp"
 #include "runtime/membership.hpp"
 
 namespace seneschal::steward {
@@ -58,6 +59,14 @@ struct Settings {
   /// Entries sent in answer to one request, and the least time between two answers to one server.
   std::size_t reconcile_entries = 8;
   Duration reconcile_spacing = 20ms;
+  /// Bytes of answers that one server of our site, one server of another site, and a whole other site may draw from
+  /// this server. Names from other sites are only claimed, and a wide-area link carries the answers.
+  /// What a view change needs, `window` batches, fits into a burst.
+  Allowance draw_neighbour{2 * 1024 * 1024, 2 * 1024 * 1024};
+  Allowance draw_stranger{64 * 1024, 512 * 1024};
+  Allowance draw_site{128 * 1024, 1024 * 1024};
+  /// Bytes of replies and answers that repeated words of one client may draw; new ones are answered without limit.
+  Allowance draw_client{128 * 1024, 128 * 1024};
 
   /// T1 is never shorter: the time a site gives its representative. T2 and T3 follow from it. [Steward 6]
   Duration representative_timeout = 500ms;

@@ -2,6 +2,7 @@
 #pragma once
 #include "crypto/digest.hpp"
 #include "replication/execution.hpp"
+#include "steward/answers.hpp"
 #include "steward/history.hpp"
 #include "steward/records.hpp"
 #include "steward/views.hpp"
@@ -15,7 +16,8 @@ struct Context {
         settings(chosen),
         views(all, id),
         history(chosen.window, chosen.history_span, chosen.history_bytes),
-        execution(std::move(app), all) {}
+        execution(std::move(app), all),
+        answers(chosen) {}
 
   ServerId self;
   Membership membership;
@@ -23,6 +25,7 @@ struct Context {
   Views views;
   History history;
   replication::Execution execution;
+  Answers answers;
   /// Proofs that more sites or servers are faulty than the model allows, or that this server's state is wrong.
   std::uint64_t alarms = 0;
   /// Highest seq that any proven message spoke of.
@@ -43,6 +46,11 @@ struct Context {
   Ticket save(decltype(LogRecord::what) what, Effects& fx) const {
     if (settings.durability == Durability::None) return {};
     return fx.persist(encode(LogRecord{LogRecord::kVersion, std::move(what)}));
+  }
+  /// `asker` asked, with a MAC if it is a neighbour: true if its budget pays an answer of so many bytes.
+  bool may_draw(Instant now, ServerId asker, std::size_t bytes) {
+    return asker.site == self.site ? answers.to_neighbour(now, asker.index, bytes)
+                                   : answers.to_stranger(now, asker, bytes);
   }
   void hear(Seq seq) { heard = std::max(heard, seq); }
   /// An order certificate of `seq` was proven: being below it is outstanding work. [Steward 4]

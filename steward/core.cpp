@@ -60,6 +60,7 @@ bool StewardCore::restore(Instant now, const Record& bytes, Effects& fx) {
     context_.views.promise(promise->gv);
   } else if (auto* entered = std::get_if<LocalViewRecord>(&record->what)) {
     context_.views.enter(entered->lv);
+    signing_.restore_view();
   } else if (auto* attempted = std::get_if<AttemptRecord>(&record->what)) {
     global_view_.restore(attempted->gv);
   } else if (auto* certificate = std::get_if<CertificateRecord>(&record->what)) {
@@ -74,6 +75,8 @@ bool StewardCore::restore(Instant now, const Record& bytes, Effects& fx) {
   } else if (auto* ordered = std::get_if<OrderedRecord>(&record->what)) {
     global_.restore_ordered(ordered->entry.value);
     execute(now, fx);
+  } else if (auto* signers = std::get_if<SignerSetRecord>(&record->what)) {
+    signing_.restore(*signers);
   }
   return true;
 }
@@ -98,7 +101,7 @@ std::optional<Reject> StewardCore::dispatch(Instant now, const Inbound& message,
     return refused;
   }
   if (auto m = message.as<RelayedAccept>()) return global_.on_relayed_accept(now, *m, fx);
-  if (auto m = message.as<replication::Query>()) return updates_.on_query(*m, fx);
+  if (auto m = message.as<replication::Query>()) return updates_.on_query(now, *m, fx);
   if (auto m = message.as<ReconcileRequest>()) return reconciliation_.on_request(now, *m, fx);
   if (auto m = message.as<LocalViewNotice>()) return local_view_.on_notice(now, *m, fx);
   if (auto m = message.as<OrderedEntry>()) {
@@ -174,7 +177,7 @@ std::optional<Reject> StewardCore::on_news(Instant now, const Verified<GlobalVie
   if (behind)
     fx.send(Destination::to(message.signer().server()), global_view_.proof(), {.auth = AuthKind::Bare});
   else
-    constraints_.asked_again(fx);
+    constraints_.asked_again(now, fx);
   return refused;
 }
 

@@ -56,23 +56,26 @@ std::optional<Reject> CollectiveState::on_entry_request(Instant now, const Verif
   if (!first && now - last->second < kRequestSpacing) return Reject::Overloaded;
   last->second = now;
   for (const StateItem& item : message.body().items)
-    if (!answer(item, message.signer(), fx)) fx.reject(Reject::MissingBatch);
+    if (auto refused = answer(now, item, message.signer(), fx)) fx.reject(*refused);
   return std::nullopt;
 }
 
-bool CollectiveState::answer(const StateItem& item, const Principal& to, Effects& fx) {
+std::optional<Reject> CollectiveState::answer(Instant now, const StateItem& item, const Principal& to, Effects& fx) {
   Destination back = Destination::to(to.server());
   const Entry* entry = context_.history.find(item.seq);
   if (entry != nullptr && entry->order && entry->batch && entry->order->proposal->digest == item.digest) {
+    if (!context_.may_draw(now, to.server(), ordered_entry_size(*entry))) return Reject::Overloaded;
     fx.send(back, ordered_entry(*entry), {.auth = AuthKind::Bare});
-    return true;
+    return std::nullopt;
   }
   if (auto it = evidence_.find(item); it != evidence_.end()) {
+    if (!context_.may_draw(now, to.server(), it->second.sealed->size())) return Reject::Overloaded;
     fx.forward(back, it->second.sealed);
-    return true;
+    return std::nullopt;
   }
   HeldBatch held = batch(item.seq, item.digest);
-  if (!held) return false;
+  if (!held) return Reject::MissingBatch;
+  if (!context_.may_draw(now, to.server(), replication::encoded_size(*held.batch))) return Reject::Overloaded;
   EntryEvidence evidence{item, std::nullopt, {}, {*held.batch}};
   if (entry != nullptr && entry->proposal && entry->proposal->gv == item.gv && entry->proposal->digest == item.digest)
     evidence.proposal = entry->proposal.embed();
@@ -83,7 +86,7 @@ bool CollectiveState::answer(const StateItem& item, const Principal& to, Effects
     for (const auto& [server, prepare] : entry->certificate->prepares)
       evidence.prepares.items.push_back(prepare.embed());
   fx.send(back, evidence, {.auth = AuthKind::Bare});
-  return true;
+  return std::nullopt;
 }
 
 bool CollectiveState::proves(const EntryEvidence& m) const {

@@ -146,20 +146,23 @@ void GlobalConstraints::answer(std::uint32_t round, Effects& fx) {
   fx.send(context_.some_of(context_.views.leader_site(), round), news, {.auth = AuthKind::Bare});
 }
 
-void GlobalConstraints::asked_again(Effects& fx) {
+void GlobalConstraints::asked_again(Instant now, Effects& fx) {
   if (!aru_ || leading()) return;
   if (context_.history.aru().value > (*aru_)->aru.value + context_.history.window())
-    show_entries(answers_++, fx);
+    show_entries(now, answers_++, fx);
   else
     answer(answers_++, fx);
 }
 
 // A leader site that is more than W behind catches up and asks again: its gaps are other sites' history. [Steward 7]
-void GlobalConstraints::show_entries(std::uint32_t round, Effects& fx) {
+void GlobalConstraints::show_entries(Instant now, std::uint32_t round, Effects& fx) {
   for (std::uint64_t i = 1; i <= context_.settings.reconcile_entries; ++i) {
     const Entry* entry = context_.history.find((*aru_)->aru + i);
     if (entry == nullptr || !entry->order || !entry->batch) return;
-    fx.send(context_.some_of(context_.views.leader_site(), round), ordered_entry(*entry), {.auth = AuthKind::Bare});
+    std::vector<Destination> to = context_.some_of(context_.views.leader_site(), round);
+    // The question may be a recorded one.
+    if (!context_.answers.to_site(now, context_.views.leader_site(), ordered_entry_size(*entry) * to.size())) return;
+    fx.send(std::move(to), ordered_entry(*entry), {.auth = AuthKind::Bare});
   }
 }
 

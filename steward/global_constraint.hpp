@@ -24,7 +24,7 @@ class GlobalConstraints {
   void on_tick(Instant now, Effects& fx);
   void view_changed(Instant now, bool global);
   /// The leader site asks once more: its server was not the only one to miss the answer.
-  void asked_again(Effects& fx);
+  void asked_again(Instant now, Effects& fx);
   /// Sends the set again to a server that lacks it.
   void supply(ServerIndex server, Effects& fx);
 
@@ -42,7 +42,7 @@ class GlobalConstraints {
   void share_aru(Instant now, Effects& fx);
   void share_constraint(Instant now, Effects& fx);
   void answer(std::uint32_t round, Effects& fx);
-  void show_entries(std::uint32_t round, Effects& fx);
+  void show_entries(Instant now, std::uint32_t round, Effects& fx);
   void ask(std::uint32_t round, Effects& fx);
   void choose(Effects& fx);
   void send_set(const std::vector<Destination>& to, bool loopback, Effects& fx) const;

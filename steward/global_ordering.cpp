@@ -17,12 +17,27 @@ void GlobalOrdering::note_conflict(const OrderCertificate& order, const Proposal
   if (p.gv >= order.proposal->gv) ++context_.alarms;
 }
 
-// Passing on what came from another site costs a multicast: rarely per site and entry, whoever sends it how often.
-bool GlobalOrdering::may_relay(Instant now, Entry& entry, SiteId site) const {
+// Passing on what came from another site costs a multicast: the first time for nothing, then rarely per site and
+// entry and within the site's budget, whoever sends it how often.
+bool GlobalOrdering::may_relay(Instant now, Entry& entry, SiteId site, std::size_t bytes) {
   auto [last, first] = entry.relayed_at.try_emplace(site, now);
-  if (!first && now - last->second < context_.settings.retransmit_local / 4) return false;
+  if (first) return true;
+  if (now - last->second < context_.settings.retransmit_local / 4) return false;
+  if (!context_.answers.relay_again(now, site, bytes * context_.own().servers)) return false;
   last->second = now;
   return true;
+}
+
+// A site is still at it, though the entry is ordered here: answer with that. [Steward 3.9] Its message may be a
+// recorded one: rarely per site and entry, and within the site's budget.
+void GlobalOrdering::answer_site(Instant now, Entry& entry, SiteId site, Effects& fx) {
+  if (!entry.order || !entry.batch || site == context_.self.site) return;
+  auto [last, first] = entry.answered_at.try_emplace(site, now);
+  if (!first && now - last->second < context_.settings.retransmit_local) return;
+  std::vector<Destination> to = context_.some_of(site, 0);
+  if (!context_.answers.to_site(now, site, ordered_entry_size(entry) * to.size())) return;
+  last->second = now;
+  fx.send(std::move(to), ordered_entry(entry), {.auth = AuthKind::Bare});
 }
 
 std::optional<Reject> GlobalOrdering::on_proposal(Instant now, const Verified<Proposal>& message, Effects& fx) {
@@ -42,16 +57,13 @@ std::optional<Reject> GlobalOrdering::on_carrier(Instant now, const Verified<Pro
   if (auto refused = check_site(m.proposal.signer(), p.gv)) return refused;
   context_.hear(p.seq);
   if (p.seq <= context_.history.aru()) {
-    // A retry for an entry that is ordered here: answer with that. [Steward 3.9]
     Entry* old = context_.history.at(p.seq);
-    if (!m.relay || old == nullptr || !old->order || now - old->answered_at < context_.settings.reconcile_spacing)
-      return Reject::Superseded;
+    if (old == nullptr || !old->order) return Reject::Superseded;
     if (old->order->proposal->digest != p.digest) {
       note_conflict(*old->order, p);
       return Reject::Conflict;
     }
-    old->answered_at = now;
-    fx.send(context_.some_of(m.proposal.signer().site(), 0), ordered_entry(*old), {.auth = AuthKind::Bare});
+    if (m.relay) answer_site(now, *old, m.proposal.signer().site(), fx);
     return Reject::Superseded;
   }
   Entry* entry = context_.history.at(p.seq);
@@ -68,7 +80,7 @@ std::optional<Reject> GlobalOrdering::on_carrier(Instant now, const Verified<Pro
     refused = take_proposal(now, Held<Proposal>::of(m.proposal), batch, fx);
     if (refused && *refused != Reject::Duplicate) return refused;
   }
-  if (m.relay && may_relay(now, *entry, m.proposal.signer().site())) {
+  if (m.relay && may_relay(now, *entry, m.proposal.signer().site(), message.bytes()->size())) {
     fx.send(Destination::to(context_.self.site), carrier(*entry, false), {.auth = AuthKind::Bare});
   }
   return refused;
@@ -115,6 +127,9 @@ std::optional<Reject> GlobalOrdering::take_proposal(Instant now, const Held<Prop
 }
 
 void GlobalOrdering::agree_accept(Instant now, const Entry& entry, Ticket after, Effects& fx) {
+  // The site's signature may come before the Proposal it is about: then no share of ours is needed any more.
+  auto own = entry.accepts.find(context_.self.site);
+  if (own != entry.accepts.end() && own->second->gv == entry.proposal->gv) return;
   Accept accept{entry.proposal->gv, entry.proposal->seq, entry.proposal->digest};
   signing_.agree(now, {Accept::kType, accept.gv, {}, accept.seq},
                  share(site_message(context_.membership, context_.self.site, accept)), after, fx);
@@ -136,7 +151,7 @@ std::optional<Reject> GlobalOrdering::on_relayed_accept(Instant now, const Verif
                                                         Effects& fx) {
   Held<Accept> accept = Held<Accept>::of(message.body().accept);
   Entry* entry = accept->seq > context_.history.aru() ? context_.history.at(accept->seq) : nullptr;
-  if (entry != nullptr && may_relay(now, *entry, accept.signer.site())) {
+  if (entry != nullptr && may_relay(now, *entry, accept.signer.site(), accept.sealed->size())) {
     fx.forward(Destination::to(context_.self.site), accept.sealed);
   }
   return take_accept(now, std::move(accept), fx);
@@ -157,12 +172,7 @@ std::optional<Reject> GlobalOrdering::take_accept(Instant now, Held<Accept> acce
   // Early ones are kept, one per site and seq, of the highest gv. [Steward 3.8]
   auto it = entry->accepts.find(site);
   if (it != entry->accepts.end() && it->second->gv >= accept->gv) {
-    if (accept->seq <= context_.history.aru() && !own && entry->order &&
-        now - entry->answered_at >= context_.settings.retransmit_local) {
-      // That site is still at it, though it is ordered here. [Steward 3.9]
-      entry->answered_at = now;
-      fx.send(context_.some_of(site, 0), ordered_entry(*entry), {.auth = AuthKind::Bare});
-    }
+    if (accept->seq <= context_.history.aru()) answer_site(now, *entry, site, fx);
     return Reject::Duplicate;
   }
   Seq seq = accept->seq;

@@ -36,7 +36,8 @@ class GlobalOrdering {
                                       Effects& fx);
   std::optional<Reject> check_site(const Principal& signer, GlobalView gv) const;
   void note_conflict(const OrderCertificate& order, const Proposal& p);
-  bool may_relay(Instant now, Entry& entry, SiteId site) const;
+  bool may_relay(Instant now, Entry& entry, SiteId site, std::size_t bytes);
+  void answer_site(Instant now, Entry& entry, SiteId site, Effects& fx);
   std::optional<Reject> take_accept(Instant now, Held<Accept> accept, Effects& fx);
   bool valid_certificate(const OrderedEntry& entry) const;
   void signed_event(const Digest& content, const Principal& site, Seq seq, GlobalView gv, LocalView lv,

@@ -35,4 +35,10 @@ OrderedEntry ordered_entry(const Entry& entry) {
   return message;
 }
 
+std::size_t ordered_entry_size(const Entry& entry) {
+  std::size_t size = entry.order->proposal.sealed->size() + replication::encoded_size(*entry.batch.batch);
+  for (const auto& [site, accept] : entry.order->accepts) size += accept.sealed->size();
+  return size;
+}
+
 }  // namespace seneschal::steward

@@ -102,9 +102,9 @@ struct Entry {
   std::map<SiteId, Held<Accept>> accepts;  // one per site, highest gv; may come before the proposal
   std::optional<OrderCertificate> order;
   Retry wide_retry;
-  std::map<SiteId, Instant> relayed_at;  // when a message of that site was last passed on inside
-  Instant answered_at{std::numeric_limits<std::int64_t>::min() / 2};
-  Instant proposed_at;  // when `proposal` came
+  std::map<SiteId, Instant> relayed_at;   // when a message of that site was last passed on inside
+  std::map<SiteId, Instant> answered_at;  // when that site was last told that this is ordered
+  Instant proposed_at;                    // when `proposal` came
 
   /// The batch with this digest, if any message held here brought it.
   HeldBatch batch_of(const Digest& wanted) const;
@@ -112,6 +112,8 @@ struct Entry {
 
 /// An ordered entry with its certificate, ready to be sent. The entry must be ordered and have its batch.
 OrderedEntry ordered_entry(const Entry& entry);
+/// About what it weighs on the wire.
+std::size_t ordered_entry_size(const Entry& entry);
 
 class History {
  public:

@@ -22,6 +22,7 @@ std::optional<Reject> Reconciliation::on_request(Instant now, const Verified<Rec
   for (Seq seq = theirs.next(); seq <= ours && sent < context_.settings.reconcile_entries; ++seq, ++sent) {
     const Entry* entry = context_.history.find(seq);
     if (entry == nullptr || !entry->order || !entry->batch) break;  // not kept any more: needs a snapshot
+    if (!context_.may_draw(now, message.signer().server(), ordered_entry_size(*entry))) return Reject::Overloaded;
     fx.send(Destination::to(message.signer().server()), ordered_entry(*entry), {.auth = AuthKind::Bare});
   }
   return std::nullopt;

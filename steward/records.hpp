@@ -59,12 +59,21 @@ struct AttemptRecord {
   auto fields() { return std::tie(gv); }
   bool operator==(const AttemptRecord&) const = default;
 };
+/// Whom this representative of `lv` asks for shares. Others take a set only if its epoch is higher than the last
+/// one's, so a restarted representative must not begin at 0 again.
+struct SignerSetRecord {
+  LocalView lv;
+  std::uint64_t epoch = 0;
+  SortedList<ServerIndex, kMaxServersPerSite> signers;
+  auto fields() { return std::tie(lv, epoch, signers); }
+  bool operator==(const SignerSetRecord&) const = default;
+};
 
 struct LogRecord {
   static constexpr std::uint8_t kVersion = 1;
   std::uint8_t version = kVersion;
   std::variant<PromiseRecord, LocalViewRecord, ProposedRecord, PreparedRecord, CertificateRecord, AcceptedRecord,
-               OrderedRecord, AttemptRecord>
+               OrderedRecord, AttemptRecord, SignerSetRecord>
       what;
   auto fields() { return std::tie(version, what); }
   bool operator==(const LogRecord&) const = default;

@@ -189,8 +189,7 @@ void Sequencing::adopt(Instant now, Entry& entry, Effects& fx) {
 
 std::optional<Reject> Sequencing::answer_with_entry(Instant now, ServerId to, Entry& entry, Effects& fx) {
   if (!entry.order || !entry.batch || to == context_.self) return std::nullopt;
-  if (now - entry.answered_at < context_.settings.reconcile_spacing) return std::nullopt;
-  entry.answered_at = now;
+  if (!context_.answers.to_repeater(now, to.index, ordered_entry_size(entry))) return Reject::Overloaded;
   fx.send(Destination::to(to), ordered_entry(entry), {.auth = AuthKind::Bare});
   return std::nullopt;
 }
@@ -198,14 +197,14 @@ std::optional<Reject> Sequencing::answer_with_entry(Instant now, ServerId to, En
 // The representative sends it again because it misses Prepares or shares: ours may have been lost. [Steward 7]
 std::optional<Reject> Sequencing::duplicate(Instant now, const PrePrepare& m, Entry& entry, Effects& fx) {
   if (!entry.adopted || entry.pre_prepare.signer == Principal::of(context_.self)) return Reject::Duplicate;
-  if (now - entry.answered_at < context_.settings.reconcile_spacing) return Reject::Duplicate;
-  entry.answered_at = now;
-  Destination to = Destination::to(context_.views.representative());
-  if (entry.proposal && entry.proposal->gv == m.gv) {
-    fx.forward(to, entry.proposal.sealed);
-  } else if (auto own = entry.prepares.find(context_.self.index); own != entry.prepares.end()) {
-    fx.forward(to, own->second.sealed);
-  }
+  ServerId representative = context_.views.representative();
+  SharedBytes answer;
+  if (entry.proposal && entry.proposal->gv == m.gv)
+    answer = entry.proposal.sealed;
+  else if (auto own = entry.prepares.find(context_.self.index); own != entry.prepares.end())
+    answer = own->second.sealed;
+  if (answer != nullptr && context_.answers.to_repeater(now, representative.index, answer->size()))
+    fx.forward(Destination::to(representative), answer);
   return Reject::Duplicate;
 }
 
@@ -228,10 +227,8 @@ std::optional<Reject> Sequencing::on_prepare(Instant now, const Verified<Prepare
     }
     // It goes on preparing because it has not seen the site's signature. [Steward 7]
     if (entry->proposal && entry->proposal->gv == m.gv && sender != context_.self &&
-        now - entry->answered_at >= context_.settings.reconcile_spacing) {
-      entry->answered_at = now;
+        context_.answers.to_repeater(now, sender.index, entry->proposal.sealed->size()))
       fx.forward(Destination::to(sender), entry->proposal.sealed);
-    }
     return Reject::Duplicate;
   }
   entry->prepares[sender.index] = Held<Prepare>::of(message);  // also before the PrePrepare: no order is promised

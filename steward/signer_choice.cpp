@@ -16,6 +16,11 @@ void SignerChoice::reset(ServerIndex representative) {
     if (seats_[i].excluded && chosen_.contains(ServerIndex(i))) replace(ServerIndex(i));
 }
 
+void SignerChoice::resume(std::set<ServerIndex> chosen, std::uint64_t epoch) {
+  chosen_ = std::move(chosen);
+  epoch_ = epoch;
+}
+
 void SignerChoice::answered(ServerIndex server, Duration after) {
   Seat& seat = seats_[server.value];
   seat.missed_in_a_row = 0;

@@ -21,6 +21,9 @@ class SignerChoice {
   const std::set<ServerIndex>& chosen() const { return chosen_; }
   std::uint64_t epoch() const { return epoch_; }
 
+  /// A restarted representative goes on with the set that it announced last.
+  void resume(std::set<ServerIndex> chosen, std::uint64_t epoch);
+
   /// `server` answered a request `after` it was made.
   void answered(ServerIndex server, Duration after);
   /// `server` did not answer in time, or much later than the others. The second time in a row it loses its place;

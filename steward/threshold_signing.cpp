@@ -109,7 +109,7 @@ void ThresholdSigning::view_changed(Instant now, Effects& fx) {
     it = it->second.message && !current(it->second.what) ? instances_.erase(it) : std::next(it);
   choice_.reset(context_.views.representative().index);
   announced_ = SignerChoice::initial(context_.own(), context_.views.representative().index);
-  announced_epoch_ = 0;
+  announced_epoch_ = logged_epoch_ = 0;
   if (collector() && choice_.epoch() > 0) announce(fx);
   for (auto& [content, instance] : instances_) {
     if (!instance.message || instance.sealed || instance.seq == Seq{}) continue;
@@ -352,8 +352,26 @@ void ThresholdSigning::note_duration(Duration took) {
 void ThresholdSigning::announce(Effects& fx) {
   announced_ = choice_.chosen();
   announced_epoch_ = choice_.epoch();
-  fx.send(Destination::to(context_.self.site),
-          SignerSet{context_.views.local(), choice_.epoch(), {{announced_.begin(), announced_.end()}}});
+  SignerSet set{context_.views.local(), announced_epoch_, {{announced_.begin(), announced_.end()}}};
+  Ticket saved;
+  if (announced_epoch_ > logged_epoch_) {
+    logged_epoch_ = announced_epoch_;
+    saved = context_.save(SignerSetRecord{set.lv, set.epoch, set.signers}, fx);
+  }
+  fx.send(Destination::to(context_.self.site), set, {.after = saved});
+}
+
+void ThresholdSigning::restore_view() {
+  choice_.reset(context_.views.representative().index);
+  announced_ = choice_.chosen();
+  announced_epoch_ = logged_epoch_ = 0;
+}
+
+void ThresholdSigning::restore(const SignerSetRecord& record) {
+  if (record.lv != context_.views.local() || !context_.views.is_representative()) return;
+  announced_ = {record.signers.begin(), record.signers.end()};
+  announced_epoch_ = logged_epoch_ = record.epoch;
+  choice_.resume(announced_, record.epoch);
 }
 
 std::vector<ThresholdSigning::Missing> ThresholdSigning::on_tick(Instant now, Effects& fx) {

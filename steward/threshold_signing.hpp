@@ -40,6 +40,10 @@ class ThresholdSigning {
   /// What belongs to views that were left is over; a new representative collects afresh. [Steward 7]
   void view_changed(Instant now, Effects& fx);
 
+  /// From the log: the local view entered, and the set announced in it. [Steward 8]
+  void restore_view();
+  void restore(const SignerSetRecord& record);
+
   /// A server that the collector misses a share from: it may lack the message that its share would be about.
   struct Missing {
     Purpose what;
@@ -51,6 +55,7 @@ class ThresholdSigning {
   bool busy() const;
   bool blamed(ServerIndex server) const { return blamed_.contains(server); }
   const std::set<ServerIndex>& signers() const { return announced_; }
+  std::uint64_t epoch() const { return announced_epoch_; }
   std::size_t size() const { return instances_.size(); }
   /// Instances this server has agreed to; the others only hold early shares.
   std::size_t agreed() const {
@@ -141,6 +146,7 @@ class ThresholdSigning {
   SignerChoice choice_;                  // as collector
   std::set<ServerIndex> announced_;      // as signer: the set of the current representative
   std::uint64_t announced_epoch_ = 0;
+  std::uint64_t logged_epoch_ = 0;  // of the last set of our own that was written to the log
   Duration
       usual_{};  // moving average from agreement to combined signature; median based, so f servers cannot stretch it
 };

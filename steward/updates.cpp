@@ -4,6 +4,8 @@ namespace seneschal::steward {
 namespace {
 /// A client that repeats itself faster than this is not passed on again.
 constexpr Duration kForwardSpacing = 20ms;
+/// Bytes of a reply or answer without its result, about.
+constexpr std::size_t kReplyOverhead = 64;
 }  // namespace
 
 std::optional<Reject> Updates::on_update(Instant now, const Verified<Update>& message, Effects& fx) {
@@ -26,8 +28,7 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
   // Timestamps start at 1; with 0 a restarted client asks which was its last. It is answered, never ordered.
   if (timestamp.value == 0 && !direct) return Reject::StaleTimestamp;
   if (timestamp.value == 0 || context_.execution.clients().executed(client, timestamp)) {
-    if (direct) reply(client, timestamp, fx);  // it did not get the reply [Steward 3.1]
-    return direct ? std::nullopt : std::optional(Reject::AlreadyExecuted);
+    return direct ? reply_again(now, client, timestamp, fx) : std::optional(Reject::AlreadyExecuted);
   }
   auto known = watched_.entries().find(client);
   bool again = known != watched_.entries().end() && known->second.timestamp == timestamp;
@@ -116,6 +117,16 @@ void Updates::view_changed(Instant now) {
   }
 }
 
+// It did not get the reply [Steward 3.1], or somebody recorded what it said.
+std::optional<Reject> Updates::reply_again(Instant now, ClientId client, Timestamp timestamp, Effects& fx) {
+  auto stored = context_.execution.reply_for(client, timestamp);
+  if (!stored) return std::nullopt;
+  if (!context_.answers.to_client(now, client, kReplyOverhead + stored->result.value.size()))
+    return Reject::Overloaded;
+  fx.send(Destination::to(client), *stored, {.auth = AuthKind::Mac});
+  return std::nullopt;
+}
+
 void Updates::reply(ClientId client, Timestamp timestamp, Effects& fx) const {
   if (auto stored = context_.execution.reply_for(client, timestamp))
     fx.send(Destination::to(client), *stored, {.auth = AuthKind::Mac});
@@ -144,14 +155,18 @@ void Updates::executed(Instant now, const std::vector<ClientId>& clients, Effect
   }
 }
 
-std::optional<Reject> Updates::on_query(const Verified<replication::Query>& message, Effects& fx) {
+std::optional<Reject> Updates::on_query(Instant now, const Verified<replication::Query>& message, Effects& fx) {
   ClientId id = message.signer().client();
   const ClientInfo* client = context_.membership.client(id);
   if (client == nullptr) return Reject::UnknownClient;
   if (client->home != context_.self.site) return Reject::WrongSite;
   const replication::Query& query = message.body();
   if (query.min_seq <= context_.execution.executed()) {
-    answer(id, query, fx);
+    // New questions are answered without limit; the same again, or an older one, may come from anybody.
+    bool again = query.timestamp <= answered_queries_[id];
+    if (again && !context_.answers.to_client(now, id, kReplyOverhead)) return Reject::Overloaded;
+    std::size_t size = answer(id, query, fx);
+    if (again) context_.answers.and_to_client(now, id, size);
     return std::nullopt;
   }
   auto it = waiting_queries_.find(id);
@@ -160,8 +175,12 @@ std::optional<Reject> Updates::on_query(const Verified<replication::Query>& mess
   return std::nullopt;
 }
 
-void Updates::answer(ClientId client, const replication::Query& query, Effects& fx) const {
-  fx.send(Destination::to(client), context_.execution.answer(query), {.auth = AuthKind::Mac});
+std::size_t Updates::answer(ClientId client, const replication::Query& query, Effects& fx) {
+  Timestamp& newest = answered_queries_[client];
+  newest = std::max(newest, query.timestamp);
+  replication::Answer answer = context_.execution.answer(query);
+  fx.send(Destination::to(client), answer, {.auth = AuthKind::Mac});
+  return answer.result.value.size();
 }
 
 }  // namespace seneschal::steward

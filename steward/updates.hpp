@@ -14,7 +14,7 @@ class Updates {
   std::optional<Reject> on_update(Instant now, const Verified<Update>& message, Effects& fx);
   std::optional<Reject> on_forwarded(Instant now, const Verified<ForwardedUpdate>& message, Effects& fx);
   /// An answer from executed state, or later when `min_seq` is executed. One waits per client. [Steward 3, queries]
-  std::optional<Reject> on_query(const Verified<replication::Query>& message, Effects& fx);
+  std::optional<Reject> on_query(Instant now, const Verified<replication::Query>& message, Effects& fx);
 
   /// An entry was executed: replies to the clients of this site, ends watches, answers queries that waited.
   void executed(Instant now, const std::vector<ClientId>& clients, Effects& fx);
@@ -29,7 +29,9 @@ class Updates {
   std::optional<Reject> take(Instant now, const Signed<Update>& update, Leg leg, bool direct, Effects& fx);
   void pass_on(Instant now, const Signed<Update>& update, Effects& fx);
   void reply(ClientId client, Timestamp timestamp, Effects& fx) const;
-  void answer(ClientId client, const replication::Query& query, Effects& fx) const;
+  std::optional<Reject> reply_again(Instant now, ClientId client, Timestamp timestamp, Effects& fx);
+  /// Returns the size of the result.
+  std::size_t answer(ClientId client, const replication::Query& query, Effects& fx);
   Duration retry_after() const;
 
   Context& context_;
@@ -43,7 +45,8 @@ class Updates {
   std::map<ClientId, Sent> sent_;  // of watched updates
   TimerSet<ClientId> retries_;
   std::map<ClientId, replication::Query> waiting_queries_;
-  Duration usual_{};  // moving average from watching to execution
+  std::map<ClientId, Timestamp> answered_queries_;  // the newest of each; bounded by the membership
+  Duration usual_{};                                // moving average from watching to execution
 };
 
 }  // namespace seneschal::steward

@@ -81,6 +81,24 @@ TEST(StewardRestart, ReadingTheLogRepeatsNoRepliesAndMakesNoSharesForWhatIsOrder
   for (const auto& e : again.effects) EXPECT_FALSE(std::holds_alternative<Effects::Run>(e));
 }
 
+TEST(StewardRestart, TheRepresentativeGoesOnWithItsSignersWhereItStopped) {
+  // Server 1 of the leader site is slow twice and loses its place: the new set has an epoch above 0.
+  ServerId rep = server(0, 0);
+  Bed bed(3, 1, 2);
+  bed.drop = [](const Bed::Datagram& m) { return m.from == Principal::of(server(0, 1)) && m.is<SigShare>(); };
+  bed.start();
+  ASSERT_TRUE(bed.all_clients_put(4, 60s));
+  auto announced = bed.steward(rep).signing().signers();
+  ASSERT_FALSE(announced.contains(ServerIndex(1)));
+  ASSERT_EQ(bed.steward(server(0, 2)).signing().signers(), announced);
+
+  Again again(bed, rep, bed.at(rep).log);
+  EXPECT_EQ(again.core.signing().signers(), announced);
+  // What it announces next counts at servers that heard it before: its epoch is higher.
+  EXPECT_EQ(again.core.signing().epoch(), bed.steward(server(0, 2)).signing().epoch());
+  EXPECT_GT(again.core.signing().epoch(), 0u);
+}
+
 TEST(StewardRestart, AnUpdateThatItRepeatsIsNotPutIntoASecondPrePrepare) {
   auto silence = [](const Bed::Datagram&) { return true; };
   ServerId rep = server(0, 0);

@@ -217,6 +217,17 @@ TEST(StewardShares, ASlowRepresentativeIsBypassedByTheFallback) {
   ASSERT_TRUE(bed.all_clients_put(2, 60s));
 }
 
+TEST(StewardShares, AreNotMadeForAnAcceptThatTheSiteHasSignedAlready) {
+  Lone lone(server(1, 1));
+  Batch b = lone.one();
+  lone.deliver(lone.accept(1, 1, b));  // a neighbour combined it; the Proposal is still on its way
+  lone.deliver(lone.carrier(lone.proposal(1, b), b));
+  lone.bed.run_for(5s);
+  EXPECT_FALSE(lone.shared(1));
+  EXPECT_FALSE(lone.core().signing().busy()) << "no instance stays open for what is signed";
+  EXPECT_EQ(lone.sent<SigShare>(), 0u);
+}
+
 TEST(StewardSignerSet, ComesFromTheRepresentativeOnlyAndHasQMembers) {
   Lone lone(server(1, 3));
   auto set = [&](unsigned from, std::vector<ServerIndex> members, std::uint64_t epoch = 1, std::uint64_t lv = 0) {

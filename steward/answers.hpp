@@ -1,0 +1,50 @@
+// What others may draw from this server by asking, or by repeating what was said: a small message must not buy
+// batches again and again. [Steward 7]
+#pragma once
+#include "base/principal.hpp"
+#include "steward/config.hpp"
+
+namespace seneschal::steward {
+
+/// Bytes by time, an account per asking server and per site; bounded by the membership, which the gate has checked.
+/// Accounts of different standing are apart: whoever repeats other people's words cannot use up what a neighbour with
+/// a key may ask for, and whoever claims to be a server of one site cannot use up what is due to another.
+class Answers {
+ public:
+  explicit Answers(const Settings& settings)
+      : neighbours_(settings.draw_neighbour),
+        repeated_(settings.draw_neighbour),
+        strangers_(settings.draw_stranger),
+        sites_(settings.draw_site),
+        relays_(settings.draw_neighbour),
+        clients_(settings.draw_client) {}
+
+  /// A server of our site asked, with its MAC.
+  bool to_neighbour(Instant now, ServerIndex asker, std::size_t bytes) { return neighbours_.draw(now, asker, bytes); }
+  /// A signed message of a server of our site came again; anybody may have sent it.
+  bool to_repeater(Instant now, ServerIndex signer, std::size_t bytes) { return repeated_.draw(now, signer, bytes); }
+  /// Somebody who says he is a server of another site asked.
+  bool to_stranger(Instant now, ServerId claimed, std::size_t bytes) {
+    if (!strangers_.solvent(now, claimed) || !sites_.draw(now, claimed.site, bytes)) return false;
+    strangers_.charge(now, claimed, bytes);
+    return true;
+  }
+  /// A message signed by another site came again; anybody may have sent it.
+  bool to_site(Instant now, SiteId signer, std::size_t bytes) { return sites_.draw(now, signer, bytes); }
+  /// Something of another site, passed on already, is to be passed on inside our site again.
+  bool relay_again(Instant now, SiteId signer, std::size_t bytes) { return relays_.draw(now, signer, bytes); }
+  /// A client's words came again; anybody may have sent them.
+  bool to_client(Instant now, ClientId client, std::size_t bytes) { return clients_.draw(now, client, bytes); }
+  /// What an answer that `to_client` let begin weighed in the end.
+  void and_to_client(Instant now, ClientId client, std::size_t bytes) { clients_.charge(now, client, bytes); }
+
+ private:
+  Accounts<ServerIndex> neighbours_;
+  Accounts<ServerIndex> repeated_;
+  Accounts<ServerId> strangers_;
+  Accounts<SiteId> sites_;
+  Accounts<SiteId> relays_;
+  Accounts<ClientId> clients_;
+};
+
+}  // namespace seneschal::steward
