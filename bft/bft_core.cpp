@@ -21,7 +21,7 @@ BftCore::BftCore(ServerIndex self, const Membership& membership, Settings settin
 
 MessageTable BftCore::message_table() {
   return MessageTable::of<Prepare, Commit, PrePrepare, replication::Update, replication::Query, Checkpoint, Status,
-                          Entry>();
+                          Entry, Doubt>();
 }
 
 void BftCore::start(Instant now, std::span<const Record>, Effects&) {
@@ -36,6 +36,11 @@ void BftCore::on_message(Instant now, const Inbound& message, Effects& fx) {
 std::optional<Reject> BftCore::dispatch(Instant now, const Inbound& message, Effects& fx) {
   Seq executed = execution_.executed();
   if (auto prepare = message.as<Prepare>()) return ordering_.on_prepare(now, *prepare, fx);
+  if (auto doubt = message.as<Doubt>()) {
+    auto refused = ordering_.on_doubt(now, *doubt, fx);
+    requests_.put_back(now, ordering_.take_returned());
+    return refused;
+  }
   if (auto commit = message.as<Commit>()) return ordering_.on_commit(now, *commit, fx);
   if (auto proposal = message.as<PrePrepare>()) return ordering_.on_pre_prepare(now, *proposal, fx);
   if (auto update = message.as<replication::Update>()) return requests_.on_update(now, *update, execution_, fx);

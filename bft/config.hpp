@@ -36,6 +36,9 @@ struct Settings {
   std::size_t history_span = 4096;
   std::size_t history_bytes = 16 * 1024 * 1024;
 
+  /// How long the primary proposes nothing with an authenticator of a client whose last one f+1 backups doubted.
+  Duration doubt_pause = 1s;
+
   /// Without progress for this long a server asks for what it misses; follows the measured round (three times it)
   /// between the bounds, and doubles up to the upper one while nothing moves.
   Duration retransmit_first = 500ms;

@@ -35,6 +35,7 @@ void Log::reset(Slot& slot) {
   slot.commits.clear();
   slot.prepare_sent = slot.prepared = slot.committed = false;
   slot.prepare_proofs.clear();
+  slot.doubtful.reset();
 }
 
 void Log::advance(Seq base) {

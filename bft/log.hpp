@@ -1,8 +1,7 @@
 // The message log: a ring of slots for the seqs that are being ordered. [PBFT 4.2] [BFT 3]
 #pragma once
 #include "base/check.hpp"
-#include "bft/context.hpp"
-#include "runtime/gate.hpp"
+#include "bft/doubtful.hpp"
 
 namespace seneschal::bft {
 
@@ -27,6 +26,8 @@ class Votes {
   }
   std::size_t count(const Digest& digest) const { return static_cast<std::size_t>(std::popcount(voters(digest))); }
   std::uint64_t seen() const { return seen_; }
+  /// Whoever voted for `digest` may vote again.
+  void forget(const Digest& digest) { seen_ &= ~voters(digest); }
   void clear() { seen_ = 0; }
 
  private:
@@ -46,6 +47,8 @@ struct Slot {
   bool committed = false;                   // commit certificate
   Instant since;                            // when the batch became known
   std::vector<SharedBytes> prepare_proofs;  // sealed Prepares that match; with signatures only
+
+  std::unique_ptr<Doubtful> doubtful;  // rarely there
 
   bool known() const { return batch != nullptr; }
 };

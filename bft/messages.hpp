@@ -18,6 +18,8 @@ struct PrePrepare {
   static constexpr ProtocolId kProtocol = ProtocolId::Bft;
   static constexpr std::uint8_t kType = 1;
   static constexpr const char* kName = "PrePrepare";
+  /// A client's authenticator may be good at other servers: that is for the core to weigh. [BFT 9]
+  static constexpr bool kMayBeUnproven = true;
   static constexpr std::size_t kMaxSize = kMaxBatchBytes + 64 + kAuthSize;
   static constexpr std::uint8_t kSenders = kServers;
   static constexpr std::uint8_t kAuth = kOrderingAuth;
@@ -74,6 +76,25 @@ struct Checkpoint {
   Digest digest;
   auto fields() { return std::tie(seq, digest); }
   bool operator==(const Checkpoint&) const = default;
+};
+
+/// "I cannot check these updates of the proposal", by position in the batch. `final`: a promise never to prepare it
+/// in this view. Only with authenticators: a signature is good everywhere or nowhere. [BFT 9]
+struct Doubt {
+  static constexpr ProtocolId kProtocol = ProtocolId::Bft;
+  static constexpr std::uint8_t kType = 7;
+  static constexpr const char* kName = "Doubt";
+  static constexpr std::size_t kMaxSize = 128 + 2 * replication::kMaxBatchUpdates + kAuthSize;
+  static constexpr std::uint8_t kSenders = kServers;
+  static constexpr std::uint8_t kAuth = bit(AuthKind::Authenticator);
+  static constexpr Prefix kPrefix = Prefix::ViewSeq;
+  View view;
+  Seq seq;
+  Digest digest;
+  bool final = false;
+  SortedList<std::uint16_t, replication::kMaxBatchUpdates> updates;
+  auto fields() { return std::tie(view, seq, digest, final, updates); }
+  bool operator==(const Doubt&) const = default;
 };
 
 /// What a server holds for one seq; votes as bits by server index.

@@ -20,12 +20,15 @@ bool Ordering::has_room(Seq executed) const {
 void Ordering::propose(Instant now, Seq executed, Batch batch, Effects& fx) {
   CHECK(context_.is_primary() && has_room(executed));
   proposed_ = std::max(proposed_, executed).next();
-  PrePrepare proposal{context_.view, proposed_, std::move(batch)};
+  put_forward(now, {context_.view, proposed_, std::move(batch)}, fx);
+}
+
+void Ordering::put_forward(Instant now, PrePrepare proposal, Effects& fx) {
   Digest digest = replication::digest_of(proposal.batch);
   context_.broadcast(proposal, fx);
-  fx.event(context_.event(EventKind::Prepared, proposed_, digest));
+  fx.event(context_.event(EventKind::Prepared, proposal.seq, digest));
   if (context_.signatures()) return;  // comes back signed
-  adopt(now, log_.at(proposed_), std::make_shared<const Batch>(std::move(proposal.batch)), digest, fx);
+  adopt(now, log_.at(proposal.seq), std::make_shared<const Batch>(std::move(proposal.batch)), digest, fx);
 }
 
 std::optional<Reject> Ordering::refuse(View view, Seq seq) const {
@@ -38,23 +41,32 @@ std::optional<Reject> Ordering::on_pre_prepare(Instant now, const Verified<PrePr
   const PrePrepare& proposal = message.body();
   if (auto refused = refuse(proposal.view, proposal.seq)) return refused;
   if (message.signer().server().index != context_.primary()) return Reject::NotRepresentative;
-  if (proposal.batch.updates.empty()) return Reject::EmptyBatch;
   if (message.header().body_size > kMaxBatchBytes) return Reject::TooLong;  // could not be passed on as an Entry
   if (context_.signatures())
     for (const auto& update : proposal.batch.updates)
       if (update.header.auth != AuthKind::Signature) return Reject::BadInnerSignature;
   Digest digest = proposal_digest(message);
   Slot& slot = log_.at(proposal.seq);
-  if (slot.known()) {
-    if (slot.digest == digest) {
-      if (slot.proposal == nullptr) slot.proposal = message.bytes();
-      return Reject::Duplicate;
-    }
-    // Two batches under one (view, seq). [PBFT 4.2] Only signatures prove it to others.
-    if (context_.signatures() && slot.proposal != nullptr)
+  const Doubtful* doubtful = slot.doubtful.get();
+  if (doubtful != nullptr && doubtful->barred(digest)) return Reject::Superseded;
+  if (slot.known() && slot.digest == digest) {
+    if (slot.proposal == nullptr) slot.proposal = message.bytes();
+    return Reject::Duplicate;
+  }
+  bool doubted = doubtful != nullptr && doubtful->proposal != nullptr;
+  if (doubted && doubtful->digest == digest) return Reject::Duplicate;
+  if (slot.known() || doubted) {
+    // Two batches under one (view, seq), and the first is not given up. [PBFT 4.2] Only signatures prove it to
+    // others.
+    if (!context_.signatures()) return set_aside(slot, message);
+    if (slot.proposal != nullptr)
       fx.accuse(message.signer(), "two proposals for one view and seq", {slot.proposal, message.bytes()});
     return Reject::Equivocation;
   }
+  // Nothing may be left of a proposal that was given up; else there is no reason to propose nothing.
+  if (proposal.batch.updates.empty() && (doubtful == nullptr || doubtful->given_up.empty()))
+    return Reject::EmptyBatch;
+  if (!message.unproven().empty()) return doubt(now, slot, message, digest, fx);
   slot.proposal = message.bytes();
   auto held = std::make_shared<const Verified<PrePrepare>>(message);
   adopt(now, slot, {held, &held->body().batch}, digest, fx);
@@ -62,6 +74,7 @@ std::optional<Reject> Ordering::on_pre_prepare(Instant now, const Verified<PrePr
 }
 
 void Ordering::adopt(Instant now, Slot& slot, std::shared_ptr<const Batch> batch, const Digest& digest, Effects& fx) {
+  if (slot.doubtful != nullptr) slot.doubtful->proposal.reset();
   slot.batch = std::move(batch);
   slot.digest = digest;
   slot.since = now;
@@ -74,23 +87,26 @@ void Ordering::adopt(Instant now, Slot& slot, std::shared_ptr<const Batch> batch
   advance(slot, fx);
 }
 
-std::optional<Reject> Ordering::on_prepare(Instant, const Verified<Prepare>& message, Effects& fx) {
+std::optional<Reject> Ordering::on_prepare(Instant now, const Verified<Prepare>& message, Effects& fx) {
   const Prepare& prepare = message.body();
   if (auto refused = refuse(prepare.view, prepare.seq)) return refused;
   ServerIndex from = message.signer().server().index;
   if (from == context_.primary()) return Reject::Conflict;  // its PrePrepare is its vote
   Slot& slot = log_.at(prepare.seq);
+  if (slot.doubtful != nullptr && slot.doubtful->is_given_up(prepare.digest)) return Reject::Superseded;
   if (!slot.prepares.add(from, prepare.digest)) return Reject::Duplicate;
   if (context_.signatures()) slot.prepare_proofs.push_back(message.bytes());
+  weigh(now, slot, fx);
   advance(slot, fx);
   return std::nullopt;
 }
 
-std::optional<Reject> Ordering::on_commit(Instant, const Verified<Commit>& message, Effects& fx) {
+std::optional<Reject> Ordering::on_commit(Instant now, const Verified<Commit>& message, Effects& fx) {
   const Commit& commit = message.body();
   if (auto refused = refuse(commit.view, commit.seq)) return refused;
   Slot& slot = log_.at(commit.seq);
   if (!slot.commits.add(message.signer().server().index, commit.digest)) return Reject::Duplicate;
+  weigh(now, slot, fx);
   advance(slot, fx);
   return std::nullopt;
 }
@@ -127,10 +143,9 @@ std::optional<Reject> Ordering::on_supply(Instant now, const Verified<Entry>& me
   if (!entry.batch) return Reject::MissingBatch;
   Slot& slot = log_.at(entry.seq);
   if (slot.known()) return Reject::Duplicate;
-  if (entry.batch->value.updates.empty()) return Reject::EmptyBatch;
-  ServerIndex from = message.signer().server().index;
+  if (slot.doubtful != nullptr && slot.doubtful->barred(entry.digest)) return Reject::Superseded;
   std::uint64_t support = slot.prepares.voters(entry.digest) | slot.commits.voters(entry.digest);
-  if (from == context_.primary()) support |= bit_of(from);
+  if (message.signer().server().index == context_.primary()) support |= bit_of(context_.primary());
   // f+1 servers stand for the digest: a correct one has accepted the primary's proposal and the clients' words in it.
   if (std::popcount(support) < context_.f + 1) return Reject::MissingBatch;
   if (replication::digest_of(entry.batch->value) != entry.digest) return Reject::Conflict;
@@ -140,6 +155,8 @@ std::optional<Reject> Ordering::on_supply(Instant now, const Verified<Entry>& me
 }
 
 void Ordering::resend(const Slot& slot, ServerIndex to, const SlotStatus& has, bool supply, Effects& fx) const {
+  if (slot.doubtful != nullptr && slot.doubtful->own && !slot.committed)
+    fx.send(Destination::to(Context::server(to)), *slot.doubtful->own, {.auth = AuthKind::Authenticator});
   if (!slot.known()) return;
   if (!has.batch) {
     if (slot.proposal != nullptr && context_.signatures())

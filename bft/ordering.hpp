@@ -18,6 +18,14 @@ class Ordering {
   std::optional<Reject> on_pre_prepare(Instant now, const Verified<PrePrepare>& message, Effects& fx);
   std::optional<Reject> on_prepare(Instant now, const Verified<Prepare>& message, Effects& fx);
   std::optional<Reject> on_commit(Instant now, const Verified<Commit>& message, Effects& fx);
+  /// Somebody cannot check a proposal. [BFT 9]
+  std::optional<Reject> on_doubt(Instant now, const Verified<Doubt>& message, Effects& fx);
+  struct Returned {
+    Signed<replication::Update> update;
+    bool distrusted = false;  // f+1 backups could not check it
+  };
+  /// Primary: updates that went back to where they came from, because their proposal was given up.
+  std::vector<Returned> take_returned() { return std::exchange(returned_, {}); }
   /// A batch from somebody who could check what we could not: adopted when f+1 servers voted for it. [BFT 6]
   std::optional<Reject> on_supply(Instant now, const Verified<Entry>& message, Effects& fx);
 
@@ -36,10 +44,24 @@ class Ordering {
   std::optional<Reject> refuse(View view, Seq seq) const;
   void adopt(Instant now, Slot& slot, std::shared_ptr<const Batch> batch, const Digest& digest, Effects& fx);
   void advance(Slot& slot, Effects& fx);
+  void put_forward(Instant now, PrePrepare proposal, Effects& fx);
+
+  static Doubtful& doubtful(Slot& slot);
+  static Reject set_aside(Slot& slot, const Verified<PrePrepare>& message);
+  std::optional<Reject> doubt(Instant now, Slot& slot, const Verified<PrePrepare>& message, const Digest& digest,
+                              Effects& fx);
+  void say(Instant now, Slot& slot, Doubt doubt, Effects& fx);
+  /// Servers that have voted for the digest, the primary that proposed it included.
+  std::size_t stand_for(const Slot& slot, const Digest& digest) const;
+  void weigh(Instant now, Slot& slot, Effects& fx);
+  void give_up(Instant now, Slot& slot, Digest digest, Effects& fx);
+  void propose_rest(Instant now, Slot& slot, const Batch& batch, const std::set<std::uint16_t>& doubted,
+                    const std::set<std::uint16_t>& distrusted, Effects& fx);
 
   const Context& context_;
   Log log_;
   Seq proposed_;  // highest seq that we proposed as primary of this view
+  std::vector<Returned> returned_;
 };
 
 /// SHA-256 of the batch inside a received PrePrepare, over the bytes as they came; equals `digest_of(batch)`.

@@ -17,15 +17,37 @@ std::optional<Reject> Requests::on_update(Instant now, const Verified<Update>& m
     fx.send(Destination::to(client), *reply, {.auth = AuthKind::Mac});
     return std::nullopt;
   }
-  if (context_.is_primary()) return pool_.add(message.embed());
+  if (context_.is_primary()) {
+    auto distrusted = distrusted_until_.find(client);
+    if (distrusted != distrusted_until_.end() && message.header().auth != AuthKind::Signature) {
+      if (now < distrusted->second) return Reject::Overloaded;
+      distrusted_until_.erase(distrusted);
+    }
+    return pool_.add(message.embed());
+  }
   watched_.watch(client, timestamp, now, message.bytes());
   fx.forward(Destination::to(Context::server(context_.primary())), message.bytes());
   return std::nullopt;
 }
 
+void Requests::put_back(Instant now, std::vector<Ordering::Returned> updates) {
+  for (auto& [update, distrusted] : updates) {
+    ClientId client = update.signer().client();
+    pool_.forget_taken(client);
+    if (distrusted)
+      distrusted_until_[client] = now + context_.settings.doubt_pause;
+    else
+      pool_.add(std::move(update));
+  }
+}
+
 std::optional<Reject> Requests::on_query(const Verified<Query>& message, const Execution& execution, Effects& fx) {
   ClientId client = message.signer().client();
   if (message.body().min_seq > execution.executed()) {
+    // Only a newer one takes the place: an older one is somebody's recording. Nor does an answered one wait again.
+    auto it = queries_.find(client);
+    Timestamp newest = it != queries_.end() ? it->second.timestamp : answered_queries_[client];
+    if (message.body().timestamp <= newest) return Reject::Duplicate;
     queries_[client] = message.body();
     return std::nullopt;
   }
@@ -34,6 +56,7 @@ std::optional<Reject> Requests::on_query(const Verified<Query>& message, const E
 }
 
 void Requests::answer(ClientId client, const Query& query, const Execution& execution, Effects& fx) {
+  answered_queries_[client] = std::max(answered_queries_[client], query.timestamp);
   fx.send(Destination::to(client), execution.answer(query), {.auth = AuthKind::Mac});
 }
 

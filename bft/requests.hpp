@@ -1,7 +1,7 @@
 // What clients ask for: pool and batching rule of the primary, forwarding and watching at the others, queries. [BFT
 // 4]
 #pragma once
-#include "bft/context.hpp"
+#include "bft/ordering.hpp"
 #include "replication/execution.hpp"
 #include "replication/pending_updates.hpp"
 #include "runtime/gate.hpp"
@@ -22,6 +22,10 @@ class Requests {
   void on_executed(std::span<const ClientId> clients, Duration took, const replication::Execution& execution,
                    Effects& fx);
 
+  /// Updates whose proposal was given up. Those that are distrusted wait for their client to try again, and what it
+  /// authenticates with MACs is not proposed for a while: each time costs everybody a round or two. [BFT 9]
+  void put_back(Instant now, std::vector<Ordering::Returned> updates);
+
   /// The next batch, if it is time for one; `in_flight` are the primary's own proposals not executed yet.
   std::optional<Batch> cut(Instant now, std::uint64_t in_flight);
   /// When `cut` wants to be asked again.
@@ -37,6 +41,8 @@ class Requests {
   replication::PendingUpdates pool_;                // primary
   replication::WatchList watched_;                  // backups: what the primary owes its clients
   std::map<ClientId, replication::Query> queries_;  // wait for their min_seq; one per client
+  std::map<ClientId, Instant> distrusted_until_;    // whose authenticators were doubted; bounded by the membership
+  std::map<ClientId, Timestamp> answered_queries_;  // the newest of each; bounded by the membership
   Instant last_cut_;
   Instant cut_at_ = Instant::never();
   Duration round_{};  // moving average from proposal to execution

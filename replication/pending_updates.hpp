@@ -72,6 +72,7 @@ class PendingUpdates {
 
   /// What was taken may be proposed again (a new view starts from nothing).
   void forget_taken() { taken_.clear(); }
+  void forget_taken(ClientId client) { taken_.erase(client); }
 
  private:
   struct Entry {

@@ -8,7 +8,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace seneschal;
   using namespace seneschal::bft;
   Span input(data, size);
-  fuzz::round_trip_one_of<PrePrepare, Prepare, Commit, Checkpoint, bft::Status, Entry>(input);
+  fuzz::round_trip_one_of<PrePrepare, Prepare, Commit, Checkpoint, bft::Status, Entry, Doubt>(input);
 
   Membership membership;
   membership.sites = {{4, 1}};
