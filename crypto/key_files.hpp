@@ -18,12 +18,16 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace seneschal::crypto {
 
 std::filesystem::path site_directory(const std::filesystem::path& dir, SiteId site);
 /// Of a server or a client.
 std::filesystem::path principal_directory(const std::filesystem::path& dir, const Principal& owner);
+
+/// All servers and clients of a plan, in ascending order.
+std::vector<Principal> key_owners(const KeyPlan& plan);
 
 /// Called as keys are made, one call at a time: what was made, and how many of how many keys exist.
 using KeyProgress = std::function<void(const std::string& made, std::size_t done, std::size_t total)>;

@@ -16,8 +16,6 @@ inline constexpr std::size_t kMacKeyBytes = 32;
 inline constexpr std::size_t kMaxSites = 1024;
 inline constexpr std::size_t kMaxKeyClients = 100'000;
 
-/// All servers and clients of a plan, in ascending order.
-std::vector<Principal> key_owners(const KeyPlan& plan);
 /// The clients whose public keys are in the bundle of `site`.
 std::vector<ClientPlan> clients_in_bundle(const KeyPlan& plan, SiteId site);
 /// 16 hexadecimal digits.

@@ -22,6 +22,11 @@ class KeyRing final : public Keys {
                                                Options options);
   static Result<std::unique_ptr<KeyRing>> load(const std::filesystem::path& dir, const Principal& self);
 
+  /// From keys that are not in files; they must belong together. `random` as in `Options`.
+  static std::unique_ptr<KeyRing> assemble(Principal self, PublicKeys known, PrivateKeys own, RandomSource random) {
+    return std::unique_ptr<KeyRing>(new KeyRing(self, std::move(known), std::move(own), std::move(random)));
+  }
+
   const Principal& self() const { return self_; }
   /// The deployment as its public files describe it.
   const KeyPlan& plan() const { return known_.plan; }

@@ -1,28 +1,12 @@
-// Real keys for simulated runs: small ones, made once per run in a folder that goes away with this object.
+// Real keys for simulated runs: the same at every run and in every build, so that what is signed with them is, too.
+// They are made from numbers that everybody can read here and protect nothing.
 #pragma once
 #include "lab/sim/assembly.hpp"
 
-#include <filesystem>
-
 namespace seneschal::lab::sim {
 
-class RealKeys {
- public:
-  RealKeys() = default;
-  RealKeys(const RealKeys&) = delete;
-  RealKeys& operator=(const RealKeys&) = delete;
-  ~RealKeys();
-
-  /// Makes every key of the deployment; a smaller deployment of the same protocol can use them too.
-  Status generate(const Deployment& deployment, const emulator::CostModel& costs);
-  /// Must not outlive this object.
-  KeySource source() const;
-
- private:
-  std::filesystem::path dir_;
-};
-
-/// A deployment that has the servers and clients of every plan.
-Deployment largest_plan(Protocol protocol);
+/// Makes every key of the deployment: Ed25519, and 512-bit threshold keys. Each principal asked for gets its keys
+/// with nonces from a stream of its own that begins anew: ask once per principal and world.
+Result<KeySource> real_keys(const Deployment& deployment, const emulator::CostModel& costs);
 
 }  // namespace seneschal::lab::sim

@@ -1,6 +1,7 @@
 #include "lab/sim/scenario.hpp"
 
 #include "lab/sim/checkers/status_checker.hpp"
+#include "lab/sim/real_keys.hpp"
 
 #include <algorithm>
 
@@ -158,8 +159,12 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
   build.checkers = &checkers;
   build.traitors = plan.traitors;
   build.workload = [&](ClientId client) { return workload_of(plan, client); };
-  build.keys = options.keys;
   const emulator::CostModel costs = pinned_costs();
+  if (plan.real_crypto) {
+    auto keys = real_keys(plan.deployment(), costs);
+    if (!keys) return std::unexpected(keys.error());
+    build.keys = std::move(*keys);
+  }
   auto built = Assembly::build(plan.deployment(), costs, build);
   if (!built) return std::unexpected(built.error());
   Assembly& assembly = **built;

@@ -23,7 +23,6 @@ struct ScenarioResult {
 
 struct ScenarioOptions {
   std::size_t trace_lines = 0;
-  KeySource keys;  // null: simulated
 };
 
 /// Errors: a plan that cannot be built.

@@ -149,7 +149,6 @@ Result<SimResult> simulate(const SimSetup& setup) {
   facts.membership = setup.deployment.roster().membership;
   CheckerSet checkers(std::move(facts));
   Meter meter(setup.check ? &checkers : nullptr);
-  RealKeys real;
   AssemblyOptions options;
   options.seed = setup.seed;
   options.machines = setup.machines;
@@ -157,8 +156,9 @@ Result<SimResult> simulate(const SimSetup& setup) {
   options.observer = &meter;
   options.workload = [&](ClientId client) { return workload_of(setup, client); };
   if (setup.real_crypto) {
-    if (Status made = real.generate(setup.deployment, setup.costs); !made) return std::unexpected(made.error());
-    options.keys = real.source();
+    auto keys = real_keys(setup.deployment, setup.costs);
+    if (!keys) return std::unexpected(keys.error());
+    options.keys = std::move(*keys);
   }
   auto built = Assembly::build(setup.deployment, setup.costs, options);
   if (!built) return std::unexpected(built.error());

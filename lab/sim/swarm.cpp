@@ -25,8 +25,8 @@ Result<SwarmResult> run_swarm(const SwarmSettings& settings,
       if (i >= count) return;
       results[i].seed = settings.first + i;
       Plan plan = make_plan(settings.protocol, results[i].seed, settings.profile);
-      if (settings.keys) plan.real_crypto = true;
-      auto result = run_scenario(plan, {.trace_lines = 0, .keys = settings.keys});
+      plan.real_crypto = plan.real_crypto || settings.real_crypto;
+      auto result = run_scenario(plan);
       std::lock_guard lock(mutex);
       if (result)
         results[i].result = std::move(*result);

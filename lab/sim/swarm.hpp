@@ -11,8 +11,8 @@ struct SwarmSettings {
   std::string profile = "default";
   std::uint64_t first = 1;
   std::uint64_t last = 1;
-  unsigned jobs = 1;  // threads; the result does not depend on it
-  KeySource keys;     // null: simulated
+  unsigned jobs = 1;         // threads; the result does not depend on it
+  bool real_crypto = false;  // in all seeds, not only in those whose plan says so
 };
 
 struct SeedResult {

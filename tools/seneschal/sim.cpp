@@ -1,6 +1,5 @@
 // `seneschal sim`: runs seeds or a plan in the simulated world under all checkers.
 #include "lab/files.hpp"
-#include "lab/sim/real_keys.hpp"
 #include "lab/sim/swarm.hpp"
 #include "tools/seneschal/commands.hpp"
 
@@ -58,10 +57,10 @@ std::string summary(std::uint64_t seeds, std::uint64_t passed, std::uint64_t tra
 }
 
 /// Writes plan and trace of a failed run; says where, and how to see it again.
-std::string keep_failure(const Options& options, const Plan& plan, const KeySource& keys) {
+std::string keep_failure(const Options& options, const Plan& plan) {
   const std::string stem =
       fmt::format("{}/{}-{}-{}", options.out, lab::to_string(plan.protocol), plan.profile, plan.seed);
-  const auto again = run_scenario(plan, {.trace_lines = kTraceLines, .keys = keys});
+  const auto again = run_scenario(plan, {.trace_lines = kTraceLines});
   Status written = write_file(stem + ".toml", to_toml(plan));
   if (written && again) written = write_file(stem + ".trace.txt", again->text + again->reason + "\n");
   if (!written) return "could not write the plan: " + written.error().message;
@@ -99,14 +98,7 @@ void note_failure(const Options& options, Report& report, std::uint64_t seed, co
 int run_plan(const Options& options) {
   const auto plan = load_plan(options.plan);
   if (!plan) return usage_error(plan.error().message);
-  RealKeys store;
-  KeySource keys;
-  if (plan->real_crypto) {
-    if (Status made = store.generate(plan->deployment(), pinned_costs()); !made)
-      return usage_error(made.error().message);
-    keys = store.source();
-  }
-  const auto result = run_scenario(*plan, {.trace_lines = kTraceLines, .keys = keys});
+  const auto result = run_scenario(*plan, {.trace_lines = kTraceLines});
   if (!result) return usage_error(result.error().message);
   Report report;
   report.seeds = 1;
@@ -142,12 +134,7 @@ int run_seeds(const Options& options) {
     fmt::print("{}", to_toml(make_plan(settings.protocol, settings.first, settings.profile)));
     return kGood;
   }
-  RealKeys store;
-  if (options.real_crypto) {
-    if (Status made = store.generate(largest_plan(settings.protocol), pinned_costs()); !made)
-      return usage_error(made.error().message);
-    settings.keys = store.source();
-  }
+  settings.real_crypto = options.real_crypto;
   const bool terminal = isatty(STDERR_FILENO) != 0;
   const std::uint64_t count = settings.last - settings.first + 1;
   const auto swarm = run_swarm(settings, [&](std::uint64_t done) {
@@ -157,8 +144,8 @@ int run_seeds(const Options& options) {
   Report report{swarm->seeds, swarm->passed, swarm->trace_hash, nlohmann::json::array(), swarm->unsafe};
   for (const SeedResult& failure : swarm->failures) {
     Plan plan = make_plan(settings.protocol, failure.seed, settings.profile);
-    plan.real_crypto = options.real_crypto;
-    note_failure(options, report, failure.seed, failure.result.reason, keep_failure(options, plan, settings.keys));
+    plan.real_crypto = plan.real_crypto || options.real_crypto;
+    note_failure(options, report, failure.seed, failure.result.reason, keep_failure(options, plan));
   }
   return finish(options, report);
 }

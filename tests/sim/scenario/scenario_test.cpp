@@ -1,6 +1,5 @@
 #include "lab/sim/scenario.hpp"
 
-#include "lab/sim/real_keys.hpp"
 #include "lab/sim/swarm.hpp"
 
 #include <gtest/gtest.h>
@@ -52,7 +51,7 @@ TEST_P(Seeds, PlanFileReplaysTheRun) {
   const auto read = parse_plan(to_toml(plan), "plan.toml");
   ASSERT_TRUE(read.has_value());
   const auto first = run_scenario(plan);
-  const auto second = run_scenario(*read, {.trace_lines = 100, .keys = {}});
+  const auto second = run_scenario(*read, {.trace_lines = 100});
   ASSERT_TRUE(first.has_value() && second.has_value());
   EXPECT_EQ(first->trace_hash, second->trace_hash);
   EXPECT_FALSE(second->text.empty());
@@ -80,18 +79,41 @@ TEST_P(Seeds, TooManyCrashesAreNoticedAsLackOfProgress) {
   EXPECT_NE(result->reason.find("progress"), std::string::npos);
 }
 
-// The same protocols with real signatures, MACs and threshold keys.
-TEST_P(Seeds, PassWithRealCryptography) {
-  RealKeys keys;
-  const Status made = keys.generate(largest_plan(GetParam()), pinned_costs());
-  ASSERT_TRUE(made.has_value()) << made.error().message;
-  for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+TEST_P(Seeds, EveryTwentyFifthRunsWithRealSignaturesMacsAndThresholdKeys) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed)
+    EXPECT_EQ(make_plan(GetParam(), seed, "default").real_crypto, seed % 25 == 0) << seed;
+  const auto read = parse_plan(to_toml(make_plan(GetParam(), 25, "default")), "plan.toml");
+  ASSERT_TRUE(read.has_value());
+  EXPECT_TRUE(read->real_crypto);
+}
+
+TEST_P(Seeds, WithRealCryptographyPassAndGiveTheSameTraceEachTime) {
+  for (std::uint64_t seed : {1, 2}) {
     Plan plan = make_plan(GetParam(), seed, "default");
     plan.operations = 5;
-    const auto result = run_scenario(plan, {.trace_lines = 0, .keys = keys.source()});
-    ASSERT_TRUE(result.has_value()) << result.error().message;
-    EXPECT_EQ(result->outcome, Outcome::Passed) << result->reason;
+    const auto simulated = run_scenario(plan);
+    plan.real_crypto = true;
+    const auto first = run_scenario(plan);
+    const auto second = run_scenario(plan);
+    ASSERT_TRUE(simulated && first && second);
+    EXPECT_EQ(first->outcome, Outcome::Passed) << first->reason;
+    EXPECT_EQ(first->trace_hash, second->trace_hash);
+    EXPECT_NE(first->trace_hash, simulated->trace_hash) << "are these keys real?";
   }
+}
+
+// A share that is bad makes servers prove theirs: the nonces of the proofs come from the keyed generator, too.
+TEST(RealCryptography, ProofsGiveTheSameTraceEachTime) {
+  Plan plan = make_plan(Protocol::Steward, 3, "calm");
+  plan.real_crypto = true;
+  plan.operations = 4;
+  plan.traitors = {{ServerId{SiteId(0), ServerIndex(1)}, Behaviour::BadShares}};
+  const auto first = run_scenario(plan);
+  const auto second = run_scenario(plan);
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(first->outcome, Outcome::Passed) << first->reason;
+  EXPECT_GT(first->accusations, 0u) << "no proof was asked for";
+  EXPECT_EQ(first->trace_hash, second->trace_hash);
 }
 
 INSTANTIATE_TEST_SUITE_P(Protocols, Seeds, testing::Values(Protocol::Steward, Protocol::Bft),
