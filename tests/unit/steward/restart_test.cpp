@@ -99,6 +99,12 @@ TEST(StewardRestart, TheRepresentativeGoesOnWithItsSignersWhereItStopped) {
   EXPECT_GT(again.core.signing().epoch(), 0u);
 }
 
+TEST(StewardRestart, InALaterViewTheSignersAreThoseOfItsRepresentative) {
+  Bed bed(3, 1, 2);
+  Again again(bed, server(1, 3), {encode(LogRecord{LogRecord::kVersion, LocalViewRecord{LocalView(2)}})});
+  EXPECT_EQ(again.core.signing().signers(), SignerChoice::initial(bed.membership.site(SiteId(1)), ServerIndex(2)));
+}
+
 TEST(StewardRestart, AnUpdateThatItRepeatsIsNotPutIntoASecondPrePrepare) {
   auto silence = [](const Bed::Datagram&) { return true; };
   ServerId rep = server(0, 0);
