@@ -32,7 +32,8 @@ struct Context {
   Seq heard;
   /// Highest seq with a proven order certificate.
   Seq certified;
-  /// The global view in which the highest order certificate held was made. [Steward 6]
+  /// The highest order certificate held, and the global view in which it was made. [Steward 6]
+  Seq last_ordered;
   GlobalView ordered_in;
   /// The last record of a promise or a local view: what reveals them waits for it.
   Ticket promised;
@@ -57,6 +58,14 @@ struct Context {
   void certify(Seq seq) {
     hear(seq);
     certified = std::max(certified, seq);
+  }
+  /// This server holds the order certificate of `seq`, made in `gv`.
+  void ordered(Seq seq, GlobalView gv) {
+    if (seq >= last_ordered) {
+      last_ordered = seq;
+      ordered_in = gv;
+    }
+    certify(seq);
   }
   /// A higher global view is preinstalled: never again below it. [Steward 5]
   void promise(GlobalView gv, Effects& fx) {

@@ -241,6 +241,7 @@ void StewardCore::settle_views(Instant now, Effects& fx) {
     states_.view_changed();
     signing_.view_changed(now, fx);
     sequencing_.view_changed();
+    global_.view_changed(now);
     updates_.view_changed(now);
     local_view_.settle(now, fx);
   }

@@ -85,6 +85,13 @@ void GlobalOrdering::restore_accepted(const AcceptedRecord& record) {
   entry->batch = {std::make_shared<const Batch>(record.batch.value), record.proposal.body.digest};
 }
 
+// A new representative answers for what it inherits from the beginning, not from where another's back-off had come
+// to.
+void GlobalOrdering::view_changed(Instant now) {
+  for (auto& [seq, entry] : context_.history.open())
+    if (entry.proposal && !entry.order) entry.wide_retry.start(now, context_.settings.retransmit_wide);
+}
+
 void GlobalOrdering::resume(Instant now, Effects& fx) {
   for (auto& [seq, entry] : context_.history.open()) {
     if (!entry.proposal || entry.order) continue;
@@ -100,6 +107,7 @@ bool GlobalOrdering::restore_ordered(const OrderedEntry& m) {
   entry->batch = {std::make_shared<const Batch>(m.batch.value), m.proposal.body.digest};
   entry->order = OrderCertificate{entry->proposal, {}};
   for (const auto& accept : m.accepts) entry->order->accepts[accept.signer().site()] = Held<Accept>::of(accept);
+  context_.ordered(m.proposal.body.seq, m.proposal.body.gv);
   return true;
 }
 

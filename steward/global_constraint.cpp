@@ -90,7 +90,10 @@ std::optional<Reject> GlobalConstraints::take(Instant now, const Held<AruMessage
 
 void GlobalConstraints::share_constraint(Instant now, Effects& fx) {
   const StateUnion* all = states_.constraint();
-  if (!aru_ || all == nullptr || all->base != (*aru_)->aru || context_.history.aru() < all->base) return;
+  // An answer to the ARU of a view that was left since says too little for the new one.
+  if (!aru_ || (*aru_)->gv != context_.views.global() || all == nullptr || all->base != (*aru_)->aru ||
+      context_.history.aru() < all->base)
+    return;
   if (agreed_base_ == all->base) return;
   GlobalConstraint message{context_.views.global(), all->base, {}};
   std::vector<StateItem> missing;

@@ -197,8 +197,7 @@ void GlobalOrdering::try_order(Seq seq, Entry& entry, Effects& fx) {
       certificate.accepts.emplace(site, accept);
   if (certificate.accepts.size() < needed) return;
   entry.order = std::move(certificate);
-  if (seq >= context_.certified) context_.ordered_in = entry.proposal->gv;
-  context_.certify(seq);
+  context_.ordered(seq, entry.proposal->gv);
   context_.save(OrderedRecord{{ordered_entry(entry)}}, fx);
   fx.event({.kind = EventKind::Ordered,
             .seq = seq,

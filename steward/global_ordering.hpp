@@ -30,6 +30,7 @@ class GlobalOrdering {
   bool restore_ordered(const OrderedEntry& entry);
   /// The whole log was read: stands by the Accepts of what is still open.
   void resume(Instant now, Effects& fx);
+  void view_changed(Instant now);
 
  private:
   std::optional<Reject> take_proposal(Instant now, const Held<Proposal>& proposal, const HeldBatch& batch,

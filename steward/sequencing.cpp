@@ -84,8 +84,11 @@ void Sequencing::view_changed() {
 // [Steward 3.4] persisted before it is sent; it counts here, too, only when it comes back signed.
 void Sequencing::send_pre_prepare(Instant, PrePrepare m, Effects& fx) {
   // Before it comes back signed, too: what a restarted representative repeats must not be put into another one.
-  for (const auto& update : m.batch.updates)
-    assigned_.emplace(std::pair{update.signer().client(), update.body.timestamp}, m.seq);
+  for (const auto& update : m.batch.updates) {
+    ClientId client = update.signer().client();
+    assigned_.emplace(std::pair{client, update.body.timestamp}, m.seq);
+    pool_.discharge(client, update.body.timestamp);  // a replayed batch may hold what was watched meanwhile
+  }
   Ticket saved = context_.save(ProposedRecord{{m}}, fx);
   fx.event({.kind = EventKind::Prepared,
             .seq = m.seq,
@@ -328,6 +331,8 @@ void Sequencing::restore_certificate(const CertificateRecord& record) {
 
 void Sequencing::resume(Instant now, Effects& fx) {
   std::erase_if(restored_, [&](const auto& r) { return !context_.views.current(r.second.gv, r.second.lv); });
+  // What was sent in views that were left leaves no gap in this one.
+  last_assigned_ = restored_.empty() ? Seq{} : restored_.rbegin()->first;
   for (auto& [seq, entry] : context_.history.open())
     if (entry.pre_prepare && !entry.adopted && context_.history.in_window(seq) &&
         context_.views.current(entry.pre_prepare->gv, entry.pre_prepare->lv))

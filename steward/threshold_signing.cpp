@@ -75,7 +75,7 @@ void ThresholdSigning::agree(Instant now, const Purpose& what, SharedBytes messa
 
 // The share job starts only when what binds this server to the message is durable, and somebody wants the share.
 void ThresholdSigning::start_sharing(Digest content, Instance& instance, Effects& fx) {
-  if (!instance.durable || instance.sealed) return;
+  if (!instance.message || !instance.durable || instance.sealed) return;
   if (!current(instance.what)) return;
   bool own_use = (collector() && instance.asked.contains(self())) || instance.to_all;
   if (!own_use && instance.to.empty() && instance.proof_to.empty()) return;
@@ -104,9 +104,18 @@ bool ThresholdSigning::current(const Purpose& what) const {
   }
 }
 
+// Its unfinished jobs are forgotten with it: shares that come later begin another instance of the same content, which
+// has agreed to nothing.
+ThresholdSigning::Instances::iterator ThresholdSigning::drop(Instances::iterator instance) {
+  std::erase_if(pending_, [&](const auto& p) {
+    return p.second.work != Work::CheckEvidence && p.second.content == instance->first;
+  });
+  return instances_.erase(instance);
+}
+
 void ThresholdSigning::view_changed(Instant now, Effects& fx) {
   for (auto it = instances_.begin(); it != instances_.end();)
-    it = it->second.message && !current(it->second.what) ? instances_.erase(it) : std::next(it);
+    it = it->second.message && !current(it->second.what) ? drop(it) : std::next(it);
   choice_.reset(context_.views.representative().index);
   announced_ = SignerChoice::initial(context_.own(), context_.views.representative().index);
   announced_epoch_ = logged_epoch_ = 0;
@@ -313,7 +322,7 @@ void ThresholdSigning::forget(Seq aru) {
       continue;
     }
     release_quota(it->second);
-    it = instances_.erase(it);
+    it = drop(it);
   }
 }
 

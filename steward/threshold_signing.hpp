@@ -97,6 +97,7 @@ class ThresholdSigning {
     std::map<ServerIndex, Instant> resent;
     std::map<std::pair<ServerIndex, bool>, Instant> heeded;  // requests for our share, by whether with proof
   };
+  using Instances = std::map<Digest, Instance>;
   enum class Work : std::uint8_t { Durable, Share, Prove, Combine, Check, CheckEvidence };
   struct Pending {
     Work work;
@@ -113,6 +114,7 @@ class ThresholdSigning {
   bool current(const Purpose& what) const;
   Instance* instance_for(ServerIndex sender, const Digest& content, Seq seq);
   void release_quota(Instance& instance);
+  Instances::iterator drop(Instances::iterator instance);
   void start_sharing(Digest content, Instance& instance, Effects& fx);
   void distribute(const Digest& content, Instance& instance, Effects& fx);
   void send_share(const Digest& content, Instance& instance, const std::vector<Destination>& to, bool proof,
@@ -137,7 +139,7 @@ class ThresholdSigning {
                    Effects& fx);
 
   Context& context_;
-  std::map<Digest, Instance> instances_;
+  Instances instances_;
   std::map<ServerIndex, std::size_t> early_;  // instances about entries, begun by each sender before we agreed
   std::map<Ticket, Pending> pending_;
   std::set<ServerIndex> blamed_;

@@ -57,8 +57,9 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
     pass_on(now, update, fx);
   }
   if (!again) sent.count = 1;
-  // Those it was passed on to only watch; whoever passes on tries again.
-  if (leg != Leg::InsideLeaderSite) retries_.set(client, now + retry_after());
+  // Those it was passed on to watch, and leave trying again to whoever passes on, unless it goes on for long: a
+  // representative must not be suspected for an update that it was never shown.
+  retries_.set(client, now + (leg == Leg::InsideLeaderSite ? 2 : 1) * retry_after());
   return std::nullopt;
 }
 
@@ -102,8 +103,9 @@ void Updates::on_tick(Instant now, Effects& fx) {
     Signed<Update> update{*it->second.sealed, parts->header, std::move(*body)};
     if (context_.views.at_leader_site() && context_.views.is_representative())
       sequencing_.submit(now, update);
-    else if (!context_.views.at_leader_site() || sent.leg == Leg::ToRepresentative)
-      pass_on(now, update, fx);
+    else
+      pass_on(now, update,
+              fx);  // who only watches, too: whoever showed it this update may not have shown it the others
     ++sent.count;
   }
 }
@@ -112,8 +114,10 @@ void Updates::view_changed(Instant now) {
   bool orders = context_.views.at_leader_site() && context_.views.is_representative();
   for (auto& [client, sent] : sent_) {
     sent.count = 0;
-    // Where this server only watches, somebody else passes the update on; a new representative orders it itself.
-    if (orders || sent.leg != Leg::InsideLeaderSite || !context_.views.at_leader_site()) retries_.set(client, now);
+    // Where this server only watches, somebody else passes the update on first; a new representative orders it
+    // itself.
+    bool watches = !orders && sent.leg == Leg::InsideLeaderSite && context_.views.at_leader_site();
+    retries_.set(client, watches ? now + 2 * retry_after() : now);
   }
 }
 
