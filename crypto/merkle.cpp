@@ -65,4 +65,28 @@ bool merkle_verify(const Digest& root, const Digest& leaf, std::size_t index, st
   return implied_root(leaf, index, count, proof) == root;
 }
 
+// Splitting at the largest power of two is pairing neighbours level by level, a last odd one moving up unchanged.
+MerkleTree::MerkleTree(std::vector<Digest> leaves) {
+  CHECK(!leaves.empty() && leaves.size() <= kMaxMerkleLeaves);
+  levels_.push_back(std::move(leaves));
+  while (levels_.back().size() > 1) {
+    const auto& below = levels_.back();
+    std::vector<Digest> level;
+    level.reserve((below.size() + 1) / 2);
+    for (std::size_t i = 0; i + 1 < below.size(); i += 2) level.push_back(merkle_node(below[i], below[i + 1]));
+    if (below.size() % 2 == 1) level.push_back(below.back());
+    levels_.push_back(std::move(level));
+  }
+}
+
+std::vector<Digest> MerkleTree::proof(std::size_t index, std::size_t height) const {
+  std::vector<Digest> proof;
+  for (std::size_t level = height; level + 1 < levels_.size(); ++level, index /= 2) {
+    CHECK(index < levels_[level].size());
+    if (const std::size_t sibling = index ^ 1; sibling < levels_[level].size())
+      proof.push_back(levels_[level][sibling]);
+  }
+  return proof;
+}
+
 }  // namespace seneschal::crypto

@@ -25,4 +25,20 @@ std::vector<Digest> merkle_proof(std::span<const Digest> leaves, std::size_t ind
 bool merkle_verify(const Digest& root, const Digest& leaf, std::size_t index, std::size_t count,
                    std::span<const Digest> proof);
 
+/// A tree with all its levels, for whoever proves many leaves: a proof costs its length.
+class MerkleTree {
+ public:
+  /// From 1 to kMaxMerkleLeaves leaves (CHECKed).
+  explicit MerkleTree(std::vector<Digest> leaves);
+  const Digest& root() const { return levels_.back().front(); }
+  const std::vector<Digest>& leaves() const { return levels_.front(); }
+  /// Proves node `index` of those `height` levels above the leaves: it is the root of leaves [index * 2^height,
+  /// (index + 1) * 2^height), the last such block being shorter. `merkle_verify` takes the proof with the number of
+  /// blocks as its count. A height above the root's is the root's.
+  std::vector<Digest> proof(std::size_t index, std::size_t height = 0) const;
+
+ private:
+  std::vector<std::vector<Digest>> levels_;  // leaves first
+};
+
 }  // namespace seneschal::crypto

@@ -47,7 +47,8 @@ std::string plugin_text(const Deployment& d, const Roster& roster, ServerId id, 
   std::string text =
       fmt::format("server = {} {}\nkeys = {}\napplication = kv\nwindow = {}\nbatch_max = {}\ndelivery = {}\n",
                   id.site.value, id.index.value, keys, d.options.window, d.options.batch_max, d.options.delivery);
-  text += d.protocol == Protocol::Steward ? fmt::format("fanout = {}\ndurability = none\n", d.options.fanout)
+  text += d.protocol == Protocol::Steward ? fmt::format("fanout = {}\ndurability = none\ncheckpoint_interval = {}\n",
+                                                        d.options.fanout, d.options.checkpoint_interval)
                                           : fmt::format("auth = {}\n", d.options.auth);
   return text + to_text(roster);
 }

@@ -122,6 +122,8 @@ ProtocolOptions read_options(const TomlTable& table, Protocol protocol, const Pr
   if (protocol == Protocol::Steward) {
     options.fanout = pick(table, "fanout", kFanouts, base.fanout);
     options.delivery = pick(table, "delivery", kStewardDeliveries, base.delivery);
+    options.checkpoint_interval =
+        static_cast<std::uint32_t>(table.integer("checkpoint_interval", base.checkpoint_interval, {1, 1 << 16}));
   } else {
     options.delivery = pick(table, "delivery", kBftDeliveries, base.delivery);
     options.auth = pick(table, "auth", kAuths, base.auth);
@@ -212,7 +214,8 @@ Status save_deployment(const Deployment& d, const std::string& dir) {
       toml_quoted(d.name), to_string(d.protocol), d.id.value, d.faults, servers, d.clients, toml_quoted(d.address),
       d.base_port, d.shaped, d.options.batch_max, d.options.window);
   if (d.protocol == Protocol::Steward)
-    text += fmt::format("fanout = \"{}\"\ndelivery = \"{}\"\n", d.options.fanout, d.options.delivery);
+    text += fmt::format("fanout = \"{}\"\ndelivery = \"{}\"\ncheckpoint_interval = {}\n", d.options.fanout,
+                        d.options.delivery, d.options.checkpoint_interval);
   else
     text += fmt::format("delivery = \"{}\"\nauth = \"{}\"\n", d.options.delivery, d.options.auth);
   text += fmt::format("\n[keys]\nsite_bits = {}\nserver_bits = {}\n", d.keys.site_bits, d.keys.server_bits);

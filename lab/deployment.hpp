@@ -22,6 +22,7 @@ struct ProtocolOptions {
   std::string delivery = "multicast";  // between sites: "multicast", or "representative" (Steward) / "unicast" (BFT)
   std::string auth = "mac";            // BFT: "mac" or "signatures"; Steward always signs
   std::uint32_t window = 32;           // entries in flight
+  std::uint32_t checkpoint_interval = 128;  // Steward: entries between checkpoints
   bool operator==(const ProtocolOptions&) const = default;
 };
 

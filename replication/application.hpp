@@ -6,8 +6,24 @@
 #include "base/result.hpp"
 
 #include <memory>
+#include <span>
 
 namespace seneschal::replication {
+
+/// An application's state at one moment, in chunks of at most `kMaxChunk` bytes. Equal states of equal histories have
+/// equal chunks. Immutable; it outlives what the application does next.
+class Frozen {
+ public:
+  static constexpr std::size_t kMaxChunk = 96 * 1024;
+  virtual ~Frozen() = default;
+  virtual std::size_t chunks() const = 0;
+  /// The bytes of one chunk, encoded when asked for.
+  virtual SharedBytes chunk(std::size_t index) const = 0;
+  /// `crypto::merkle_leaf` of the chunk. Remembered where that saves hashing what did not change.
+  virtual Digest leaf(std::size_t index) const = 0;
+  /// What asking for that leaf will hash: 0 if it is remembered.
+  virtual std::size_t cost(std::size_t index) const = 0;
+};
 
 class Application {
  public:
@@ -25,6 +41,14 @@ class Application {
   virtual Bytes snapshot() const = 0;
   /// Replaces the state. On failure the state is unchanged.
   virtual Status restore(Span snapshot) = 0;
+  /// The state as it is now, settled. Must not take long, however large the state is: copy on write. By default it
+  /// copies, which suits small states only.
+  virtual std::shared_ptr<const Frozen> freeze() const;
+  /// Replaces the state by one that was frozen. On failure the state is unchanged.
+  virtual Status thaw(std::span<const SharedBytes> chunks);
 };
+
+/// A byte string cut into chunks.
+std::shared_ptr<const Frozen> freeze_bytes(Bytes state);
 
 }  // namespace seneschal::replication

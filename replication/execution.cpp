@@ -60,6 +60,35 @@ Digest Execution::digest() const {
   return crypto::sha256(bytes);
 }
 
+std::shared_ptr<Snapshot> Execution::freeze() const {
+  std::vector<TableEntry> entries;
+  entries.reserve(clients_.entries().size());
+  for (const auto& [client, last] : clients_.entries())
+    entries.push_back({client, last.timestamp, last.seq, {last.result}});
+  std::vector<SharedBytes> chunks = pack_table(entries);
+  SnapshotHead head{executed_, application_->digest(), static_cast<std::uint32_t>(chunks.size())};
+  chunks.insert(chunks.begin(), share(encode(head)));
+  return std::make_shared<Snapshot>(executed_, std::move(chunks), application_->freeze());
+}
+
+Status Execution::install(Seq seq, std::span<const SharedBytes> chunks) {
+  if (chunks.empty()) return failure("snapshot: it has no head");
+  auto head = decode<SnapshotHead>(*chunks[0]);
+  if (!head || head->seq != seq || head->table_chunks >= chunks.size())
+    return failure("snapshot: its head is damaged, or it is not of seq " + std::to_string(seq.value));
+  ClientTable table;
+  for (std::size_t i = 1; i <= head->table_chunks; ++i) {
+    auto chunk = decode<TableChunk>(*chunks[i]);
+    if (!chunk) return failure("snapshot: chunk " + std::to_string(i) + " is no part of a client table");
+    for (TableEntry& entry : chunk->entries.items)
+      table.put(entry.client, {entry.timestamp, entry.seq, std::move(entry.result.value)});
+  }
+  if (Status good = application_->thaw(chunks.subspan(1 + head->table_chunks)); !good) return good;
+  clients_ = std::move(table);
+  executed_ = seq;
+  return {};
+}
+
 std::optional<Reply> Execution::reply_for(ClientId client, Timestamp timestamp) const {
   const StoredReply* last = clients_.find(client);
   Reply reply;

@@ -2,6 +2,7 @@
 #pragma once
 #include "replication/application.hpp"
 #include "replication/messages.hpp"
+#include "replication/snapshot.hpp"
 #include "runtime/effects.hpp"
 #include "runtime/membership.hpp"
 
@@ -55,6 +56,13 @@ class Execution {
   /// ordering.
   std::optional<Reply> reply_for(ClientId client, Timestamp timestamp) const;
   Answer answer(const Query& query) const;
+
+  /// The state after `executed()`, not hashed yet. Takes time for the client table and one pointer per 16 KiB of a
+  /// well-made application.
+  std::shared_ptr<Snapshot> freeze() const;
+  /// Replaces the state by the snapshot of `seq`. The chunks must be genuine; if they cannot be read all the same,
+  /// nothing changes.
+  Status install(Seq seq, std::span<const SharedBytes> chunks);
 
  private:
   std::unique_ptr<Application> application_;

@@ -7,13 +7,6 @@ namespace {
 
 constexpr std::string_view kSnapshotTag = "seneschal/kv/1";
 
-Digest entry_hash(const Bytes& key, const Bytes& value) {
-  // The key's length separates key and value.
-  Byte size[4];
-  for (int i = 0; i < 4; ++i) size[i] = static_cast<Byte>(key.size() >> (24 - 8 * i));
-  return crypto::sha256({size, key, value});
-}
-
 Bytes encode_outcome(const Outcome& outcome) {
   return encode(outcome);
 }
@@ -146,31 +139,27 @@ Bytes KvApplication::query(Span operation) const {
   return encode_outcome(Refused{Problem::WouldWrite});
 }
 
+void KvApplication::settle() {
+  std::vector<const Bytes*> keys;
+  keys.reserve(undo_.size());
+  for (const Undo& undo : undo_)
+    if (undo.changed) keys.push_back(&undo.key);
+  entries_.settle(keys);
+  undo_.clear();
+}
+
 bool KvApplication::fits(const Bytes& key, const Bytes& value) const {
-  auto it = entries_.find(key);
-  std::size_t freed = it == entries_.end() ? 0 : key.size() + it->second.value.size();
-  std::size_t entries = entries_.size() + (it == entries_.end() ? 1 : 0);
-  return entries <= limits_.max_entries && bytes_ - freed + key.size() + value.size() <= limits_.max_bytes;
+  const Stored* old = entries_.find(key);
+  std::size_t freed = old == nullptr ? 0 : key.size() + old->value.size();
+  std::size_t entries = entries_.size() + (old == nullptr ? 1 : 0);
+  return entries <= limits_.max_entries && entries_.bytes() - freed + key.size() + value.size() <= limits_.max_bytes;
 }
 
 void KvApplication::replace(const Bytes& key, std::optional<Stored> value, std::optional<Stored>* old) {
-  auto it = entries_.lower_bound(key);
-  bool existed = it != entries_.end() && it->first == key;
-  if (existed) {
-    hash_.remove(it->second.hash);
-    bytes_ -= key.size() + it->second.value.size();
-    if (old != nullptr) *old = std::move(it->second);
-  }
-  if (value) {
-    hash_.add(value->hash);
-    bytes_ += key.size() + value->value.size();
-    if (existed)
-      it->second = std::move(*value);
-    else
-      entries_.emplace_hint(it, key, std::move(*value));
-  } else if (existed) {
-    entries_.erase(it);
-  }
+  if (value) hash_.add(value->hash);
+  std::optional<Stored> before = entries_.set(key, std::move(value));
+  if (before) hash_.remove(before->hash);
+  if (old != nullptr) *old = std::move(before);
 }
 
 bool KvApplication::write(Bytes key, std::optional<Bytes> value) {
@@ -195,9 +184,9 @@ Outcome KvApplication::run(Delete& gone) {
 }
 
 Outcome KvApplication::run(CompareAndSet& swap) {
-  auto it = entries_.find(swap.key.value);
-  bool matches = it == entries_.end() ? !swap.expected : swap.expected && swap.expected->value == it->second.value;
-  if (!matches) return Swapped{false, it == entries_.end() ? std::nullopt : std::optional(Value{it->second.value})};
+  const Stored* present = entries_.find(swap.key.value);
+  bool matches = present == nullptr ? !swap.expected : swap.expected && swap.expected->value == present->value;
+  if (!matches) return Swapped{false, present == nullptr ? std::nullopt : std::optional(Value{present->value})};
   if (swap.desired && !fits(swap.key.value, swap.desired->value)) return Refused{Problem::Full};
   std::optional<Bytes> desired;
   if (swap.desired) desired = std::move(swap.desired->value);
@@ -206,39 +195,41 @@ Outcome KvApplication::run(CompareAndSet& swap) {
 }
 
 Outcome KvApplication::run(const Get& get) const {
-  auto it = entries_.find(get.key.value);
-  if (it == entries_.end()) return Found{};
-  return Found{Value{it->second.value}};
+  const Stored* stored = entries_.find(get.key.value);
+  if (stored == nullptr) return Found{};
+  return Found{Value{stored->value}};
 }
 
 Outcome KvApplication::run(const Scan& scan) const {
   Entries found;
   std::size_t limit = std::min<std::size_t>(scan.limit, kMaxScan);
   std::size_t size = 0;
-  for (auto it = entries_.lower_bound(scan.first.value); it != entries_.end(); ++it) {
-    if (scan.last && it->first >= scan.last->value) break;
-    size += 8 + it->first.size() + it->second.value.size();
+  entries_.each_from(scan.first.value, [&](const Bytes& key, const Stored& stored) {
+    if (scan.last && !ByBytes{}(key, scan.last->value)) return false;
+    size += 8 + key.size() + stored.value.size();
     if (found.entries.size() >= limit || size > kMaxScanBytes) {
       found.more = true;
-      break;
+      return false;
     }
-    found.entries.items.push_back({{it->first}, {it->second.value}});
-  }
+    found.entries.items.push_back({{key}, {stored.value}});
+    return true;
+  });
   return found;
 }
 
 Bytes KvApplication::snapshot() const {
   Bytes bytes;
-  bytes.reserve(kSnapshotTag.size() + 8 + entries_.size() * 8 + bytes_);
+  bytes.reserve(kSnapshotTag.size() + 8 + entries_.size() * 8 + entries_.bytes());
   Writer out(bytes);
   out.raw(as_span(kSnapshotTag));
   out.number(entries_.size(), 8);
-  for (const auto& [key, stored] : entries_) {
+  entries_.each_from({}, [&](const Bytes& key, const Stored& stored) {
     out.number(key.size(), 4);
     out.raw(key);
     out.number(stored.value.size(), 4);
     out.raw(stored.value);
-  }
+    return true;
+  });
   return bytes;
 }
 
@@ -253,23 +244,38 @@ Status KvApplication::restore(Span snapshot) {
     return failure("kv snapshot: its number of entries is missing or above the limit of " +
                    std::to_string(limits_.max_entries));
   KvApplication fresh(limits_);
+  Bytes last;
   for (std::uint64_t i = 0; i < count; ++i) {
     Entry entry;
     if (!decode_from(in, entry))
       return failure("kv snapshot: entry " + std::to_string(i) + " is damaged (" +
                      std::string(to_string(in.reason())) + ")");
-    if (!fresh.entries_.empty() && !(fresh.entries_.rbegin()->first < entry.key.value))
+    if (i > 0 && !ByBytes{}(last, entry.key.value))
       return failure("kv snapshot: entry " + std::to_string(i) + " is not in ascending order of keys");
     Digest hash = entry_hash(entry.key.value, entry.value.value);
     fresh.hash_.add(hash);
-    fresh.bytes_ += entry.key.value.size() + entry.value.value.size();
-    if (fresh.bytes_ > limits_.max_bytes)
+    last = entry.key.value;
+    fresh.entries_.append_entry(std::move(entry.key.value), Stored{std::move(entry.value.value), hash});
+    if (fresh.entries_.bytes() > limits_.max_bytes)
       return failure("kv snapshot: larger than the limit of " + std::to_string(limits_.max_bytes) + " bytes");
-    fresh.entries_.emplace_hint(fresh.entries_.end(), std::move(entry.key.value),
-                                Stored{std::move(entry.value.value), hash});
   }
   if (in.remaining() != 0)
     return failure("kv snapshot: " + std::to_string(in.remaining()) + " bytes too many at its end");
+  *this = std::move(fresh);
+  return {};
+}
+
+Status KvApplication::thaw(std::span<const SharedBytes> chunks) {
+  KvApplication fresh(limits_);
+  for (std::size_t i = 0; i < chunks.size(); ++i)
+    if (!fresh.entries_.append_leaf(*chunks[i], limits_.max_bytes))
+      return failure("kv state: chunk " + std::to_string(i) + " of " + std::to_string(chunks.size()) +
+                     " is damaged, out of order or beyond the limits");
+  if (fresh.entries_.size() > limits_.max_entries) return failure("kv state: too many entries");
+  fresh.entries_.each_from({}, [&](const Bytes&, const Stored& stored) {
+    fresh.hash_.add(stored.hash);
+    return true;
+  });
   *this = std::move(fresh);
   return {};
 }

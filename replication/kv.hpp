@@ -2,10 +2,9 @@
 #pragma once
 #include "base/codec.hpp"
 #include "replication/application.hpp"
+#include "replication/kv_leaves.hpp"
 #include "replication/messages.hpp"
 #include "replication/multiset_hash.hpp"
-
-#include <map>
 
 namespace seneschal::replication::kv {
 
@@ -117,18 +116,17 @@ class KvApplication final : public Application {
   explicit KvApplication(Limits limits = {}) : limits_(limits) {}
   Bytes apply(ClientId client, Span operation) override;
   void undo() override;
-  void settle() override { undo_.clear(); }
+  void settle() override;
   Bytes query(Span operation) const override;
   Digest digest() const override { return hash_.value(); }
   Bytes snapshot() const override;
   Status restore(Span snapshot) override;
+  /// One pointer per 16 KiB of state; writes copy a leaf the first time they touch it afterwards.
+  std::shared_ptr<const Frozen> freeze() const override { return entries_.freeze(); }
+  Status thaw(std::span<const SharedBytes> chunks) override;
   std::size_t size() const { return entries_.size(); }
 
  private:
-  struct Stored {
-    Bytes value;
-    Digest hash;  // of key and value, so that removing the entry from the sum costs nothing
-  };
   struct Undo {
     bool changed = false;
     Bytes key;
@@ -145,8 +143,7 @@ class KvApplication final : public Application {
   void replace(const Bytes& key, std::optional<Stored> value, std::optional<Stored>* old);
 
   Limits limits_;
-  std::map<Bytes, Stored> entries_;
-  std::size_t bytes_ = 0;
+  Leaves entries_;
   MultisetHash hash_;
   std::vector<Undo> undo_;
 };

@@ -45,6 +45,12 @@ std::optional<Reject> CollectiveState::on_request(Instant now, const Verified<St
   if (key.base > aru) context_.hear(std::min(key.base, aru + 2 * context_.history.window()));
   // A constraint says what this server holds above the base: first it must have come that far. [Steward 5]
   if (key.context == StateContext::Constraint && key.base > aru) return Reject::MissingBatch;
+  if (key.base < context_.history.base()) {
+    // What was dropped under a Checkpoint, or never seen before a state was installed, must not look like gaps.
+    // [Steward 7]
+    context_.show_checkpoint(now, {to}, message.signer(), fx);
+    return Reject::Superseded;
+  }
   if (aru.value > key.base.value + context_.history.window()) {
     // History up to here is ordered: the representative has to catch up first.
     auto [last, first] = answered_.try_emplace(message.signer(), now);

@@ -12,6 +12,7 @@ namespace seneschal::steward {
 inline constexpr std::size_t kMaxSites = 64;
 inline constexpr std::size_t kMaxServersPerSite = 64;
 inline constexpr std::uint64_t kMaxWindow = 64;
+inline constexpr std::uint64_t kMaxCheckpointInterval = 1 << 16;
 
 /// Who is asked for shares of a site signature. [Steward 3.6]
 enum class FanOut : std::uint8_t {
@@ -70,6 +71,9 @@ struct Settings {
 
   /// T1 is never shorter: the time a site gives its representative. T2 and T3 follow from it. [Steward 6]
   Duration representative_timeout = 500ms;
+  /// Bytes of a state lent per second to each server of our site, and to each of another.
+  std::uint64_t lend_near = 8 * 1024 * 1024;
+  std::uint64_t lend_far = 256 * 1024;
 
   /// K: entries between checkpoints. L: how far beyond a checkpoint a server goes, and how many ordered entries it
   /// keeps.
@@ -78,6 +82,11 @@ struct Settings {
   /// Ordered entries are dropped earlier when their batches exceed this.
   std::size_t history_bytes = 16 * 1024 * 1024;
 
+  /// With the history that goes with it: 4K, and at least 2K + W.
+  void set_checkpoint_interval(std::uint64_t k) {
+    checkpoint_interval = k;
+    history_span = std::max(4 * k, 2 * k + window);
+  }
   /// Says which value is out of range and what is allowed.
   Status validate() const;
 };

@@ -37,6 +37,10 @@ struct Context {
   GlobalView ordered_in;
   /// The last record of a promise or a local view: what reveals them waits for it.
   Ticket promised;
+  /// The newest Checkpoint of any site; nothing before the first. `history.checkpoint()` is its seq. [Steward 7]
+  Held<Checkpoint> checkpoint;
+  /// The state of that Checkpoint is being fetched, and pieces come in: no view change is begun. [Steward 7]
+  bool transferring = false;
 
   const SiteInfo& own() const { return membership.site(self.site); }
   std::size_t sites() const { return membership.sites.size(); }
@@ -81,6 +85,19 @@ struct Context {
           Destination::to(ServerId{site, ServerIndex(static_cast<std::uint16_t>((first + i) % info.servers))}));
     return to;
   }
+  /// True if a checkpoint is made after `seq`.
+  bool due(Seq seq) const { return seq.value != 0 && seq.value % settings.checkpoint_interval == 0; }
+  /// Somebody is still at what the newest Checkpoint covers: tells him. Rarely, since anybody may repeat old
+  /// messages.
+  void show_checkpoint(Instant now, const std::vector<Destination>& to, const Principal& asker, Effects& fx) {
+    auto [last, first] = shown_.try_emplace(asker, now);
+    if (!checkpoint || (!first && now - last->second < settings.retransmit_local)) return;
+    last->second = now;
+    fx.forward(to, checkpoint.sealed);
+  }
+
+ private:
+  std::map<Principal, Instant> shown_;  // bounded by the membership
 };
 
 /// The bytes a site signs: `body` under the header of its site. [Steward 1]

@@ -18,7 +18,9 @@ StewardCore::StewardCore(ServerId self, const Membership& membership, Settings s
       reconciliation_(context_),
       local_view_(context_, signing_, states_, timers_),
       global_view_(context_, signing_, timers_),
-      constraints_(context_, signing_, states_) {
+      constraints_(context_, signing_, states_),
+      checkpoints_(context_, signing_),
+      transfer_(context_, checkpoints_) {
   CHECK(context_.settings.validate().has_value());
   CHECK(validate(context_.membership).has_value());
 }
@@ -29,7 +31,8 @@ MessageTable StewardCore::message_table() {
                           ForwardedUpdate, ReconcileRequest, OrderedEntry, NewRep, StateRequest, ServerState,
                           CollectedState, PreinstallProof, EntryRequest, EntryEvidence, GlobalViewAttempt, AruClaim,
                           AruClaims, GlobalViewChange, AruMessage, GlobalConstraint, CollectedConstraint,
-                          GlobalViewNews, RoundTrip>();
+                          GlobalViewNews, RoundTrip, Checkpoint, replication::SnapshotRequest,
+                          replication::SnapshotBlock, replication::SnapshotChunk>();
 }
 
 void StewardCore::start(Instant now, std::span<const Record> log, Effects& fx) {
@@ -77,6 +80,10 @@ bool StewardCore::restore(Instant now, const Record& bytes, Effects& fx) {
     execute(now, fx);
   } else if (auto* signers = std::get_if<SignerSetRecord>(&record->what)) {
     signing_.restore(*signers);
+  } else if (auto* checkpoint = std::get_if<CheckpointRecord>(&record->what)) {
+    checkpoints_.restore(*checkpoint);
+  } else if (auto* snapshot = std::get_if<SnapshotRecord>(&record->what)) {
+    return restore_snapshot(*snapshot);
   }
   return true;
 }
@@ -109,6 +116,18 @@ std::optional<Reject> StewardCore::dispatch(Instant now, const Inbound& message,
     if (!refused) reconciliation_.entry_came(now, m->signer());
     return refused;
   }
+  return dispatch_state(now, message, fx);
+}
+
+std::optional<Reject> StewardCore::dispatch_state(Instant now, const Inbound& message, Effects& fx) {
+  if (auto m = message.as<Checkpoint>()) {
+    auto refused = checkpoints_.on_checkpoint(now, *m, fx);
+    if (!refused) sequencing_.adopt_early(now, fx);
+    return refused;
+  }
+  if (auto m = message.as<replication::SnapshotRequest>()) return transfer_.on_request(now, *m, fx);
+  if (auto m = message.as<replication::SnapshotBlock>()) return transfer_.on_block(now, *m, fx);
+  if (auto m = message.as<replication::SnapshotChunk>()) return transfer_.on_chunk(now, *m, fx);
   return dispatch_local(now, message, fx);
 }
 
@@ -194,11 +213,13 @@ void StewardCore::on_time(Instant now, Effects& fx) {
     for (const auto& missing : signing_.on_tick(now, fx)) global_.supply(missing.what, missing.servers, fx);
     global_.on_tick(now, fx);
     updates_.on_tick(now, fx);
+    transfer_.on_tick(now, fx);
     states_.on_tick(now, fx);
     measure(now, fx);
     timers_.set_views(context_.views.global(), context_.ordered_in);
     constraints_.on_tick(now, fx);
-    std::optional<Instant> oldest = oldest_work(now);
+    // [Steward 7] while a state comes in, this server suspects nobody
+    std::optional<Instant> oldest = context_.transferring ? std::nullopt : oldest_work(now);
     global_view_.on_tick(now, oldest, fx);
     local_view_.on_tick(now, oldest, fx);
   }
@@ -209,7 +230,9 @@ void StewardCore::on_time(Instant now, Effects& fx) {
 
 // After every input: what has become possible.
 void StewardCore::settle(Instant now, Effects& fx) {
+  if (transfer_.complete()) install(now, fx);
   execute(now, fx);
+  checkpoints_.advance(now, fx);
   settle_views(now, fx);
   sequencing_.propose(now, fx);
   // An armed tick that finds nothing to do is not armed again.
@@ -328,6 +351,7 @@ void StewardCore::execute(Instant now, Effects& fx) {
         context_.execution.execute(context_.history.aru().next(), *entry->batch.batch, entry->batch.digest, fx);
     context_.history.advance();
     context_.hear(context_.history.aru());
+    checkpoints_.executed();
     moved = true;
     if (restoring_) continue;
     updates_.executed(now, clients, fx);
@@ -336,17 +360,65 @@ void StewardCore::execute(Instant now, Effects& fx) {
   if (!moved) return;
   signing_.forget(context_.history.aru());
   reconciliation_.progressed(now);
+  transfer_.progressed(now);
+}
+
+// The state of the newest Checkpoint takes the place of ours. It changes no promise and nothing above it. [Steward 7]
+void StewardCore::install(Instant now, Effects& fx) {
+  StateTransfer::State state = transfer_.take();
+  if (state.seq <= context_.history.aru()) return;
+  if (!context_.execution.install(state.seq, state.chunks)) {
+    // Genuine chunks that this program cannot read: it is not the one that the others run.
+    ++context_.alarms;
+    return transfer_.unreadable();
+  }
+  context_.history.jump(state.seq);
+  checkpoints_.installed(state.proof, state.chunks, fx);
+  signing_.forget(state.seq);
+  executed_elsewhere(now, fx);
+  reconciliation_.progressed(now);
+  transfer_.progressed(now);
+}
+
+// Clients whose updates were executed while this server was away.
+void StewardCore::executed_elsewhere(Instant now, Effects& fx) {
+  std::vector<ClientId> served;
+  std::vector<ClientId> all;
+  for (const auto& [client, last] : context_.execution.clients().entries()) {
+    all.push_back(client);
+    auto watched = updates_.watched().entries().find(client);
+    if (watched != updates_.watched().entries().end() && watched->second.timestamp <= last.timestamp)
+      served.push_back(client);
+  }
+  updates_.executed(now, served, fx);
+  sequencing_.executed(now, all, fx);
+}
+
+bool StewardCore::restore_snapshot(const SnapshotRecord& record) {
+  if (record.first != (record.first == 0 ? 0 : restored_chunks_.size())) return false;
+  if (record.first == 0) restored_chunks_.clear();
+  for (const auto& chunk : record.chunks) restored_chunks_.push_back(share(chunk.value));
+  if (restored_chunks_.size() < record.total) return true;
+  Seq seq = record.checkpoint.body.seq;
+  std::vector<SharedBytes> chunks = std::exchange(restored_chunks_, {});
+  if (seq <= context_.history.aru()) return true;  // read from records before it
+  if (!context_.execution.install(seq, chunks)) return false;
+  context_.history.jump(seq);
+  checkpoints_.restore({record.checkpoint});
+  checkpoints_.executed();
+  return true;
 }
 
 bool StewardCore::busy() const {
-  return global_.busy() || signing_.busy() || updates_.busy() || sequencing_.busy() ||
+  return global_.busy() || signing_.busy() || updates_.busy() || sequencing_.busy() || transfer_.busy() ||
          context_.heard > context_.history.aru() || states_.busy() || local_view_.unfinished() ||
          global_view_.busy() || constraints_.busy() ||
          (context_.views.at_leader_site() && !context_.views.constrained());
 }
 
 std::optional<Instant> StewardCore::deadline() const {
-  Instant at = std::min({next_tick_, reconciliation_.deadline(), local_view_.deadline(), sequencing_.deadline()});
+  Instant at = std::min({next_tick_, reconciliation_.deadline(), local_view_.deadline(), sequencing_.deadline(),
+                         checkpoints_.deadline()});
   return at == Instant::never() ? std::nullopt : std::optional(at);
 }
 
@@ -370,6 +442,11 @@ void StewardCore::status(StatusList& out) const {
   out.emplace_back("executed", std::to_string(context_.execution.executed().value));
   out.emplace_back("state_digest", to_hex(context_.execution.digest().bytes));
   out.emplace_back("entries", std::to_string(context_.history.size()));
+  out.emplace_back("checkpoint", std::to_string(context_.history.checkpoint().value));
+  out.emplace_back("snapshots", std::to_string(checkpoints_.snapshots()));
+  out.emplace_back("transfer_missing", std::to_string(transfer_.missing()));
+  out.emplace_back("forged_pieces", std::to_string(transfer_.forged()));
+  out.emplace_back("diverged", checkpoints_.diverged() ? "yes" : "no");
   out.emplace_back("signing", std::to_string(signing_.agreed()));
   out.emplace_back("waiting_updates", std::to_string(sequencing_.waiting()));
   out.emplace_back("watched_updates", std::to_string(updates_.watched().size()));

@@ -6,6 +6,7 @@
 #include "steward/global_view_change.hpp"
 #include "steward/local_view_change.hpp"
 #include "steward/reconciliation.hpp"
+#include "steward/state_transfer.hpp"
 #include "steward/updates.hpp"
 
 namespace seneschal::steward {
@@ -33,10 +34,14 @@ class StewardCore : public Core {
   const ThresholdSigning& signing() const { return signing_; }
   const Sequencing& sequencing() const { return sequencing_; }
   const Updates& updates() const { return updates_; }
+  const Checkpoints& checkpoints() const { return checkpoints_; }
+  const StateTransfer& transfer() const { return transfer_; }
+  const Held<Checkpoint>& checkpoint() const { return context_.checkpoint; }
 
  private:
   std::optional<Reject> dispatch(Instant now, const Inbound& message, Effects& fx);
   std::optional<Reject> dispatch_local(Instant now, const Inbound& message, Effects& fx);
+  std::optional<Reject> dispatch_state(Instant now, const Inbound& message, Effects& fx);
   std::optional<Reject> dispatch_views(Instant now, const Inbound& message, Effects& fx);
   std::optional<Reject> on_news(Instant now, const Verified<GlobalViewNews>& message, Effects& fx);
   void settle(Instant now, Effects& fx);
@@ -46,8 +51,11 @@ class StewardCore : public Core {
   std::optional<Reject> on_round_trip(Instant now, const Verified<RoundTrip>& message, Effects& fx);
   std::optional<Instant> oldest_work(Instant now);
   void execute(Instant now, Effects& fx);
+  void install(Instant now, Effects& fx);
+  void executed_elsewhere(Instant now, Effects& fx);
   bool busy() const;
   bool restore(Instant now, const Record& record, Effects& fx);
+  bool restore_snapshot(const SnapshotRecord& record);
 
   bool restoring_ = false;  // the log is being read: nobody is answered and nothing is voted for [Steward 7]
   Context context_;
@@ -66,6 +74,10 @@ class StewardCore : public Core {
   std::map<ServerId, Instant> probes_;     // on their way, one per site
   std::uint16_t probe_turn_ = 0;
   Instant next_probe_{};
+  Checkpoints checkpoints_;
+  StateTransfer transfer_;
+  /// From the log: chunks of a state, until all are here.
+  std::vector<SharedBytes> restored_chunks_;
   Instant next_tick_ = Instant::never();
 };
 

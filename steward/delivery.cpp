@@ -96,7 +96,8 @@ void GlobalOrdering::resume(Instant now, Effects& fx) {
   for (auto& [seq, entry] : context_.history.open()) {
     if (!entry.proposal || entry.order) continue;
     entry.wide_retry.start(now, context_.settings.retransmit_wide);
-    if (entry.proposal->gv == context_.views.global()) agree_accept(now, entry, {}, fx);
+    if (entry.proposal->gv == context_.views.global() && context_.history.may_vote(seq))
+      agree_accept(now, entry, {}, fx);
   }
 }
 

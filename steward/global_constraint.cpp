@@ -151,7 +151,8 @@ void GlobalConstraints::answer(std::uint32_t round, Effects& fx) {
 
 void GlobalConstraints::asked_again(Instant now, Effects& fx) {
   if (!aru_ || leading()) return;
-  if (context_.history.aru().value > (*aru_)->aru.value + context_.history.window())
+  if (context_.history.aru().value > (*aru_)->aru.value + context_.history.window() ||
+      (*aru_)->aru < context_.history.base())
     show_entries(now, answers_++, fx);
   else
     answer(answers_++, fx);
@@ -159,6 +160,8 @@ void GlobalConstraints::asked_again(Instant now, Effects& fx) {
 
 // A leader site that is more than W behind catches up and asks again: its gaps are other sites' history. [Steward 7]
 void GlobalConstraints::show_entries(Instant now, std::uint32_t round, Effects& fx) {
+  if ((*aru_)->aru < context_.history.base() && context_.checkpoint)
+    return fx.forward(context_.some_of(context_.views.leader_site(), round), context_.checkpoint.sealed);
   for (std::uint64_t i = 1; i <= context_.settings.reconcile_entries; ++i) {
     const Entry* entry = context_.history.find((*aru_)->aru + i);
     if (entry == nullptr || !entry->order || !entry->batch) return;

@@ -13,9 +13,16 @@ void History::advance() {
   entry.local_retry.stop();
   entry.wide_retry.stop();
   bytes_ += replication::encoded_size(*entry.batch.batch);
-  while (!entries_.empty() && entries_.begin()->first < aru_ &&
+  trim();
+}
+
+// Nothing above the Checkpoint is dropped: whoever lags behind it needs all of that, and the state. [Steward 7]
+void History::trim() {
+  Seq settled = std::min(aru_, checkpoint_);
+  while (!entries_.empty() && entries_.begin()->first <= settled &&
          (entries_.begin()->first.value + kept_ <= aru_.value || bytes_ > kept_bytes_)) {
     bytes_ -= replication::encoded_size(*entries_.begin()->second.batch.batch);
+    base_ = entries_.begin()->first;
     entries_.erase(entries_.begin());
   }
 }
@@ -25,6 +32,20 @@ HeldBatch Entry::batch_of(const Digest& wanted) const {
   if (pre_prepare && pre_prepare_digest == wanted) return {{pre_prepare.body, &pre_prepare->batch}, wanted};
   if (certificate && certificate->digest() == wanted) return certificate->batch;
   return {};
+}
+
+bool History::checkpointed(Seq seq) {
+  if (seq <= checkpoint_) return false;
+  checkpoint_ = seq;
+  trim();
+  return true;
+}
+
+void History::jump(Seq seq) {
+  CHECK(seq > aru_);
+  entries_.erase(entries_.begin(), entries_.upper_bound(seq));
+  bytes_ = 0;  // of batches at or below the ARU: none is left
+  aru_ = base_ = seq;
 }
 
 OrderedEntry ordered_entry(const Entry& entry) {

@@ -1,5 +1,5 @@
 // What a server holds for each seq: votes and certificates of its own site, proposals, accepts and order certificates
-// of all sites. Bounded: entries exist only for (aru - kept, aru + 2W].
+// of all sites. Bounded: entries exist only for (aru - L, aru + 2W] and above the newest Checkpoint up to L.
 #pragma once
 #include "runtime/gate.hpp"
 #include "steward/messages.hpp"
@@ -123,9 +123,17 @@ class History {
   /// Highest seq with nothing missing at or below it; all of it is executed.
   Seq aru() const { return aru_; }
   std::uint64_t window() const { return window_; }
-  bool in_window(Seq seq) const { return seq > aru_ && seq.value <= aru_.value + window_; }
+  bool in_window(Seq seq) const { return seq > aru_ && seq.value <= aru_.value + window_ && may_vote(seq); }
   /// Where early messages are kept, and Proposals accepted. [Steward 3.8]
-  bool in_reach(Seq seq) const { return seq > aru_ && seq.value <= aru_.value + 2 * window_; }
+  bool in_reach(Seq seq) const { return seq > aru_ && seq.value <= aru_.value + 2 * window_ && below_limit(seq); }
+
+  /// Seq of the newest Checkpoint of any site, also if it is above the ARU. [Steward 7]
+  Seq checkpoint() const { return checkpoint_; }
+  /// What a Checkpoint covers is settled: it is neither prepared nor accepted any more, whatever of it this server
+  /// has seen; nor is anything further above it than what must be kept. [Steward 7]
+  bool may_vote(Seq seq) const { return seq > checkpoint_ && below_limit(seq); }
+  /// Everything above it, up to the ARU, is here with its order certificate.
+  Seq base() const { return base_; }
 
   /// The entry of `seq`, made if it is within reach; null otherwise.
   Entry* at(Seq seq) {
@@ -145,15 +153,24 @@ class History {
 
   /// The entry after the ARU was executed. Drops what is too old to keep.
   void advance();
+  /// There is a Checkpoint at `seq`. False if that is no news.
+  bool checkpointed(Seq seq);
+  /// The state after `seq` was installed: all up to it is executed, and gone. Must be above the ARU (CHECKed).
+  void jump(Seq seq);
   std::size_t size() const { return entries_.size(); }
   std::size_t bytes() const { return bytes_; }
 
  private:
+  bool below_limit(Seq seq) const { return seq.value <= checkpoint_.value + kept_; }
+  void trim();
+
   std::uint64_t window_;
-  std::uint64_t kept_;
+  std::uint64_t kept_;  // L
   std::size_t kept_bytes_;
   std::size_t bytes_ = 0;  // of batches at or below the ARU
   Seq aru_;
+  Seq base_;
+  Seq checkpoint_;
   std::map<Seq, Entry> entries_;
 };
 

@@ -171,6 +171,22 @@ struct LocalViewNotice {
   bool operator==(const LocalViewNotice&) const = default;
 };
 
+/// A site's word that the state after `seq` has this digest: f+1 correct servers of it computed it. Any site's proves
+/// a snapshot to everybody. [Steward 7]
+struct Checkpoint {
+  static constexpr ProtocolId kProtocol = ProtocolId::Steward;
+  static constexpr std::uint8_t kType = 40;
+  static constexpr const char* kName = "Checkpoint";
+  static constexpr std::size_t kMaxSize = 64 + kSealOverhead;
+  static constexpr std::uint8_t kSenders = kBySite;
+  static constexpr std::uint8_t kAuth = kSigned;
+  static constexpr Prefix kPrefix = Prefix::None;
+  Seq seq;
+  Digest digest;  // `replication::snapshot_digest`
+  auto fields() { return std::tie(seq, digest); }
+  bool operator==(const Checkpoint&) const = default;
+};
+
 // ---- carriers: what they hold proves itself, so they are bare and cross sites ----
 
 /// A Proposal with its batch, which the Proposal's digest vouches for. `relay`: the receiver passes it on to its
@@ -226,19 +242,20 @@ struct ForwardedUpdate {
   bool operator==(const ForwardedUpdate&) const = default;
 };
 
-/// "I have executed up to `aru`": whoever has more answers with ordered entries. With a MAC inside a site, so that
-/// nobody can use up a neighbour's answers in its name; bare between sites, where servers share no keys. Answers are
-/// rate limited per sender. [Steward 7]
+/// "I have executed up to `aru` and know the Checkpoint at `checkpoint`": whoever has more answers with ordered
+/// entries or a newer Checkpoint. With a MAC inside a site, so that nobody can use up a neighbour's answers in its
+/// name; bare between sites, where servers share no keys. Answers are rate limited per sender. [Steward 7]
 struct ReconcileRequest {
   static constexpr ProtocolId kProtocol = ProtocolId::Steward;
   static constexpr std::uint8_t kType = 19;
   static constexpr const char* kName = "ReconcileRequest";
-  static constexpr std::size_t kMaxSize = 16 + kSealOverhead;
+  static constexpr std::size_t kMaxSize = 32 + kSealOverhead;
   static constexpr std::uint8_t kSenders = kByServer;
   static constexpr std::uint8_t kAuth = kMaced | kBare;
   static constexpr Prefix kPrefix = Prefix::None;
   Seq aru;
-  auto fields() { return std::tie(aru); }
+  Seq checkpoint;
+  auto fields() { return std::tie(aru, checkpoint); }
   bool operator==(const ReconcileRequest&) const = default;
 };
 

@@ -18,6 +18,8 @@ steward::Settings read_settings(ConfigText& config) {
       config.choice("delivery", {"representative", "multicast"}, static_cast<std::size_t>(settings.delivery)));
   settings.durability = static_cast<steward::Durability>(
       config.choice("durability", {"log", "none"}, static_cast<std::size_t>(settings.durability)));
+  settings.set_checkpoint_interval(
+      config.number("checkpoint_interval", settings.checkpoint_interval, 1, steward::kMaxCheckpointInterval));
   return settings;
 }
 

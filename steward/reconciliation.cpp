@@ -14,10 +14,12 @@ std::optional<Reject> Reconciliation::on_request(Instant now, const Verified<Rec
   Seq theirs = message.body().aru;
   Seq ours = context_.history.aru();
   if (context_.is_local(message.signer())) context_.hear(std::min(theirs, ours + 2 * context_.history.window()));
-  if (theirs >= ours) return std::nullopt;
+  bool behind = message.body().checkpoint < context_.history.checkpoint();
+  if (theirs >= ours && !behind) return std::nullopt;
   auto [last, first] = answered_.try_emplace(message.signer(), now);
   if (!first && now - last->second < context_.settings.reconcile_spacing) return Reject::Overloaded;
   last->second = now;
+  if (behind) fx.forward(Destination::to(message.signer().server()), context_.checkpoint.sealed);
   std::size_t sent = 0;
   for (Seq seq = theirs.next(); seq <= ours && sent < context_.settings.reconcile_entries; ++seq, ++sent) {
     const Entry* entry = context_.history.find(seq);
@@ -77,7 +79,7 @@ void Reconciliation::ask(Instant now, Effects& fx) {
   Duration wait = context_.settings.reconcile_after * (1 << std::min(fruitless_, 3u));
   next_ = now + (behind ? std::min(wait, context_.settings.reconcile_idle) : context_.settings.reconcile_idle);
   if (to != context_.self)
-    fx.send(Destination::to(to), ReconcileRequest{context_.history.aru()},
+    fx.send(Destination::to(to), ReconcileRequest{context_.history.aru(), context_.history.checkpoint()},
             {.auth = to.site == context_.self.site ? AuthKind::Mac : AuthKind::Bare});
 }
 

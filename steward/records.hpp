@@ -1,5 +1,6 @@
 // What a server writes to its log, so that a restart contradicts nothing it ever said. [Steward 8]
 #pragma once
+#include "replication/snapshot.hpp"
 #include "steward/messages.hpp"
 
 namespace seneschal::steward {
@@ -68,12 +69,29 @@ struct SignerSetRecord {
   auto fields() { return std::tie(lv, epoch, signers); }
   bool operator==(const SignerSetRecord&) const = default;
 };
+/// The newest Checkpoint. [Steward 7]
+struct CheckpointRecord {
+  Signed<Checkpoint> checkpoint;
+  auto fields() { return std::tie(checkpoint); }
+  bool operator==(const CheckpointRecord&) const = default;
+};
+/// Some chunks of the state that `checkpoint` signed; written before anything above it is said. When all of them are
+/// here the state is, and nothing that was written before is needed to execute on.
+struct SnapshotRecord {
+  static constexpr std::size_t kMaxChunks = 64;
+  Signed<Checkpoint> checkpoint;
+  std::uint32_t first = 0;
+  std::uint32_t total = 0;
+  List<BoundedBytes<replication::kMaxChunk>, kMaxChunks> chunks;
+  auto fields() { return std::tie(checkpoint, first, total, chunks); }
+  bool operator==(const SnapshotRecord&) const = default;
+};
 
 struct LogRecord {
   static constexpr std::uint8_t kVersion = 1;
   std::uint8_t version = kVersion;
   std::variant<PromiseRecord, LocalViewRecord, ProposedRecord, PreparedRecord, CertificateRecord, AcceptedRecord,
-               OrderedRecord, AttemptRecord, SignerSetRecord>
+               OrderedRecord, AttemptRecord, SignerSetRecord, CheckpointRecord, SnapshotRecord>
       what;
   auto fields() { return std::tie(version, what); }
   bool operator==(const LogRecord&) const = default;

@@ -108,8 +108,13 @@ std::optional<Reject> Sequencing::on_pre_prepare(Instant now, const Verified<Pre
   if (!views.at_leader_site()) return Reject::NotLeaderSite;
   if (!views.current(m.gv, m.lv)) return Reject::WrongView;
   if (message.signer().server() != views.representative()) return Reject::NotRepresentative;
-  if (m.seq <= context_.history.aru()) {
+  if (m.seq <= std::max(context_.history.aru(), context_.history.checkpoint())) {
     Entry* entry = context_.history.at(m.seq);
+    // [Steward 7] nothing below a Checkpoint is prepared: the answer is the Checkpoint
+    if (m.seq <= context_.history.checkpoint() && (entry == nullptr || !entry->order)) {
+      context_.show_checkpoint(now, {Destination::to(message.signer().server())}, message.signer(), fx);
+      return Reject::Superseded;
+    }
     return entry == nullptr
                ? Reject::Superseded
                : answer_with_entry(now, message.signer().server(), *entry, fx).value_or(Reject::Superseded);
@@ -269,15 +274,18 @@ void Sequencing::executed(Instant now, const std::vector<ClientId>& clients, Eff
     if (const auto* last = context_.execution.clients().find(client)) pool_.discharge(client, last->timestamp);
   if (assigned_.size() > 0)
     std::erase_if(assigned_, [&](const auto& a) { return a.second.value + context_.settings.window <= aru.value; });
-  Entry* next = nullptr;
-  Seq edge(aru.value + context_.settings.window);
-  if (context_.history.find(edge) != nullptr) next = context_.history.at(edge);
-  if (next == nullptr || !next->pre_prepare || next->adopted || next->order) return;
-  if (!context_.views.current(next->pre_prepare->gv, next->pre_prepare->lv)) return;
-  if (auto refused = check(*next->pre_prepare, *next, next->pre_prepare_digest))
-    fx.reject(*refused);
-  else
-    adopt(now, *next, fx);
+  adopt_early(now, fx);
+}
+
+void Sequencing::adopt_early(Instant now, Effects& fx) {
+  for (auto& [seq, entry] : context_.history.open()) {
+    if (!entry.pre_prepare || entry.adopted || entry.order || !context_.history.in_window(seq)) continue;
+    if (!context_.views.current(entry.pre_prepare->gv, entry.pre_prepare->lv)) continue;
+    if (auto refused = check(*entry.pre_prepare, entry, entry.pre_prepare_digest))
+      fx.reject(*refused);
+    else
+      adopt(now, entry, fx);
+  }
 }
 
 void Sequencing::on_tick(Instant now, Effects& fx) {

@@ -21,9 +21,10 @@ class Sequencing {
 
   /// The site signed the Proposal of `seq`.
   void proposal_signed(Instant now, Seq seq) { rule_.signed_by_site(now, seq); }
-  /// The entry at the ARU was executed: `clients` had updates in it. PrePrepares that were ahead of the window may
-  /// fit now.
+  /// The entry at the ARU was executed: `clients` had updates in it.
   void executed(Instant now, const std::vector<ClientId>& clients, Effects& fx);
+  /// The window moved: PrePrepares that were ahead of it may fit now.
+  void adopt_early(Instant now, Effects& fx);
   void on_tick(Instant now, Effects& fx);
 
   /// A new (gv, lv): what was pending in the old one comes back through the union or from those who watch it.

@@ -30,12 +30,17 @@ ThresholdSigning::Instance* ThresholdSigning::instance_for(ServerIndex sender, c
   }
   // Shares may overtake what they are about: keep them, but only as many per sender as an honest one could have. The
   // sender's own quota fills up, nobody else's. [Steward 3.6]
-  if (!context_.history.in_reach(seq) || early_[sender] >= 4 * context_.settings.window) return nullptr;
+  if (!of_use(seq) || early_[sender] >= 4 * context_.settings.window) return nullptr;
   ++early_[sender];
   Instance& instance = instances_[content];
   instance.seq = seq;
   instance.begun_by = sender;
   return &instance;
+}
+
+// Shares of an entry's messages until it is executed; those of a Checkpoint until there is a newer one.
+bool ThresholdSigning::of_use(Seq seq) const {
+  return context_.history.in_reach(seq) || (context_.due(seq) && context_.history.may_vote(seq));
 }
 
 void ThresholdSigning::release_quota(Instance& instance) {
@@ -97,7 +102,10 @@ void ThresholdSigning::start_sharing(Digest content, Instance& instance, Effects
 bool ThresholdSigning::current(const Purpose& what) const {
   const Views& views = context_.views;
   switch (what.type) {
-    case Proposal::kType: return views.current(what.gv, what.lv);
+    // [Steward 7] what a Checkpoint covers is settled, its own site's Checkpoint included
+    case Proposal::kType: return views.current(what.gv, what.lv) && what.seq > context_.history.checkpoint();
+    case Accept::kType: return what.gv == views.global() && what.seq > context_.history.checkpoint();
+    case Checkpoint::kType: return what.seq > context_.history.checkpoint();
     case LocalViewNotice::kType: return what.lv == views.local();
     case GlobalViewChange::kType: return what.gv > views.global();
     default: return what.gv == views.global();
@@ -317,7 +325,10 @@ void ThresholdSigning::combined(Instant now, const Digest& content, const Shared
 
 void ThresholdSigning::forget(Seq aru) {
   for (auto it = instances_.begin(); it != instances_.end();) {
-    if (it->second.seq > aru || it->second.seq == Seq{}) {
+    const Instance& instance = it->second;
+    bool checkpoint = context_.due(instance.seq) && instance.seq >= context_.history.checkpoint() &&
+                      (instance.what.type == Checkpoint::kType || !instance.message);
+    if (instance.seq > aru || instance.seq == Seq{} || checkpoint) {
       ++it;
       continue;
     }

@@ -113,6 +113,7 @@ class ThresholdSigning {
   /// Whether this server still stands for `what` in its current views.
   bool current(const Purpose& what) const;
   Instance* instance_for(ServerIndex sender, const Digest& content, Seq seq);
+  bool of_use(Seq seq) const;
   void release_quota(Instance& instance);
   Instances::iterator drop(Instances::iterator instance);
   void start_sharing(Digest content, Instance& instance, Effects& fx);

@@ -1,5 +1,6 @@
 #include "lab/sim/assembly.hpp"
 
+#include "crypto/merkle.hpp"
 #include "lab/sim/adversaries/adversary.hpp"
 #include "lab/sim/protocols.hpp"
 #include "replication/applications.hpp"
@@ -11,6 +12,27 @@ namespace {
 /// Less than a live replica remembers: eighty of them share one processor's cache.
 constexpr std::size_t kRememberedProofs = 2048;
 
+/// A state with one chunk more: how many operations led to it.
+class FrozenWitness final : public replication::Frozen {
+ public:
+  FrozenWitness(std::shared_ptr<const replication::Frozen> state, std::uint64_t applied)
+      : state_(std::move(state)), count_(share(encode(applied))) {}
+  std::size_t chunks() const override { return state_->chunks() + 1; }
+  SharedBytes chunk(std::size_t index) const override {
+    return index < state_->chunks() ? state_->chunk(index) : count_;
+  }
+  Digest leaf(std::size_t index) const override {
+    return index < state_->chunks() ? state_->leaf(index) : crypto::merkle_leaf(*count_);
+  }
+  std::size_t cost(std::size_t index) const override {
+    return index < state_->chunks() ? state_->cost(index) : count_->size();
+  }
+
+ private:
+  std::shared_ptr<const replication::Frozen> state_;
+  SharedBytes count_;
+};
+
 /// Shows the checkers what is executed.
 class WitnessApplication final : public replication::Application {
  public:
@@ -18,19 +40,36 @@ class WitnessApplication final : public replication::Application {
       : application_(std::move(application)), server_(server), checkers_(checkers) {}
 
   Bytes apply(ClientId client, Span operation) override {
+    ++applied_;
     Bytes result = application_->apply(client, operation);
     checkers_.on_applied(server_, client, operation, result);
     return result;
   }
-  void undo() override { application_->undo(); }
+  void undo() override {
+    --applied_;
+    application_->undo();
+  }
   void settle() override { application_->settle(); }
   Bytes query(Span operation) const override { return application_->query(operation); }
   Digest digest() const override { return application_->digest(); }
   Bytes snapshot() const override { return application_->snapshot(); }
   Status restore(Span snapshot) override { return application_->restore(snapshot); }
+  std::shared_ptr<const replication::Frozen> freeze() const override {
+    return std::make_shared<FrozenWitness>(application_->freeze(), applied_);
+  }
+  Status thaw(std::span<const SharedBytes> chunks) override {
+    if (chunks.empty()) return failure("the count of operations is missing");
+    const auto applied = decode<std::uint64_t>(*chunks.back());
+    if (!applied) return failure("the count of operations is damaged");
+    if (Status good = application_->thaw(chunks.first(chunks.size() - 1)); !good) return good;
+    applied_ = *applied;
+    checkers_.on_thawed(server_, applied_);
+    return {};
+  }
 
  private:
   std::unique_ptr<replication::Application> application_;
+  std::uint64_t applied_ = 0;
   ServerId server_;
   CheckerSet& checkers_;
 };

@@ -38,6 +38,7 @@ class Planner {
   void slow();
   void byzantine();
   void equivocation();
+  void lagging();
 
  private:
   /// One direction of a link drawn bad: up to 5 % loss, jitter, duplicates, reordering.
@@ -180,9 +181,9 @@ void Planner::slow() {
 
 void Planner::byzantine() {
   Prng random = root_.fork("byzantine");
-  constexpr Behaviour kKinds[] = {Behaviour::Silent, Behaviour::BadShares, Behaviour::LyingReply,
-                                  Behaviour::Replay, Behaviour::Withhold,  Behaviour::Stall,
-                                  Behaviour::Starve, Behaviour::Equivocate};
+  constexpr Behaviour kKinds[] = {Behaviour::Silent, Behaviour::BadShares,  Behaviour::LyingReply,
+                                  Behaviour::Replay, Behaviour::Withhold,   Behaviour::Stall,
+                                  Behaviour::Starve, Behaviour::Equivocate, Behaviour::Poison};
   for (std::size_t site = 0; site < membership_.sites.size(); ++site) {
     if (random.chance(1, 4)) continue;
     // The flat baseline has no view change: what only another primary could mend is left out.
@@ -190,6 +191,33 @@ void Planner::byzantine() {
     if (plan_.protocol == Protocol::Bft && kind == Behaviour::BadShares) kind = Behaviour::Replay;
     if (auto id = pick_server(random, SiteId(small(site)))) plan_.traitors.push_back({*id, kind});
   }
+}
+
+// Checkpoints every few entries, and a site away while many are ordered; whoever lends states may lie.
+void Planner::lagging() {
+  Prng random = root_.fork("lagging");
+  plan_.options.batch_max = 1;
+  plan_.options.window = 8;
+  plan_.options.checkpoint_interval = static_cast<std::uint32_t>(random.between(2, 8));
+  plan_.operations = random.between(40, 70);
+  plan_.think = ms(random.below(10));
+  plan_.progress = plan_.protocol == Protocol::Steward;  // the baseline has no state transfer
+  plan_.heal = ms(random.between(6000, 9000));
+  plan_.deadline = plan_.heal + ms(90'000);
+  const std::uint16_t away = small(random.between(1, plan_.sites - 1u));
+  const Duration begin = ms(random.below(500));
+  const Duration end = plan_.heal - ms(random.between(100, 3000));
+  for (std::uint16_t other = 0; other < plan_.sites; ++other) {
+    if (other == away) continue;
+    for (auto [from, to] : {std::pair{away, other}, std::pair{other, away}}) {
+      plan_.list.push_back({begin, FaultKind::Cut, from, to, {}, 100, {}});
+      plan_.list.push_back({end, FaultKind::Join, from, to, {}, 100, {}});
+    }
+  }
+  if (random.chance(1, 2)) lossy();
+  for (std::size_t site = 0; site < membership_.sites.size(); ++site)
+    if (random.chance(3, 4))
+      if (auto id = pick_server(random, SiteId(small(site)))) plan_.traitors.push_back({*id, Behaviour::Poison});
 }
 
 // In the flat baseline, which changes no view, such a leader may stop everything: safety only.
@@ -229,8 +257,9 @@ Deployment Plan::deployment() const {
 }
 
 const std::vector<std::string>& profiles() {
-  static const std::vector<std::string> names = {"default",    "calm", "lossy",     "partition",  "crash",
-                                                 "site-crash", "slow", "byzantine", "equivocate", "combined"};
+  static const std::vector<std::string> names = {"default",    "calm",       "lossy",  "partition",
+                                                 "crash",      "site-crash", "slow",   "byzantine",
+                                                 "equivocate", "combined",   "lagging"};
   return names;
 }
 
@@ -278,6 +307,8 @@ Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile
   if (random.chance(1, 4)) plan.options.delivery = steward ? "representative" : "unicast";
   if (random.chance(1, 3) && !steward) plan.options.auth = "signatures";
 
+  constexpr std::uint32_t kIntervals[] = {4, 16, 128};
+  if (steward) plan.options.checkpoint_interval = kIntervals[Prng(seed).fork("checkpoints").below(3)];
   if (seed % kRealCryptoEvery == 0) make_small_and_real(plan);
 
   Planner planner(plan);
@@ -293,6 +324,7 @@ Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile
   if (wanted("crash", 3)) planner.crashes();
   if (wanted("slow", 3)) planner.slow();
   if (wanted("byzantine", 3)) planner.byzantine();
+  if (profile == "lagging") planner.lagging();
   sort_by_time(plan.list);
   return plan;
 }

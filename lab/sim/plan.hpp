@@ -45,7 +45,8 @@ enum class Behaviour : std::uint8_t {
   Repeat,      // as representative or primary: old updates once more
   Stall,       // as representative: takes part in everything but never orders anything
   Starve,      // never hears one of the clients
-  kLast = Starve,
+  Poison,  // lends forged pieces of states, and says in its own name what only a site may: that there is a Checkpoint
+  kLast = Poison,
 };
 std::string_view to_string(Behaviour behaviour);
 
@@ -88,7 +89,7 @@ struct Plan {
 /// Profiles: "default" (a mix drawn from the seed), "calm", "lossy", "partition" (of which half cut off the leader
 /// site for long), "crash" (up to f servers of each site, representatives first), "site-crash" (a whole site as
 /// well), "slow", "byzantine", "equivocate", "combined" (loss, partitions, crashes, slow and Byzantine servers at
-/// once).
+/// once), "lagging" (a site away for longer than history reaches, poisoned states; not part of the mix).
 const std::vector<std::string>& profiles();
 /// The profile must be one of `profiles()` (CHECKed).
 Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile);

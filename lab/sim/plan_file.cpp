@@ -12,7 +12,7 @@ namespace {
 constexpr std::string_view kProtocols[] = {"steward", "bft"};
 constexpr std::string_view kFaultKinds[] = {"link", "lan", "cut", "join", "crash", "slow"};
 constexpr std::string_view kBehaviours[] = {"silent",     "bad-shares", "lying-reply", "replay", "withhold",
-                                            "equivocate", "repeat",     "stall",       "starve"};
+                                            "equivocate", "repeat",     "stall",       "starve", "poison"};
 constexpr std::int64_t kMaxUs = std::int64_t{3600} * 1'000'000;
 
 // Durations are written in whole nanoseconds or microseconds: what is read back is exactly what ran.
@@ -151,7 +151,8 @@ std::string to_toml(const Plan& plan) {
   text += std::string("progress = ") + (plan.progress ? "true\n" : "false\n");
   text += "\n[options]\n" + line("batch_max", plan.options.batch_max) + line("window", plan.options.window);
   if (plan.protocol == Protocol::Steward)
-    text += "fanout = " + toml_quoted(plan.options.fanout) + "\n";
+    text += "fanout = " + toml_quoted(plan.options.fanout) + "\n" +
+            line("checkpoint_interval", plan.options.checkpoint_interval);
   else
     text += "auth = " + toml_quoted(plan.options.auth) + "\n";
   text += "delivery = " + toml_quoted(plan.options.delivery) + "\n";

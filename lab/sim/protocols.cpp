@@ -14,6 +14,7 @@ steward::Settings steward_settings(const ProtocolOptions& options) {
   settings.fan_out = options.fanout == "all" ? steward::FanOut::All : steward::FanOut::Collector;
   settings.delivery =
       options.delivery == "representative" ? steward::Delivery::Representative : steward::Delivery::Multicast;
+  settings.set_checkpoint_interval(options.checkpoint_interval);
   return settings;
 }
 

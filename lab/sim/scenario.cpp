@@ -174,7 +174,7 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
   assembly.start();
 
   const Instant deadline = Instant{} + plan.deadline;
-  const StatusChecker statuses(plan.protocol, plan.options.window, plan.clients);
+  const StatusChecker statuses(plan.protocol, plan.options, plan.clients);
   Instant next_look{};
   std::optional<Instant> drained;
   while (world.now() < deadline && !checkers.violation() && world.events() < kMaxEvents) {

@@ -1,6 +1,8 @@
 // What a client and an application take from outside: operations, results, snapshots, replies and answers.
 #include "replication/client_core.hpp"
+#include "replication/execution.hpp"
 #include "replication/kv.hpp"
+#include "replication/snapshot_assembly.hpp"
 #include "tests/fuzz/round_trip.hpp"
 #include "tests/fuzz/trusting_host.hpp"
 
@@ -8,7 +10,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace seneschal;
   using namespace seneschal::replication;
   Span input(data, size);
-  fuzz::round_trip_one_of<kv::Operation, kv::Outcome, Reply, Answer>(input);
+  fuzz::round_trip_one_of<kv::Operation, kv::Outcome, Reply, Answer, SnapshotRequest, SnapshotBlock, SnapshotChunk,
+                          SnapshotHead, TableChunk>(input);
 
   kv::KvApplication app;
   Bytes before = app.snapshot();
@@ -18,6 +21,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   app.undo();
   CHECK(app.snapshot() == before);
   if (app.restore(input)) CHECK(equal(app.snapshot(), input));
+
+  // A state in one chunk: what is taken freezes to the same bytes.
+  kv::KvApplication thawed;
+  std::vector<SharedBytes> chunks{share(Bytes(input.begin(), input.end()))};
+  if (thawed.thaw(chunks)) CHECK(equal(*thawed.freeze()->chunk(0), input));
+  // Nothing that is made up is part of a snapshot that was signed.
+  SnapshotAssembly assembly(1 << 20);
+  assembly.aim(Seq(1), Digest{}, nullptr);
+  if (auto block = decode<SnapshotBlock>(input)) CHECK(assembly.add(*block) != SnapshotAssembly::Piece::Useful);
+  if (auto chunk = decode<SnapshotChunk>(input)) CHECK(assembly.add(*chunk) != SnapshotAssembly::Piece::Useful);
 
   // A client whose servers say whatever the input says.
   Membership membership;

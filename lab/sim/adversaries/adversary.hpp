@@ -53,5 +53,7 @@ std::unique_ptr<Core> corrupt(std::unique_ptr<Core> core, Behaviour behaviour, S
 std::unique_ptr<Core> equivocator(std::unique_ptr<Core> core, ServerId self, const Membership& membership);
 /// One that proposes old updates once more.
 std::unique_ptr<Core> repeater(std::unique_ptr<Core> core);
+/// One that lends forged pieces of states and claims Checkpoints that no site signed.
+std::unique_ptr<Core> poisoner(std::unique_ptr<Core> core, ServerId self, Prng random);
 
 }  // namespace seneschal::lab::sim

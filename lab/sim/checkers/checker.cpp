@@ -58,10 +58,12 @@ CheckerSet::CheckerSet(Facts facts) : facts_(std::move(facts)) {
   checkers_.push_back(std::make_unique<ExactlyOnce>(facts_, verdict_));
   checkers_.push_back(std::make_unique<ClientResults>(facts_, verdict_));
   checkers_.push_back(std::make_unique<GraphChecker>(facts_, verdict_));
-  if (facts_.protocol == Protocol::Steward)
+  if (facts_.protocol == Protocol::Steward) {
     checkers_.push_back(std::make_unique<SiteSignatures>(facts_, verdict_));
-  else
+    checkers_.push_back(std::make_unique<Settled>(facts_, verdict_));
+  } else {
     checkers_.push_back(std::make_unique<CommitQuorums>(facts_, verdict_));
+  }
 }
 
 void CheckerSet::on_event(Instant at, const Principal& self, const Event& event) {
@@ -86,6 +88,11 @@ void CheckerSet::on_sent(Instant at, const Principal& self, std::span<const Dest
 void CheckerSet::on_applied(ServerId server, ClientId client, Span operation, Span result) {
   if (!facts_.correct(server)) return;
   for (auto& checker : checkers_) checker->on_applied(now(), server, client, operation, result);
+}
+
+void CheckerSet::on_thawed(ServerId server, std::uint64_t applied) {
+  if (!facts_.correct(server)) return;
+  for (auto& checker : checkers_) checker->on_thawed(now(), server, applied);
 }
 
 void CheckerSet::on_share(ServerId server, Span message) {

@@ -58,6 +58,8 @@ class Checker {
   virtual void on_sent(Instant, const Principal&, const SealedParts&) {}
   /// A server's application executes an operation.
   virtual void on_applied(Instant, ServerId, ClientId, Span /*operation*/, Span /*result*/) {}
+  /// A server's application took over a state that so many operations led to.
+  virtual void on_thawed(Instant, ServerId, std::uint64_t /*applied*/) {}
   /// A server uses its share of its site's key on `message` (header and body).
   virtual void on_share(Instant, ServerId, Span /*message*/) {}
   /// Somebody combined a site signature on `message`.
@@ -89,6 +91,7 @@ class CheckerSet final : public world::Observer {
   void on_accused(Instant at, const Principal& self, const Effects::Accuse& accusation) override;
   void on_sent(Instant at, const Principal& self, std::span<const Destination> to, Span sealed) override;
   void on_applied(ServerId server, ClientId client, Span operation, Span result);
+  void on_thawed(ServerId server, std::uint64_t applied);
   void on_share(ServerId server, Span message);
   void on_site_signed(SiteId site, Span message);
 

@@ -12,6 +12,8 @@ class GraphChecker final : public Checker {
   using Checker::Checker;
   std::string_view property() const override { return "accountability graph"; }
   void on_applied(Instant at, ServerId server, ClientId client, Span operation, Span result) override;
+  /// A server that installed a state has not seen the updates that led to it: its graph has a hole.
+  void on_thawed(Instant, ServerId server, std::uint64_t) override { holes_.insert(server); }
 
  private:
   /// One server's graph, in memory.
@@ -24,6 +26,7 @@ class GraphChecker final : public Checker {
   static constexpr std::uint64_t kEvery = 32;
 
   std::map<ServerId, Built> built_;
+  std::set<ServerId> holes_;
   std::map<std::uint64_t, std::pair<Digest, std::size_t>> expected_;  // after n updates: digest, servers that had it
 };
 

@@ -33,6 +33,11 @@ void Prefix::on_event(Instant at, const Principal& self, const Event& event) {
     ordered_somewhere_.insert(event.seq);
     return;
   }
+  if (tells_state(facts_, event) && event.seq > servers_[self].executed) {
+    Server& server = servers_[self];
+    server.executed = event.seq;
+    server.ordered.erase(server.ordered.begin(), server.ordered.upper_bound(event.seq));
+  }
   if (event.kind != EventKind::Executed) return;
   Server& server = servers_[self];
   if (event.seq != server.executed.next())
@@ -45,7 +50,14 @@ void Prefix::on_event(Instant at, const Principal& self, const Event& event) {
 }
 
 void EqualStates::on_event(Instant at, const Principal& self, const Event& event) {
-  if (event.kind != EventKind::Executed) return;
+  if (tells_state(facts_, event)) {
+    const auto [known, first] = checkpoints_.emplace(event.seq, event.digest);
+    if (!first && known->second != event.digest)
+      fail(at, to_string(self) + " has checkpoint " + event.digest.brief() + at_seq(event.seq) + ", others " +
+                   known->second.brief());
+  } else if (event.kind != EventKind::Executed) {
+    return;
+  }
   const auto [found, fresh] = states_.emplace(event.seq, event.state);
   if (!fresh && found->second != event.state)
     fail(at, to_string(self) + " is in state " + event.state.brief() + at_seq(event.seq) + ", others in " +
@@ -66,6 +78,14 @@ void Validity::on_applied(Instant at, ServerId server, ClientId client, Span ope
     history_.push_back(applied);
   else if (place < history_.size() && history_[place] != applied)
     fail(at, where + " differs from other servers'");
+}
+
+// An installed state stands for the operations that others applied until then.
+void Validity::on_thawed(Instant at, ServerId server, std::uint64_t applied) {
+  applied_[server] = applied;
+  if (applied > history_.size())
+    fail(at, "server " + to_string(server) + " installs a state of " + std::to_string(applied) +
+                 " operations that no correct server reached");
 }
 
 void ExactlyOnce::on_event(Instant at, const Principal& self, const Event& event) {

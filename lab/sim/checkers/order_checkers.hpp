@@ -17,8 +17,14 @@ class Agreement final : public Checker {
   std::map<Seq, Digest> decided_;
 };
 
-/// Each server executes seq 1, 2, 3, ..., each only after it had it ordered (in the flat baseline, where f+1 servers'
-/// word is enough for one that lags: after some correct server had).
+/// Steward only: a server's state after `event.seq`, computed or installed, with the digest that checkpoints sign.
+inline bool tells_state(const Facts& facts, const Event& event) {
+  return facts.protocol == Protocol::Steward && event.kind == EventKind::Checkpointed;
+}
+
+/// Each server executes seq 1, 2, 3, ..., but for those that an installed state covers, each only after it had it
+/// ordered (in the flat baseline, where f+1 servers' word is enough for one that lags: after some correct server
+/// had).
 class Prefix final : public Checker {
  public:
   using Checker::Checker;
@@ -34,7 +40,8 @@ class Prefix final : public Checker {
   std::set<Seq> ordered_somewhere_;
 };
 
-/// Equal application states after each seq.
+/// Equal application states after each seq, and one digest per checkpoint: an installed state is the one that others
+/// computed.
 class EqualStates final : public Checker {
  public:
   using Checker::Checker;
@@ -43,6 +50,7 @@ class EqualStates final : public Checker {
 
  private:
   std::map<Seq, Digest> states_;
+  std::map<Seq, Digest> checkpoints_;
 };
 
 /// What is executed was sent by that client, and all servers execute the same operations with the same results.
@@ -52,6 +60,7 @@ class Validity final : public Checker {
   std::string_view property() const override { return "validity"; }
   void on_sent(Instant at, const Principal& from, const SealedParts& parts) override;
   void on_applied(Instant at, ServerId server, ClientId client, Span operation, Span result) override;
+  void on_thawed(Instant at, ServerId server, std::uint64_t applied) override;
 
  private:
   struct Applied {

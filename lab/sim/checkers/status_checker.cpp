@@ -5,11 +5,20 @@
 
 namespace seneschal::lab::sim {
 
-StatusChecker::StatusChecker(Protocol protocol, std::uint64_t window, std::uint64_t clients) {
+StatusChecker::StatusChecker(Protocol protocol, const ProtocolOptions& options, std::uint64_t clients) {
   if (protocol == Protocol::Steward) {
-    const steward::Settings defaults;
-    most_["entries"] = defaults.history_span + 2 * window;  // what is kept for laggards, and twice the window ahead
-    most_["signing"] = 2 * (2 * window + 1) + 8;            // Proposal and Accept of each seq in reach, and of views
+    const std::uint64_t window = options.window;
+    steward::Settings settings;
+    settings.window = window;
+    settings.set_checkpoint_interval(options.checkpoint_interval);
+    most_["entries"] = settings.history_span + 2 * window;  // what is kept for laggards, and twice the window ahead
+    // Proposal and Accept of each seq in reach; for each Checkpoint that may come its own, and shares that were too
+    // late for the entry; what one faulty server may begin
+    most_["signing"] =
+        2 * (2 * window + 1) + 3 * (settings.history_span / settings.checkpoint_interval + 2) + 4 * window;
+    // those above the newest Checkpoint, its own, and what is lent
+    most_["snapshots"] = settings.history_span / settings.checkpoint_interval + 1 + 1 + 2;
+    must_be_["diverged"] = "no";
     most_["waiting_updates"] = clients;
     most_["watched_updates"] = clients;
     most_["alarms"] = 0;

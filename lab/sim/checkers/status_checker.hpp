@@ -9,8 +9,8 @@ namespace seneschal::lab::sim {
 
 class StatusChecker {
  public:
-  /// `window` and `clients` are the deployment's: every bound follows from them.
-  StatusChecker(Protocol protocol, std::uint64_t window, std::uint64_t clients);
+  /// The deployment's: every bound follows from them.
+  StatusChecker(Protocol protocol, const ProtocolOptions& options, std::uint64_t clients);
 
   /// Nothing, or what is wrong, as "property: what".
   std::optional<std::string> check(const StatusList& status) const;

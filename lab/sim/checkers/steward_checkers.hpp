@@ -39,4 +39,17 @@ class SiteSignatures final : public Checker {
   std::map<Seq, Entry> entries_;
 };
 
+/// What a Checkpoint covers is settled: a server that holds one votes for nothing at or below it. [Steward 7]
+class Settled final : public Checker {
+ public:
+  using Checker::Checker;
+  std::string_view property() const override { return "settled"; }
+  void on_site_signed(Instant at, SiteId site, Span message) override;
+  void on_event(Instant at, const Principal& self, const Event& event) override;
+
+ private:
+  std::map<Digest, Seq> checkpoints_;  // by hash of the unsigned message
+  std::map<Principal, Seq> newest_;    // that each server holds
+};
+
 }  // namespace seneschal::lab::sim

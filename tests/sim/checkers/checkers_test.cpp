@@ -117,6 +117,27 @@ TEST_F(History, AGapBreaksPrefix) {
   EXPECT_EQ(broken(), "prefix");
 }
 
+TEST_F(History, AnInstalledStateStandsForWhatOthersExecuted) {
+  use(Protocol::Steward);
+  order(1, a);
+  order(2, b);
+  for (std::uint64_t seq : {1, 2}) {
+    happens(EventKind::Ordered, server(0, 0), seq, seq == 1 ? a : b);
+    happens(EventKind::Executed, server(0, 0), seq, seq == 1 ? a : b, a);
+  }
+  happens(EventKind::Checkpointed, server(0, 0), 2, b, a);
+  happens(EventKind::Checkpointed, server(0, 1), 2, b, a);
+  EXPECT_EQ(broken(), "nothing") << set->violation()->what;
+  happens(EventKind::Checkpointed, server(0, 2), 2, a, a);
+  EXPECT_EQ(broken(), "equal-states");
+}
+
+TEST_F(History, AnInstalledStateThatNobodyReachedBreaksValidity) {
+  use(Protocol::Steward);
+  set->on_thawed(server(0, 1), 7);
+  EXPECT_EQ(broken(), "validity");
+}
+
 TEST_F(History, ExecutingBeforeOrderingBreaksPrefix) {
   use(Protocol::Steward);
   order(1, a);
@@ -263,11 +284,13 @@ TEST_F(History, FlatOrderNeedsCommits) {
 }
 
 TEST(StatusChecker, CountersAboveTheirBoundsAreNoticed) {
-  const StatusChecker checker(Protocol::Steward, 4, 3);
+  ProtocolOptions options;
+  options.window = 4;
+  const StatusChecker checker(Protocol::Steward, options, 3);
   EXPECT_FALSE(checker.check({{"waiting_updates", "3"}, {"alarms", "0"}}).has_value());
   EXPECT_TRUE(checker.check({{"waiting_updates", "4"}}).has_value());
   EXPECT_TRUE(checker.check({{"alarms", "1"}}).has_value());
-  EXPECT_TRUE(StatusChecker(Protocol::Bft, 4, 3).check({{"diverged", "yes"}}).has_value());
+  EXPECT_TRUE(StatusChecker(Protocol::Bft, options, 3).check({{"diverged", "yes"}}).has_value());
 }
 
 }  // namespace

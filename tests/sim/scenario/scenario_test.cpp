@@ -42,6 +42,11 @@ TEST_P(Seeds, EquivocatingLeadersBreakNothing) {
   EXPECT_EQ(result.passed, 10u) << reasons(result);
 }
 
+TEST_P(Seeds, SitesThatWereAwayCatchUpThoughLendersLie) {
+  const SwarmResult result = swarm(GetParam(), 1, 10, 2, "lagging");
+  EXPECT_EQ(result.passed, 10u) << reasons(result);
+}
+
 TEST_P(Seeds, HashDoesNotDependOnThreads) {
   EXPECT_EQ(swarm(GetParam(), 20, 25, 1).trace_hash, swarm(GetParam(), 20, 25, 3).trace_hash);
 }

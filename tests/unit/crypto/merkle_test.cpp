@@ -70,6 +70,26 @@ TEST(Merkle, AnInnerNodeIsNoLeaf) {
   EXPECT_EQ(merkle_node(left, right), root);
 }
 
+TEST(Merkle, ATreeWithLevelsHasTheSameRootAndProvesLeavesAndBlocks) {
+  for (std::size_t count : {1u, 2u, 3u, 5u, 8u, 13u, 31u, 64u, 67u}) {
+    const auto all = leaves(count);
+    const MerkleTree tree(all);
+    ASSERT_EQ(tree.root(), merkle_root(all)) << count;
+    for (std::size_t i = 0; i < count; ++i) EXPECT_EQ(tree.proof(i), merkle_proof(all, i)) << count << " " << i;
+    for (std::size_t height = 0; height < 8; ++height) {
+      const std::size_t size = std::size_t{1} << height;
+      const std::size_t blocks = (count + size - 1) / size;
+      for (std::size_t b = 0; b < blocks; ++b) {
+        const auto block = std::span(all).subspan(b * size, std::min(size, count - b * size));
+        EXPECT_TRUE(merkle_verify(tree.root(), merkle_root(block), b, blocks, tree.proof(b, height)));
+        auto other = std::vector(block.begin(), block.end());
+        other.back().bytes[0] ^= 1;
+        EXPECT_FALSE(merkle_verify(tree.root(), merkle_root(other), b, blocks, tree.proof(b, height)));
+      }
+    }
+  }
+}
+
 TEST(Merkle, NonsenseFromAPeerIsRefused) {
   const Digest root = merkle_root(leaves(4));
   EXPECT_FALSE(merkle_verify(root, root, 0, 0, {}));

@@ -132,19 +132,51 @@ TEST(StewardRecords, RoundTripAndGarbageIsRefused) {
   EXPECT_FALSE(decode_record({}));
 }
 
+void execute_next(History& history) {
+  Entry* e = history.at(history.aru().next());
+  ASSERT_NE(e, nullptr);
+  e->order.emplace();
+  e->batch = {std::make_shared<const Batch>(), {}};
+  history.advance();
+}
+
 TEST(StewardHistory, ReachesTwoWindowsAndKeepsItsSpan) {
-  History history(4, 6, 1 << 20);
+  History history(4, 12, 1 << 20);
   EXPECT_NE(history.at(Seq(8)), nullptr);
   EXPECT_EQ(history.at(Seq(9)), nullptr);
   for (std::uint64_t s = 1; s <= 20; ++s) {
-    Entry& e = *history.at(Seq(s));
-    e.order.emplace();
-    e.batch = {std::make_shared<const Batch>(), {}};
-    history.advance();
+    execute_next(history);
+    if (s % 4 == 0) history.checkpointed(Seq(s));
   }
-  EXPECT_EQ(history.find(Seq(14)), nullptr);
-  EXPECT_NE(history.find(Seq(15)), nullptr);
-  EXPECT_EQ(history.size(), 6u);
+  EXPECT_EQ(history.find(Seq(8)), nullptr);
+  EXPECT_NE(history.find(Seq(9)), nullptr);
+  EXPECT_EQ(history.base(), Seq(8));
+  EXPECT_EQ(history.size(), 12u);
+}
+
+TEST(StewardHistory, DropsNothingAboveTheCheckpointAndReachesOnlyLAboveIt) {
+  History history(4, 12, 1);  // not a byte is kept without need
+  for (std::uint64_t s = 1; s <= 12; ++s) execute_next(history);
+  EXPECT_NE(history.find(Seq(1)), nullptr);
+  EXPECT_EQ(history.at(Seq(13)), nullptr);
+  EXPECT_TRUE(history.checkpointed(Seq(4)));
+  EXPECT_FALSE(history.checkpointed(Seq(4)));
+  EXPECT_EQ(history.find(Seq(4)), nullptr);
+  EXPECT_NE(history.find(Seq(5)), nullptr);
+  EXPECT_NE(history.at(Seq(16)), nullptr);
+  EXPECT_EQ(history.at(Seq(17)), nullptr);
+}
+
+TEST(StewardHistory, AnInstalledStateTakesThePlaceOfAllEntriesUpToIt) {
+  History history(4, 12, 1 << 20);
+  for (std::uint64_t s = 1; s <= 6; ++s) execute_next(history);
+  history.at(Seq(9));
+  history.jump(Seq(8));
+  EXPECT_EQ(history.aru(), Seq(8));
+  EXPECT_EQ(history.base(), Seq(8));
+  EXPECT_EQ(history.find(Seq(6)), nullptr);
+  EXPECT_NE(history.find(Seq(9)), nullptr);
+  EXPECT_EQ(history.bytes(), 0u);
 }
 
 }  // namespace

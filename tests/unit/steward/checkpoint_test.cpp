@@ -1,0 +1,347 @@
+// Checkpoints, what they forbid and what they let go, and fetching a state. [Steward 7]
+#include "lone.hpp"
+
+namespace seneschal::steward::testing {
+namespace {
+
+Settings often() {
+  Settings s;
+  s.window = 8;
+  s.checkpoint_interval = 8;
+  s.history_span = 24;
+  s.batch_max = 1;
+  return s;
+}
+
+/// One client issues `count` updates, one after the other.
+bool put_many(Bed& bed, ClientId client, int count, Duration limit = 60s) {
+  for (int i = 0; i < count; ++i) {
+    bed.put(client, "k" + std::to_string(i % 50), "value" + std::to_string(i));
+    if (!bed.run_while(limit, [&] { return !bed.at(client).client().idle(); })) return false;
+    bed.at(client).client().take_completions();
+  }
+  return true;
+}
+
+auto cut_off(std::function<bool(const Principal&)> away) {
+  return [away](const Bed::Datagram& m) { return away(m.from) != away(m.to); };
+}
+auto site_is(unsigned site) {
+  return [site](const Principal& p) { return p.is_server() ? p.server().site.value == site : p.value == site + 1; };
+}
+
+TEST(StewardCheckpoints, EverySiteSignsTheSameStateEveryKEntries) {
+  Bed bed(3, 1, 1, often());
+  bed.record = true;
+  bed.start();
+  ASSERT_TRUE(put_many(bed, ClientId(1), 20));
+  bed.run_for(3s);
+  std::set<Principal> signers;
+  for (const auto& m : bed.sent)
+    if (m.is<Checkpoint>()) signers.insert(parse_sealed(*m.bytes)->header.sender);
+  EXPECT_EQ(signers.size(), 3u);
+  std::set<Digest> digests;
+  for (auto& [who, node] : bed.nodes) {
+    if (!who.is_server()) continue;
+    ASSERT_TRUE(node->steward().checkpoint()) << to_string(who);
+    EXPECT_EQ(node->steward().checkpoint()->seq, Seq(16)) << to_string(who);
+    digests.insert(node->steward().checkpoint()->digest);
+    EXPECT_FALSE(node->steward().checkpoints().diverged());
+  }
+  EXPECT_EQ(digests.size(), 1u);
+  bed.expect_agreement(Seq(20));
+}
+
+TEST(StewardCheckpoints, WorkInBothFanOutsAndWithKilledServers) {
+  for (FanOut fan_out : {FanOut::All, FanOut::Collector}) {
+    Settings settings = often();
+    settings.fan_out = fan_out;
+    Bed bed(3, 1, 1, settings);
+    for (unsigned s = 0; s < 3; ++s) bed.kill(server(s, 1 + s));
+    bed.start();
+    ASSERT_TRUE(put_many(bed, ClientId(1), 40));
+    bed.run_for(5s);
+    bed.expect_agreement(Seq(40));
+    for (unsigned s = 0; s < 3; ++s) EXPECT_EQ(bed.steward(server(s, 0)).history().checkpoint(), Seq(40));
+  }
+}
+
+TEST(StewardCheckpoints, AServerThatMissedThemAsksForTheNewest) {
+  Bed bed(3, 1, 1, often());
+  bed.drop = [](const Bed::Datagram& m) { return m.is<Checkpoint>() && m.to == Principal::of(server(1, 2)); };
+  bed.start();
+  ASSERT_TRUE(put_many(bed, ClientId(1), 20));
+  EXPECT_EQ(bed.steward(server(1, 2)).history().checkpoint(), Seq(0));
+  bed.drop = nullptr;
+  bed.run_for(10s);
+  EXPECT_EQ(bed.steward(server(1, 2)).history().checkpoint(), Seq(16));
+}
+
+TEST(StewardCheckpoints, MemoryIsBoundedWhateverIsOrdered) {
+  Settings settings = often();
+  Bed bed(3, 1, 1, settings);
+  bed.start();
+  ASSERT_TRUE(put_many(bed, ClientId(1), 150));
+  bed.run_for(3s);
+  for (auto& [who, node] : bed.nodes) {
+    if (!who.is_server()) continue;
+    EXPECT_LE(node->steward().history().size(), settings.history_span + 2 * settings.window) << to_string(who);
+    EXPECT_LE(node->steward().checkpoints().snapshots(), 4u) << to_string(who);
+    EXPECT_LE(node->steward().signing().size(), 4u * settings.window) << to_string(who);
+  }
+}
+
+TEST(StewardCheckpoints, WithoutACheckpointNobodyGoesFurtherThanL) {
+  Settings settings = often();
+  Bed bed(3, 1, 1, settings);
+  bed.drop = [&](const Bed::Datagram& m) {
+    if (m.is<Checkpoint>()) return true;
+    if (!m.is<SigShare>()) return false;
+    SigShare shared = m.body<SigShare>();
+    for (const Event& e : bed.at(m.from.server()).events)
+      if (e.kind == EventKind::Checkpointed &&
+          shared.content ==
+              content_of(site_message(bed.membership, m.from.server().site, Checkpoint{e.seq, e.digest})))
+        return true;
+    return false;
+  };
+  bed.start();
+  EXPECT_FALSE(put_many(bed, ClientId(1), 40, 20s));
+  for (auto& [who, node] : bed.nodes)
+    if (who.is_server()) {
+      EXPECT_EQ(node->steward().history().aru(), Seq(settings.history_span)) << to_string(who);
+      EXPECT_EQ(node->steward().history().base(), Seq(0)) << "nothing above the Checkpoint is dropped";
+    }
+  bed.drop = nullptr;
+  bed.run_for(20s);
+  bed.expect_agreement(Seq(25));
+  EXPECT_GE(bed.steward(server(0, 0)).history().checkpoint(), Seq(24));
+}
+
+// ---- one server, handed messages ----
+
+Signed<Checkpoint> checkpoint(Lone& lone, unsigned site, std::uint64_t seq, Digest digest = {}) {
+  return lone.bed.sign(Principal::of(SiteId(static_cast<std::uint16_t>(site))), Checkpoint{Seq(seq), digest});
+}
+
+TEST(StewardCheckpoints, AdoptsOnlyWhatASiteSigned) {
+  Lone lone(server(1, 2), often());
+  SharedBytes forged = lone.bed.seal(Principal::of(server(1, 1)), Checkpoint{Seq(8), {}});
+  lone.deliver(forged);
+  SharedBytes bare = lone.bed.seal(Principal::of(server(1, 1)), Checkpoint{Seq(8), {}}, AuthKind::Bare);
+  lone.deliver(bare);
+  Bytes bad = checkpoint(lone, 0, 8).sealed;
+  bad.back() ^= 1;
+  lone.deliver(share(bad));
+  EXPECT_FALSE(lone.core().checkpoint());
+  lone.deliver(share(checkpoint(lone, 0, 8).sealed));
+  EXPECT_TRUE(lone.core().checkpoint());
+}
+
+TEST(StewardCheckpoints, PreparesNothingAtOrBelowTheNewestAndAnswersWithIt) {
+  Lone lone(server(0, 2), often());
+  lone.deliver(share(checkpoint(lone, 1, 8).sealed));
+  for (std::uint64_t seq : {1, 7, 8}) lone.deliver(lone.pre_prepare(seq, lone.one(1, seq)));
+  EXPECT_EQ(lone.sent<Prepare>(), 0u);
+  EXPECT_EQ(lone.bed.count_sent(
+                [](const Bed::Datagram& m) { return m.is<Checkpoint>() && m.to == Principal::of(server(0, 0)); }),
+            1u)
+      << "once in a while, to the representative";
+}
+
+TEST(StewardCheckpoints, AcceptsNothingAtOrBelowTheNewest) {
+  Lone lone(server(1, 2), often());
+  lone.deliver(share(checkpoint(lone, 2, 8).sealed));
+  Batch b = lone.one();
+  for (std::uint64_t seq : {1, 8}) {
+    lone.deliver(lone.carrier(lone.proposal(seq, b), b));
+    lone.bed.run_for(2s);  // longer than the fallback: a server that agreed shares with all
+    EXPECT_FALSE(lone.shared(seq)) << seq;
+  }
+  lone.deliver(lone.carrier(lone.proposal(9, b), b));
+  lone.bed.run_for(2s);
+  EXPECT_TRUE(lone.shared(9));
+}
+
+TEST(StewardCheckpoints, PreparesNothingFurtherThanLAboveTheNewest) {
+  Settings settings = often();
+  Lone lone(server(0, 2), settings);
+  for (std::uint64_t seq = 1; seq <= settings.history_span; ++seq) lone.order(seq, lone.one(1, seq));
+  ASSERT_EQ(lone.core().history().aru(), Seq(settings.history_span));
+  std::size_t before = lone.sent<Prepare>();
+  lone.deliver(lone.pre_prepare(settings.history_span + 1, lone.one(1, 100)));
+  EXPECT_EQ(lone.sent<Prepare>(), before);
+  // It is news that there is a Checkpoint: then the same PrePrepare is answered.
+  lone.deliver(share(checkpoint(lone, 1, 8).sealed));
+  lone.deliver(lone.pre_prepare(settings.history_span + 1, lone.one(1, 100)));
+  EXPECT_EQ(lone.sent<Prepare>(), before + 3);
+}
+
+TEST(StewardCheckpoints, AStateThatDiffersFromWhatASiteSignedIsAnAlarm) {
+  Lone lone(server(1, 2), often());
+  for (std::uint64_t seq = 1; seq <= 8; ++seq) lone.order(seq, lone.one(1, seq));
+  Digest other;
+  other.bytes[0] = 1;
+  lone.deliver(share(checkpoint(lone, 0, 8, other).sealed));
+  EXPECT_TRUE(lone.core().checkpoints().diverged());
+}
+
+TEST(StewardCheckpoints, ACheckpointThatIsNotDueIsRefused) {
+  Lone lone(server(1, 2), often());
+  EXPECT_EQ(lone.deliver(share(checkpoint(lone, 0, 9).sealed), Reject::OutsideWindow), 1u);
+  EXPECT_EQ(lone.deliver(share(checkpoint(lone, 0, 0).sealed), Reject::OutsideWindow), 1u);
+  EXPECT_FALSE(lone.core().checkpoint());
+}
+
+TEST(StewardCheckpoints, AnOldProposalIsAnsweredWithTheCheckpointThatCoversIt) {
+  Settings settings = often();
+  Lone lone(server(1, 2), settings);
+  std::vector<Batch> batches;
+  for (std::uint64_t seq = 1; seq <= 40; ++seq) {
+    batches.push_back(lone.one(1, seq));
+    lone.order(seq, batches.back());
+    if (seq % 8 == 0) lone.deliver(share(checkpoint(lone, 0, seq).sealed));
+  }
+  ASSERT_GT(lone.core().history().base(), Seq(1));
+  lone.deliver(lone.carrier(lone.proposal(1, batches[0]), batches[0], true));
+  EXPECT_EQ(lone.bed.count_sent(
+                [](const Bed::Datagram& m) { return m.is<Checkpoint>() && m.to == Principal::of(server(0, 0)); }),
+            1u);
+}
+
+// ---- fetching a state ----
+
+TEST(StewardStateTransfer, AServerFurtherBehindThanHistoryFetchesTheState) {
+  Bed bed(3, 1, 1, often());
+  ServerId lagging = server(1, 3);
+  bed.drop = cut_off([&](const Principal& p) { return p == Principal::of(lagging); });
+  bed.start();
+  ASSERT_TRUE(put_many(bed, ClientId(1), 100));
+  EXPECT_EQ(bed.steward(lagging).execution().executed(), Seq(0));
+  bed.drop = nullptr;
+  ASSERT_TRUE(put_many(bed, ClientId(1), 10));
+  bed.run_for(20s);
+  EXPECT_EQ(bed.steward(lagging).execution().executed(), Seq(110));
+  EXPECT_EQ(bed.steward(lagging).execution().digest(), bed.steward(server(1, 0)).execution().digest());
+  EXPECT_FALSE(bed.steward(lagging).transfer().busy());
+}
+
+TEST(StewardStateTransfer, AWholeSiteThatWasAwayCatchesUpWhileOrderingGoesOn) {
+  Bed bed(3, 1, 1, often());
+  bed.drop = cut_off(site_is(2));
+  bed.start();
+  ASSERT_TRUE(put_many(bed, ClientId(1), 120));
+  bed.drop = nullptr;
+  ASSERT_TRUE(put_many(bed, ClientId(1), 60));
+  bed.run_for(30s);
+  for (unsigned i = 0; i < 4; ++i) {
+    EXPECT_EQ(bed.steward(server(2, i)).execution().executed(), Seq(180)) << i;
+    EXPECT_EQ(bed.steward(server(2, i)).execution().digest(), bed.steward(server(0, 0)).execution().digest()) << i;
+  }
+  // And it serves its client again.
+  ASSERT_TRUE(put_many(bed, ClientId(3), 3));
+}
+
+TEST(StewardStateTransfer, APoisonedChunkIsNotTakenAndItsSenderIsSetAside) {
+  Bed bed(3, 1, 1, often());
+  ServerId lagging = server(1, 3);
+  ServerId liar = server(1, 0);  // the first to be asked
+  bed.drop = cut_off([&](const Principal& p) { return p == Principal::of(lagging); });
+  bed.start();
+  ASSERT_TRUE(put_many(bed, ClientId(1), 100));
+  std::size_t poisoned = 0;
+  bed.drop = [&](const Bed::Datagram& m) {
+    if (m.from != Principal::of(liar) || m.to != Principal::of(lagging)) return false;
+    if (m.is<replication::SnapshotChunk>()) {
+      auto chunk = m.body<replication::SnapshotChunk>();
+      chunk.bytes.value.back() ^= 1;
+      ++poisoned;
+      bed.deliver(lagging, bed.seal(m.from, chunk, AuthKind::Mac, m.to));
+      return true;
+    }
+    return false;
+  };
+  ASSERT_TRUE(put_many(bed, ClientId(1), 10));
+  bed.run_for(30s);
+  EXPECT_GT(poisoned, 0u) << "or the test does not test anything";
+  EXPECT_GT(bed.steward(lagging).transfer().forged(), 0u);
+  EXPECT_EQ(bed.steward(lagging).execution().executed(), Seq(110));
+  EXPECT_EQ(bed.steward(lagging).execution().digest(), bed.steward(server(1, 1)).execution().digest());
+}
+
+TEST(StewardStateTransfer, AServerThatLostItsMemoryLearnsAndAnswersButDoesNotVote) {
+  Bed bed(3, 1, 1, often());
+  ServerId lost = server(1, 3);
+  bed.drop = cut_off([&](const Principal& p) { return p == Principal::of(lost); });
+  bed.at(lost).down = true;
+  bed.start();
+  ASSERT_TRUE(put_many(bed, ClientId(1), 60));
+  bed.drop = nullptr;
+  bed.record = true;
+  bed.at(lost).down = false;
+  std::vector<Record> unreadable{Bytes{0xff}};
+  bed.at(lost).replica->start(bed.now, unreadable);
+  ASSERT_TRUE(put_many(bed, ClientId(1), 60));
+  bed.run_for(20s);
+  EXPECT_EQ(bed.steward(lost).execution().digest(), bed.steward(server(1, 0)).execution().digest());
+  EXPECT_EQ(bed.count_sent<SigShare>(lost), 0u);
+  EXPECT_EQ(bed.count_sent<Prepare>(lost), 0u);
+  // Client 2 lives at its site.
+  bed.operate(ClientId(2), replication::kv::get("k1"), true);
+  bed.run_for(2s);
+  EXPECT_GT(bed.count_sent(
+                [&](const Bed::Datagram& m) { return m.from == Principal::of(lost) && m.is<replication::Answer>(); }),
+            0u);
+}
+
+TEST(StewardStateTransfer, WhatWasInstalledIsThereAfterARestartAndSoIsWhatWasSaidAboveIt) {
+  Bed bed(3, 1, 1, often());
+  ServerId lagging = server(1, 3);
+  bed.drop = cut_off([&](const Principal& p) { return p == Principal::of(lagging); });
+  bed.start();
+  ASSERT_TRUE(put_many(bed, ClientId(1), 100));
+  bed.drop = nullptr;
+  ASSERT_TRUE(put_many(bed, ClientId(1), 30));
+  bed.run_for(10s);
+  ASSERT_EQ(bed.steward(lagging).execution().executed(), Seq(130));
+  StewardCore again(lagging, bed.membership, often(), *replication::make_application("kv"));
+  std::uint64_t tickets = 1;
+  Effects fx(tickets);
+  again.start(bed.now, bed.at(lagging).log, fx);
+  EXPECT_TRUE(again.views().participating());
+  EXPECT_EQ(again.execution().executed(), Seq(130));
+  EXPECT_EQ(again.execution().digest(), bed.steward(lagging).execution().digest());
+  EXPECT_EQ(again.history().checkpoint(), bed.steward(lagging).history().checkpoint());
+}
+
+TEST(StewardStateTransfer, LendingIsLimitedByTime) {
+  Settings settings = often();
+  settings.lend_far = 4 * 1024;
+  Lone lone(server(1, 2), settings);
+  for (std::uint64_t seq = 1; seq <= 8; ++seq) lone.order(seq, lone.one(1, seq, std::string(7000, 'x')));
+  Digest digest;
+  for (const Event& e : lone.node().events)
+    if (e.kind == EventKind::Checkpointed) digest = e.digest;
+  lone.deliver(share(checkpoint(lone, 0, 8, digest).sealed));
+  replication::SnapshotRequest request{Seq(8), std::nullopt, {{0, 1, 2}}};
+  SharedBytes asked = lone.bed.seal(Principal::of(server(2, 0)), request, AuthKind::Bare);
+  for (int i = 0; i < 100; ++i) lone.deliver(asked);  // half a second
+  std::size_t bytes = 0;
+  for (const auto& m : lone.bed.sent)
+    if (m.is<replication::SnapshotChunk>()) bytes += m.bytes->size();
+  EXPECT_GT(bytes, 0u);
+  EXPECT_LT(bytes, 16u * 1024);
+}
+
+TEST(StewardStateTransfer, InsideASiteRequestsAndPiecesNeedAMac) {
+  Lone lone(server(1, 2), often());
+  replication::SnapshotRequest request{Seq(8), 0, {}};
+  EXPECT_EQ(lone.deliver(lone.bed.seal(Principal::of(server(1, 0)), request, AuthKind::Bare), Reject::BadSignature),
+            1u);
+  replication::SnapshotChunk chunk{Seq(8), 0, {}};
+  EXPECT_EQ(lone.deliver(lone.bed.seal(Principal::of(server(1, 0)), chunk, AuthKind::Bare), Reject::BadSignature),
+            1u);
+}
+
+}  // namespace
+}  // namespace seneschal::steward::testing
