@@ -198,7 +198,8 @@ void Planner::lagging() {
   Prng random = root_.fork("lagging");
   plan_.options.batch_max = 1;
   plan_.options.window = 8;
-  plan_.options.checkpoint_interval = static_cast<std::uint32_t>(random.between(2, 8));
+  const auto interval = static_cast<std::uint32_t>(random.between(2, 8));
+  if (plan_.protocol == Protocol::Steward) plan_.options.checkpoint_interval = interval;
   plan_.operations = random.between(40, 70);
   plan_.think = ms(random.below(10));
   plan_.progress = plan_.protocol == Protocol::Steward;  // the baseline has no state transfer
