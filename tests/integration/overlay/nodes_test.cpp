@@ -216,7 +216,8 @@ TEST(OverlayNodes, UnreachablePeersAreCountedAndTheOthersGoOn) {
   const auto status = daemons.json(1, "status");
   EXPECT_EQ(status["drops"].value(std::string(to_string(Reject::NoRoute)), 0), 10);
   EXPECT_EQ(status["links_up"], std::vector<int>{2});
-  for (const auto& link : daemons.json(1, "links")["links"]) {
+  const auto links = daemons.json(1, "links");
+  for (const auto& link : links["links"]) {
     EXPECT_EQ(link["up"], link["to"] == 2);
     EXPECT_EQ(link["under_way"], 0);  // nothing is kept for them
     EXPECT_EQ(link["waiting_packets"], 0);
