@@ -1,10 +1,9 @@
 // Castro and Liskov's protocol, section by section; 4.4 (view changes) is not built yet. [PBFT 4]
+#include "tests/paper/stored.hpp"
 #include "tests/unit/bft/group.hpp"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
 #include <sstream>
 
 namespace seneschal::bft {
@@ -12,6 +11,7 @@ namespace {
 
 using seneschal::testing::Bed;
 using seneschal::testing::client_id;
+using seneschal::testing::expect_stored;
 using seneschal::testing::Group;
 using seneschal::testing::server_id;
 using namespace std::chrono_literals;
@@ -47,19 +47,6 @@ std::string transcript(const Bed& bed) {
     out << to_string(first.from) << " -> " << to << ": " << (type != nullptr ? type->name : "?") << "\n";
   }
   return out.str();
-}
-
-void expect_stored(const std::string& name, const std::string& text) {
-  std::string path = std::string(SENESCHAL_SOURCE_DIR) + "/tests/paper/bft/" + name + ".txt";
-  if (std::getenv("SENESCHAL_UPDATE_GOLDEN") != nullptr) {
-    std::ofstream(path) << text;
-    return;
-  }
-  std::ifstream in(path);
-  ASSERT_TRUE(in) << path << " is missing; write it with SENESCHAL_UPDATE_GOLDEN=1";
-  std::stringstream stored;
-  stored << in.rdbuf();
-  EXPECT_EQ(text, stored.str()) << "if this is meant, write the files anew with SENESCHAL_UPDATE_GOLDEN=1";
 }
 
 TEST(Section4_1_Client, SendsToThePrimaryAndTakesFPlusOneEqualReplies) {
@@ -101,7 +88,7 @@ TEST(Section4_2_NormalCase, ThreePhasesAndAReplyFromEachReplica) {
   group.add_clients(1, 1);
   ASSERT_TRUE(group.run(1s));
   group.bed.run_for(20ms);
-  expect_stored("one_request", transcript(group.bed));
+  expect_stored("bft/one_request", transcript(group.bed));
 }
 
 /// Replica 1, a backup, fed by hand.
@@ -176,7 +163,7 @@ TEST(Section4_3_GarbageCollection, TwoFPlusOneCheckpointsMakeOneStableAndMoveThe
     EXPECT_TRUE(std::ranges::count(status, std::pair<std::string, std::string>("stable", "4")) == 1);
     EXPECT_TRUE(std::ranges::count(status, std::pair<std::string, std::string>("log_base", "4")) == 1);
   }
-  expect_stored("two_checkpoints", transcript(group.bed));
+  expect_stored("bft/two_checkpoints", transcript(group.bed));
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
 // One update as in the report: every share to every server, messages between sites to representatives, one update
 // per Proposal. What is said is written down with the line of the figure that says it.
 #pragma once
+#include "tests/paper/stored.hpp"
 #include "tests/unit/steward/lone.hpp"
 
-#include <cstdlib>
-#include <fstream>
 #include <sstream>
 
 namespace seneschal::steward::testing {
@@ -53,18 +52,6 @@ inline std::string transcript(const Bed& bed, SiteId leader = SiteId(0)) {
   return out.str();
 }
 
-/// Compares with tests/paper/steward/NAME.txt; SENESCHAL_UPDATE_GOLDEN=1 writes it anew.
-inline void expect_stored(const std::string& name, const std::string& text) {
-  std::string path = std::string(SENESCHAL_SOURCE_DIR) + "/tests/paper/steward/" + name + ".txt";
-  if (std::getenv("SENESCHAL_UPDATE_GOLDEN") != nullptr) {
-    std::ofstream(path) << text;
-    return;
-  }
-  std::ifstream in(path);
-  ASSERT_TRUE(in) << path << " is missing; write it with SENESCHAL_UPDATE_GOLDEN=1";
-  std::stringstream stored;
-  stored << in.rdbuf();
-  EXPECT_EQ(text, stored.str()) << "if this is meant, write the files anew with SENESCHAL_UPDATE_GOLDEN=1";
-}
+using seneschal::testing::expect_stored;
 
 }  // namespace seneschal::steward::testing

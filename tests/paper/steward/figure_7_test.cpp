@@ -120,7 +120,7 @@ TEST(Figures5To7, OneUpdateFromItsClientToItsOrder) {
   bed.put(ClientId(2), "key", "value");
   bed.run_for(500ms);
   bed.expect_agreement(Seq(1));
-  expect_stored("one_update", transcript(bed));
+  expect_stored("steward/one_update", transcript(bed));
 }
 
 TEST(Figures5To7, OneUpdateWhileAServerOfTheLeadingSiteSendsBadShares) {
@@ -136,7 +136,7 @@ TEST(Figures5To7, OneUpdateWhileAServerOfTheLeadingSiteSendsBadShares) {
   bed.put(ClientId(2), "key", "value");
   bed.run_for(500ms);
   EXPECT_TRUE(bed.at(ClientId(2)).client().idle());
-  expect_stored("bad_share", transcript(bed));
+  expect_stored("steward/bad_share", transcript(bed));
 }
 
 }  // namespace
