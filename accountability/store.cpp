@@ -43,10 +43,13 @@ Result<Store> Store::open(const std::string& folder) {
   std::error_code error;
   Store store;
   store.folder_ = folder;
-  if (!fs::is_directory(folder, error)) return failure(folder + ": no such folder");
+  if (!fs::is_directory(folder, error))
+    return failure(folder + ": no such folder; name the folder of a graph with --graph, or run this command in it");
   if (numbered(folder, "graph", ".seg").empty() && !fs::exists(folder + "/open.log", error) &&
       !fs::exists(folder + "/head", error))
-    return failure(folder + ": no graph in this folder (expected graph-*.seg, open.log or head)");
+    return failure(
+        folder +
+        ": no graph in this folder (expected graph-*.seg, open.log or head); name the folder of one with --graph");
   if (fs::exists(folder + "/head", error)) {
     auto file = MappedFile::open(folder + "/head");
     if (!file) return std::unexpected(file.error());

@@ -2,6 +2,7 @@
 #include "tools/seneschal/commands.hpp"
 #include "tools/seneschal/graph_commands.hpp"
 
+#include <tclap/CmdLine.h>
 #include <array>
 #include <string_view>
 
@@ -30,12 +31,25 @@ constexpr std::array kParts = {
     Part{"bench", "builds and marks the report's random graph", bench},
 };
 
+int run(const Part& part, int argc, char** argv) {
+  try {
+    return part.run(argc, argv);
+  } catch (const UsageError& error) {
+    return usage_error(error.what());
+  } catch (const TCLAP::ArgException& error) {
+    return usage_error(error.error() + " (" + error.argId() + ")\nTry 'seneschal graph " + std::string(part.name) +
+                       " --help'.");
+  } catch (const TCLAP::ExitException& exit) {  // --help
+    return exit.getExitStatus();
+  }
+}
+
 }  // namespace
 
 int graph_command(int argc, char** argv) {
   if (argc >= 2)
     for (const Part& part : kParts)
-      if (part.name == argv[1]) return part.run(argc - 1, argv + 1);
+      if (part.name == argv[1]) return run(part, argc - 1, argv + 1);
   const bool help = argc >= 2 && (std::string_view(argv[1]) == "--help" || std::string_view(argv[1]) == "-h");
   std::FILE* const out = help ? stdout : stderr;
   if (argc >= 2 && !help) std::fprintf(out, "seneschal graph: unknown command '%s'\n", argv[1]);

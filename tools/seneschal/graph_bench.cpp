@@ -97,6 +97,7 @@ int bench(int argc, char** argv) {
   TCLAP::ValueArg<std::string> folder("", "folder", "where to build it (removed after, unless given)", false, "",
                                       "DIR", line);
   TCLAP::SwitchArg as_json("", "json", "figures as one JSON object", line);
+  line.setExceptionHandling(false);  // `seneschal graph` tells usage errors in one way
   line.parse(argc, argv);
   const RandomGraph what{updates.getValue(), clients.getValue(), deps.getValue(), window.getValue(), seed.getValue()};
   if (auto bad = problem(what)) return usage_error(*bad);

@@ -20,6 +20,7 @@ int make_case(int argc, char** argv) {
   TCLAP::ValueArg<std::uint32_t> minutes("", "minutes", "minutes of the picture", false, 720, "N", line);
   TCLAP::ValueArg<std::uint64_t> messages("", "messages", "messages of the network", false, 50'000, "N", line);
   TCLAP::ValueArg<std::uint64_t> seed("", "seed", "of the generator", false, 1, "N", line);
+  line.setExceptionHandling(false);  // `seneschal graph` tells usage errors in one way
   line.parse(argc, argv);
   if (name.getValue() != "picture" && name.getValue() != "threads")
     return usage_error("case takes picture or threads");

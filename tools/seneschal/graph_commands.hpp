@@ -1,9 +1,16 @@
 // The subcommands of `seneschal graph`. Each returns an exit code: 0 good, 1 failed, 2 usage.
 #pragma once
 #include <cstdio>
+#include <stdexcept>
 #include <string>
 
 namespace seneschal::graph_tool {
+
+/// A command that cannot be meant like that: told to the user, exit code 2. What goes wrong later is a
+/// `std::runtime_error`, exit code 1.
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 inline int usage_error(const std::string& what) {
   std::fprintf(stderr, "seneschal graph: %s\n", what.c_str());

@@ -5,6 +5,7 @@
 #include "crypto/key_files.hpp"
 #include "lab/files.hpp"
 #include "lab/html.hpp"
+#include "tools/seneschal/graph_commands.hpp"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -71,7 +72,7 @@ std::string drawing(const Incident& incident, const std::vector<UpdateId>& ids) 
 
 Incident load_incident(const std::string& folder, const std::string& keys) {
   auto store = Store::open(folder);
-  if (!store) fail(store.error().message);
+  if (!store) throw UsageError(store.error().message);
   auto findings = load_findings(folder);
   if (!findings) fail(findings.error().message);
   Incident incident{std::move(*store), std::move(*findings), {}, {}};

@@ -47,6 +47,7 @@ Arguments parse(int argc, char** argv, const std::string& what) {
   TCLAP::SwitchArg with_suspects("", "with-suspects", "with suspect updates", line);
   TCLAP::SwitchArg dot("", "dot", "Graphviz", line), prov("", "prov", "W3C PROV-JSON", line);
   TCLAP::UnlabeledValueArg<std::uint64_t> update("update", "an update", false, 0, "UPDATE", line);
+  line.setExceptionHandling(false);  // `seneschal graph` tells usage errors in one way
   line.parse(argc, argv);
   return {folder.getValue(), keys.getValue(),      out.getValue(),        key.getValue(),           app.getValue(),
           since.getValue(),  redundant.getValue(), by.getValue(),         client.getValue(),        update.getValue(),
@@ -60,7 +61,7 @@ void need(const Status& status) {
 }
 
 UpdateId need_update(const Arguments& a, const Graph& graph) {
-  if (!a.has_update) fail("name an update");
+  if (!a.has_update) throw UsageError("name an update");
   if (!graph.has(UpdateId(a.update)))
     fail(fmt::format("there is no update {}: the graph has {} to {}", a.update, graph.base().value,
                      graph.end().value - 1));
@@ -68,7 +69,7 @@ UpdateId need_update(const Arguments& a, const Graph& graph) {
 }
 
 ClientId need_client(const Arguments& a) {
-  if (!a.has_client || a.client >= kMaxClient) fail("name a client with --client");
+  if (!a.has_client || a.client >= kMaxClient) throw UsageError("name a client with --client");
   return ClientId(static_cast<std::uint32_t>(a.client));
 }
 
@@ -80,7 +81,8 @@ UpdateId since_of(const Arguments& a, const Graph& graph) {
   const char* const begin = a.since.data() + (update ? 1 : 0);
   const char* const end = a.since.data() + a.since.size();
   const auto [stop, error] = std::from_chars(begin, end, number);
-  if (error != std::errc{} || stop != end) fail("--since takes a seq such as 1200, or an update such as u5034");
+  if (error != std::errc{} || stop != end)
+    throw UsageError("--since takes a seq such as 1200, or an update such as u5034");
   const UpdateId id = update ? UpdateId(number) : graph.at_seq(Seq(number));
   if (id < graph.base()) std::fprintf(stderr, "note: the graph begins at update %lu\n", graph.base().value);
   return std::max(id, graph.base());
@@ -231,7 +233,7 @@ int show_whatif(int argc, char** argv) {
       std::uint32_t member = 0;
       const auto [stop, error] =
           std::from_chars(a.redundant.data() + at, a.redundant.data() + a.redundant.size(), member);
-      if (error != std::errc{}) fail("--redundant takes clients such as 3,4");
+      if (error != std::errc{}) throw UsageError("--redundant takes clients such as 3,4");
       redundant.insert(ClientId(member));
       at = static_cast<std::size_t>(stop - a.redundant.data()) + 1;
     }
@@ -251,7 +253,7 @@ int show_risk(int argc, char** argv) {
   const Incident incident = load_incident(a.folder, a.keys);
   const Graph& graph = incident.store.graph();
   if (graph.size() > kMaxRiskUpdates) fail("too many updates for this; drop old epochs first");
-  if (a.by != "client" && a.by != "update") fail("--by takes client or update");
+  if (a.by != "client" && a.by != "update") throw UsageError("--by takes client or update");
   const auto worst = a.by == "client" ? riskiest_clients(graph, a.top) : riskiest_updates(graph, a.top, a.candidates);
   Json list = Json::array();
   if (!a.json) std::printf("  %8s  %12s  %12s\n", "CLIENT", "UPDATE", "WOULD TOUCH");
@@ -280,7 +282,7 @@ Regenerated state_of(const Incident& incident, Keep keep, const Arguments& a) {
 }
 
 Keep keep_of(const Arguments& a) {
-  if (a.clean == a.with_suspects) fail("say --clean or --with-suspects");
+  if (a.clean == a.with_suspects) throw UsageError("say --clean or --with-suspects");
   return a.clean ? Keep::Clean : Keep::CleanAndSuspect;
 }
 
@@ -296,7 +298,7 @@ std::string shown(const std::optional<Bytes>& value) {
 int regenerate_state(int argc, char** argv) {
   const Arguments a = parse(argc, argv, "Makes the state without corrupt updates, and with or without suspect ones.");
   const Incident incident = load_incident(a.folder, a.keys);
-  if (a.out.empty()) fail("say where to write the state with --out");
+  if (a.out.empty()) throw UsageError("say where to write the state with --out");
   const Regenerated state = state_of(incident, keep_of(a), a);
   const Bytes bytes = state.application->snapshot();
   need(replace_file(a.out, bytes));
@@ -334,7 +336,7 @@ int show_diff(int argc, char** argv) {
 int export_graph(int argc, char** argv) {
   const Arguments a = parse(argc, argv, "The updates around the corrupt ones, for other programs.");
   const Incident incident = load_incident(a.folder, a.keys);
-  if (a.dot + a.prov + a.json != 1) fail("say one of --dot, --json, --prov");
+  if (a.dot + a.prov + a.json != 1) throw UsageError("say one of --dot, --json, --prov");
   const auto ids = surroundings(incident, a.most);
   std::string text;
   if (a.dot)
