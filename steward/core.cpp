@@ -216,6 +216,7 @@ void StewardCore::on_time(Instant now, Effects& fx) {
     transfer_.on_tick(now, fx);
     states_.on_tick(now, fx);
     measure(now, fx);
+    timers_.set_share_time(signing_.share_time());
     timers_.set_views(context_.views.global(), context_.ordered_in);
     constraints_.on_tick(now, fx);
     // [Steward 7] while a state comes in, this server suspects nobody
@@ -451,6 +452,7 @@ void StewardCore::status(StatusList& out) const {
   out.emplace_back("waiting_updates", std::to_string(sequencing_.waiting()));
   out.emplace_back("watched_updates", std::to_string(updates_.watched().size()));
   out.emplace_back("batch_gap_us", std::to_string(sequencing_.rule().gap().count() / 1000));
+  out.emplace_back("representative_timeout_ms", std::to_string(timers_.representative_timeout() / 1ms));
   out.emplace_back("alarms", std::to_string(context_.alarms));
 }
 

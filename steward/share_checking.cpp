@@ -24,7 +24,7 @@ void ThresholdSigning::combination_failed(Instant now, const Digest& content, In
   request_proofs(content, instance, fx);
   if (!instance.shares.contains(self())) {
     instance.asked.insert(self());
-    start_sharing(content, instance, fx);
+    start_sharing(now, content, instance, fx);
   }
 }
 

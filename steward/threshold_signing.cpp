@@ -71,7 +71,7 @@ void ThresholdSigning::agree(Instant now, const Purpose& what, SharedBytes messa
   }
   if (after.value == 0) {
     instance.durable = true;
-    start_sharing(content, instance, fx);
+    start_sharing(now, content, instance, fx);
   } else {
     pending_[after] = {Work::Durable, content, {}, {}, {}};
   }
@@ -79,7 +79,7 @@ void ThresholdSigning::agree(Instant now, const Purpose& what, SharedBytes messa
 }
 
 // The share job starts only when what binds this server to the message is durable, and somebody wants the share.
-void ThresholdSigning::start_sharing(Digest content, Instance& instance, Effects& fx) {
+void ThresholdSigning::start_sharing(Instant now, Digest content, Instance& instance, Effects& fx) {
   if (!instance.message || !instance.durable || instance.sealed) return;
   if (!current(instance.what)) return;
   bool own_use = (collector() && instance.asked.contains(self())) || instance.to_all;
@@ -95,7 +95,9 @@ void ThresholdSigning::start_sharing(Digest content, Instance& instance, Effects
             .state = {},
             .who = Principal::of(context_.self.site),
             .timestamp = {}});
-  pending_[fx.run(ShareJob{instance.message})] = {Work::Share, content, {}, {}, {}};
+  Ticket job = fx.run(ShareJob{instance.message});
+  pending_[job] = {Work::Share, content, {}, {}, {}};
+  share_jobs_[job] = now;
 }
 
 // [Steward 3.5] [Steward 5] nothing of a view that was left is shared any more
@@ -138,7 +140,7 @@ void ThresholdSigning::view_changed(Instant now, Effects& fx) {
       instance.ask.stop();
       if (collecting() && announced_.contains(self())) instance.to.insert(context_.views.representative().index);
     }
-    start_sharing(content, instance, fx);
+    start_sharing(now, content, instance, fx);
   }
 }
 
@@ -227,11 +229,11 @@ std::optional<Reject> ThresholdSigning::on_request(Instant now, const Verified<S
   if (!first && now - heeded->second < kResendSpacing) return Reject::Duplicate;
   heeded->second = now;
   (m.prove ? instance->proof_to : instance->to).insert(sender);
-  if (instance->message) start_sharing(m.content, *instance, fx);
+  if (instance->message) start_sharing(now, m.content, *instance, fx);
   return std::nullopt;
 }
 
-std::optional<Reject> ThresholdSigning::on_signer_set(Instant, const Verified<SignerSet>& message, Effects& fx) {
+std::optional<Reject> ThresholdSigning::on_signer_set(Instant now, const Verified<SignerSet>& message, Effects& fx) {
   if (!context_.is_local(message.signer())) return Reject::WrongSite;
   const SignerSet& m = message.body();
   if (m.lv != context_.views.local()) return Reject::WrongView;
@@ -247,7 +249,7 @@ std::optional<Reject> ThresholdSigning::on_signer_set(Instant, const Verified<Si
     if (!instance.message || instance.sealed || !instance.own_share.empty() || instance.sharing) continue;
     if (instance.seq == Seq{}) continue;
     instance.to.insert(context_.views.representative().index);
-    start_sharing(content, instance, fx);
+    start_sharing(now, content, instance, fx);
   }
   return std::nullopt;
 }
@@ -268,6 +270,10 @@ void ThresholdSigning::try_combine(const Digest& content, Instance& instance, Ef
 }
 
 bool ThresholdSigning::on_done(Instant now, Ticket ticket, const JobResult& result, Effects& fx) {
+  if (auto job = share_jobs_.find(ticket); job != share_jobs_.end()) {
+    share_time_ = std::max(now - job->second, share_time_ - share_time_ / 8);
+    share_jobs_.erase(job);
+  }
   auto it = pending_.find(ticket);
   if (it == pending_.end()) return false;
   Pending pending = std::move(it->second);
@@ -286,7 +292,7 @@ bool ThresholdSigning::on_done(Instant now, Ticket ticket, const JobResult& resu
   if (instance.sealed) return true;
   if (pending.work == Work::Durable) {
     instance.durable = true;
-    start_sharing(pending.content, instance, fx);
+    start_sharing(now, pending.content, instance, fx);
   } else if (auto* made = std::get_if<ShareResult>(&result)) {
     instance.own_share = made->share;
     if (!made->proof.empty()) instance.own_proof = made->proof;
@@ -410,15 +416,15 @@ std::vector<ThresholdSigning::Missing> ThresholdSigning::on_tick(Instant now, Ef
     if (instance.fallback.fire(now, fallback_timeout(), context_.settings.retransmit_max)) {
       instance.to_all = true;  // [Steward 3.6] on a timeout servers fall back to `all`
       ++instance.rounds;
-      start_sharing(content, instance, fx);
+      start_sharing(now, content, instance, fx);
       if (instance.failed && !collector()) request_proofs(content, instance, fx);  // the first round may be lost
     }
   }
   return missing;
 }
 
-void ThresholdSigning::ask_missing(Instant, const Digest& content, Instance& instance, std::vector<Missing>& missing,
-                                   Effects& fx) {
+void ThresholdSigning::ask_missing(Instant now, const Digest& content, Instance& instance,
+                                   std::vector<Missing>& missing, Effects& fx) {
   ++instance.rounds;
   bool changed = false;
   std::vector<ServerIndex> absent;
@@ -434,7 +440,7 @@ void ThresholdSigning::ask_missing(Instant, const Digest& content, Instance& ins
   if (!absent.empty()) missing.push_back({instance.what, std::move(absent)});
   if (!instance.asked.contains(self())) {  // now every share counts, our own too
     instance.asked.insert(self());
-    start_sharing(content, instance, fx);
+    start_sharing(now, content, instance, fx);
   }
   if (changed || choice_.epoch() > 0) announce(fx);  // the announcement may have been lost
 }

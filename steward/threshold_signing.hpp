@@ -51,6 +51,8 @@ class ThresholdSigning {
   };
   std::vector<Missing> on_tick(Instant now, Effects& fx);
 
+  /// How long shares of our own take of late, from asking to having: the longest, fading by an eighth with each.
+  Duration share_time() const { return share_time_; }
   /// True while any instance has no combined signature.
   bool busy() const;
   bool blamed(ServerIndex server) const { return blamed_.contains(server); }
@@ -116,7 +118,7 @@ class ThresholdSigning {
   bool of_use(Seq seq) const;
   void release_quota(Instance& instance);
   Instances::iterator drop(Instances::iterator instance);
-  void start_sharing(Digest content, Instance& instance, Effects& fx);
+  void start_sharing(Instant now, Digest content, Instance& instance, Effects& fx);
   void distribute(const Digest& content, Instance& instance, Effects& fx);
   void send_share(const Digest& content, Instance& instance, const std::vector<Destination>& to, bool proof,
                   Effects& fx);
@@ -149,7 +151,9 @@ class ThresholdSigning {
   SignerChoice choice_;                  // as collector
   std::set<ServerIndex> announced_;      // as signer: the set of the current representative
   std::uint64_t announced_epoch_ = 0;
-  std::uint64_t logged_epoch_ = 0;  // of the last set of our own that was written to the log
+  std::uint64_t logged_epoch_ = 0;        // of the last set of our own that was written to the log
+  std::map<Ticket, Instant> share_jobs_;  // running: since when. Those of forgotten instances count too.
+  Duration share_time_{};
   Duration
       usual_{};  // moving average from agreement to combined signature; median based, so f servers cannot stretch it
 };

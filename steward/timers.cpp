@@ -31,7 +31,7 @@ Duration Timers::own_estimate() const {
   Duration most{};
   for (const auto& [site, last] : own_)
     if (last.size() > faults_of_[site.value]) most = std::max(most, *std::ranges::min_element(last));
-  return most;
+  return std::min(most + 2 * share_time_, kLongestRoundTrip);
 }
 
 void Timers::reported(ServerIndex server, Duration round_trip) {

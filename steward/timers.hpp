@@ -19,6 +19,10 @@ class Timers {
   /// This server's own measurement of the round trip to a server of another site. The shortest of the last f+1, each
   /// to another server, counts: f servers cannot make it longer, nobody can make it shorter.
   void measured(SiteId site, Duration round_trip);
+  /// How long a share of the site's key takes here, from asking for it to having it: what a busy machine adds to
+  /// every site message. Each of the two site signatures of a round is waited for by servers that need it for a share
+  /// of their own, so the estimate below is the round trip and twice this.
+  void set_share_time(Duration share) { share_time_ = share; }
   /// The largest of its measurements, for others: what NewRep and GlobalViewAttempt carry. 0 if there is none.
   Duration own_estimate() const;
   /// What another server of this site measured.
@@ -44,6 +48,7 @@ class Timers {
   std::size_t sites_;
   std::map<SiteId, std::deque<Duration>> own_;  // the last f+1
   std::map<ServerIndex, Duration> of_servers_;  // of this site, own one left out
+  Duration share_time_{};
   std::uint32_t doublings_ = 0;
 };
 

@@ -41,6 +41,20 @@ TEST(StewardTimers, FServersCanNeitherStretchNorShortenThem) {
   EXPECT_EQ(timers.round_trip(), 100ms);
 }
 
+TEST(StewardTimers, WaitForSharesThatABusyMachineMakesSlowly) {
+  Timers timers({}, sites(3, 1), SiteId(0));
+  for (int i = 0; i < 6; ++i) timers.measured(SiteId(1), 100ms);
+  EXPECT_EQ(timers.own_estimate(), 100ms);
+  timers.set_share_time(300ms);
+  EXPECT_EQ(timers.own_estimate(), 700ms);
+  timers.reported(ServerIndex(1), 100ms);
+  EXPECT_EQ(timers.round_trip(), 100ms);  // f servers that say they are slow change nothing
+  timers.reported(ServerIndex(2), 700ms);
+  EXPECT_GT(timers.representative_timeout(), 3 * 700ms);
+  timers.set_share_time(std::chrono::hours(1));
+  EXPECT_LE(timers.own_estimate(), 10s);
+}
+
 TEST(StewardTimers, DoubleTogetherOncePerRoundOfLeaderSites) {
   Timers timers({}, sites(3, 1), SiteId(0));
   Duration t1 = timers.representative_timeout();
