@@ -86,6 +86,23 @@ TEST(Simulation, OneSharedMachineIsSlowerThanManyOwnOnes) {
   EXPECT_GT(shared->cpu_busy_max, own->cpu_busy_max);
 }
 
+// A machine on which a share takes long is no reason to replace its representative for ever.
+TEST(Simulation, SlowSharesDoNotKeepViewsChanging) {
+  SimSetup setup = setup_of(Protocol::Steward, 5);
+  for (emulator::ThresholdCosts shape : std::vector(setup.costs.thresholds())) {
+    shape.share_ps = 400'000'000'000;  // 0.4 s
+    setup.costs.set_threshold(shape);
+  }
+  setup.warmup = 30s;  // the first views end before their servers have told each other
+  setup.measured = 20s;
+  const auto result = simulate(setup);
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_EQ(result->violation, "");
+  EXPECT_LE(result->view_changes_local, 5u);  // one per site; 58 when only the network is measured
+  EXPECT_EQ(result->view_changes_global, 0u);
+  EXPECT_GT(result->updates_done, 20u);
+}
+
 TEST(Simulation, CheckingChangesNothing) {
   SimSetup setup = setup_of(Protocol::Steward, 3);
   setup.measured = 1s;
