@@ -32,6 +32,10 @@ class Core {
   /// What the gate should let through from now on.
   virtual Admission admission() const = 0;
   virtual void status(StatusList& out) const = 0;
+  /// What this server said before is not on record, or what it says from now on will not be: its log is gone, or its
+  /// disk fails. From now on it says nothing that others count on; it goes on learning, executing and answering.
+  /// Right after `start`, or at any later time; once.
+  virtual void on_log_lost(Instant, Effects&) {}
 };
 
 }  // namespace seneschal

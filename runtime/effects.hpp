@@ -56,7 +56,7 @@ struct Event {
 
 struct SendOptions {
   AuthKind auth = AuthKind::Signature;
-  Ticket after;           // 0: at once; otherwise when that record is durable
+  Ticket after;           // 0: at once; otherwise when that record is durable, so never if the log is lost
   bool loopback = false;  // the core gets its own message back, sealed, through on_message
 };
 
@@ -78,6 +78,9 @@ class Effects {
     Bytes record;
     Ticket ticket;
   };
+  struct Forget {
+    Ticket before;
+  };
   struct Run {
     Job job;
     Ticket ticket;
@@ -87,7 +90,7 @@ class Effects {
     const char* reason;
     std::vector<SharedBytes> evidence;  // sealed messages that prove it
   };
-  using Effect = std::variant<Send, Forward, Persist, Run, Accuse, Event>;
+  using Effect = std::variant<Send, Forward, Persist, Forget, Run, Accuse, Event>;
 
   /// `next_ticket` is the host's counter: tickets are never used twice by one core.
   explicit Effects(std::uint64_t& next_ticket) : next_ticket_(next_ticket) {}
@@ -120,6 +123,9 @@ class Effects {
     list_.push_back(Persist{std::move(record), ticket});
     return ticket;
   }
+  /// The records appended before that of `ticket`, which is durable, are not needed any more. Some of them may still
+  /// come back at the next start.
+  void forget_before(Ticket ticket) { list_.push_back(Forget{ticket}); }
   /// Starts a job; `on_done(ticket, result)` follows. Jobs finish in any order.
   Ticket run(Job job) {
     Ticket ticket(next_ticket_++);

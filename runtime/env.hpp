@@ -12,6 +12,8 @@ class Env {
   virtual void send(std::span<const Destination> to, const SharedBytes& sealed) = 0;
   /// Makes `record` durable, then calls `Replica::on_done(ticket, Persisted{})`, never from inside this call.
   virtual void append(Bytes record, Ticket ticket) = 0;
+  /// Records appended before that of `ticket`, which is durable, may be dropped.
+  virtual void forget_before(Ticket) {}
   /// Runs `job` (see `perform`), then calls `Replica::on_done(ticket, result)`, never from inside this call.
   virtual void run(Job job, Ticket ticket) = 0;
   /// Work done inside the current transition; only the simulator cares.

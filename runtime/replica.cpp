@@ -17,8 +17,18 @@ Replica::Replica(Principal self, const Membership& membership, MessageTable tabl
       node_forgeries_(limits.node_forgeries),
       carried_(limits.carried_per_client) {}
 
-void Replica::start(Instant now, std::span<const Record> log) {
+void Replica::start(Instant now, std::span<const Record> log, bool lost) {
+  log_lost_ = lost;
   core_.start(now, log, fx_);
+  if (lost) core_.on_log_lost(now, fx_);
+  settle(now);
+}
+
+void Replica::lose_log(Instant now) {
+  if (log_lost_) return;
+  log_lost_ = true;
+  held_.clear();
+  core_.on_log_lost(now, fx_);
   settle(now);
 }
 
@@ -223,8 +233,14 @@ void Replica::carry_out(Effects::Effect& effect) {
   } else if (auto* forward = std::get_if<Effects::Forward>(&effect)) {
     release(std::move(forward->sealed), std::move(forward->to), forward->after, forward->loopback);
   } else if (auto* persist = std::get_if<Effects::Persist>(&effect)) {
-    not_durable_.insert(persist->ticket);
-    env_.append(std::move(persist->record), persist->ticket);
+    if (log_lost_) {
+      lost_records_from_ = std::min(lost_records_from_, persist->ticket);
+    } else {
+      not_durable_.insert(persist->ticket);
+      env_.append(std::move(persist->record), persist->ticket);
+    }
+  } else if (auto* forget = std::get_if<Effects::Forget>(&effect)) {
+    if (!log_lost_) env_.forget_before(forget->before);
   } else if (auto* run = std::get_if<Effects::Run>(&effect)) {
     env_.run(std::move(run->job), run->ticket);
   } else if (auto* accusation = std::get_if<Effects::Accuse>(&effect)) {
@@ -276,10 +292,9 @@ Bytes Replica::macs(const Header& header, Span message, const std::vector<Destin
 
 void Replica::release(SharedBytes sealed, std::vector<Destination> to, Ticket after, bool loopback) {
   PendingSend send{std::move(sealed), std::move(to), loopback};
-  if (after.value != 0 && not_durable_.contains(after))
-    held_.emplace(after, std::move(send));
-  else
-    transmit(send);
+  const bool waits = after.value != 0 && (not_durable_.contains(after) || after >= lost_records_from_);
+  if (!waits) return transmit(send);
+  if (!log_lost_) held_.emplace(after, std::move(send));
 }
 
 void Replica::transmit(const PendingSend& send) {
@@ -309,6 +324,7 @@ std::uint64_t Replica::rejected_total() const {
 void Replica::status(StatusList& out) const {
   out.emplace_back("self", to_string(self_));
   out.emplace_back("delivered", std::to_string(delivered_));
+  if (log_lost_) out.emplace_back("log_lost", "yes: says nothing that others count on");
   for (std::size_t i = 0; i < rejects_.size(); ++i)
     if (rejects_[i] != 0)
       out.emplace_back("rejected_" + std::string(to_string(static_cast<Reject>(i))), std::to_string(rejects_[i]));

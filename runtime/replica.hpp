@@ -40,7 +40,10 @@ class Replica {
   Replica(Principal self, const Membership& membership, MessageTable table, Core& core, const crypto::Keys& keys,
           Env& env, OpenCache* cache = nullptr, ReplicaLimits limits = {});
 
-  void start(Instant now, std::span<const Record> log);
+  /// `lost`: this server has run before, and its log is gone (`log` is then empty).
+  void start(Instant now, std::span<const Record> log, bool lost = false);
+  /// Nothing will become durable any more. What waits for a record is never sent; the core is told, once.
+  void lose_log(Instant now);
   /// Bytes from the network. `origin` is where the host's network says they come from (0/0 if it does not say):
   /// whoever is there pays for what turns out forged.
   void on_datagram(Instant now, const SharedBytes& bytes, EndpointId origin = {});
@@ -59,6 +62,7 @@ class Replica {
   std::uint64_t delivered() const { return delivered_; }
   void status(StatusList& out) const;
   const Principal& self() const { return self_; }
+  bool log_lost() const { return log_lost_; }
 
  private:
   struct PendingSeal {  // waiting for its signature
@@ -112,6 +116,8 @@ class Replica {
   Accounts<ClientId> carried_;       // bounded by the membership
   std::set<Digest> being_verified_;  // their outer proofs
   std::set<Ticket> not_durable_;
+  bool log_lost_ = false;
+  Ticket lost_records_from_{~std::uint64_t{0}};  // records from this ticket on were never appended
   std::multimap<Ticket, PendingSend> held_;
   std::deque<SharedBytes> loopback_;
   bool settling_ = false;

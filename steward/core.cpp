@@ -439,7 +439,7 @@ void StewardCore::status(StatusList& out) const {
   out.emplace_back("local_view", std::to_string(views.local().value));
   out.emplace_back("leader_site", std::to_string(views.leader_site().value));
   out.emplace_back("representative", to_string(views.representative()));
-  out.emplace_back("participating", views.participating() ? "yes" : "no: the log could not be read");
+  out.emplace_back("participating", views.participating() ? "yes" : "no: the log is lost");
   out.emplace_back("executed", std::to_string(context_.execution.executed().value));
   out.emplace_back("state_digest", to_hex(context_.execution.digest().bytes));
   out.emplace_back("entries", std::to_string(context_.history.size()));

@@ -24,6 +24,7 @@ class StewardCore : public Core {
   void on_message(Instant now, const Inbound& message, Effects& fx) override;
   void on_done(Instant now, Ticket ticket, const JobResult& result, Effects& fx) override;
   void on_time(Instant now, Effects& fx) override;
+  void on_log_lost(Instant, Effects&) override { context_.views.abstain(); }
   std::optional<Instant> deadline() const override;
   Admission admission() const override;
   void status(StatusList& out) const override;

@@ -16,8 +16,6 @@ steward::Settings read_settings(ConfigText& config) {
       config.choice("fanout", {"all", "collector"}, static_cast<std::size_t>(settings.fan_out)));
   settings.delivery = static_cast<steward::Delivery>(
       config.choice("delivery", {"representative", "multicast"}, static_cast<std::size_t>(settings.delivery)));
-  settings.durability = static_cast<steward::Durability>(
-      config.choice("durability", {"log", "none"}, static_cast<std::size_t>(settings.durability)));
   settings.set_checkpoint_interval(
       config.number("checkpoint_interval", settings.checkpoint_interval, 1, steward::kMaxCheckpointInterval));
   return settings;
@@ -27,7 +25,8 @@ Result<std::unique_ptr<Assembly>> make(const PluginContext& context) {
   auto config = ConfigText::parse(context.config, "steward plugin");
   if (!config) return std::unexpected(config.error());
   ServerConfig server = read_server(*config, context.folder);
-  const steward::Settings settings = read_settings(*config);
+  steward::Settings settings = read_settings(*config);
+  settings.durability = server.keep_log ? steward::Durability::Log : steward::Durability::None;
   if (Status good = config->finish(); !good) return std::unexpected(good.error());
   if (Status good = settings.validate(); !good) return std::unexpected(good.error());
   if (Status good = steward::validate(server.roster.membership); !good) return std::unexpected(good.error());

@@ -77,6 +77,7 @@ Links read_links(const TomlTable& root, const std::map<NodeId, NodeEntry>& nodes
 std::vector<PluginSpec> read_plugins(const TomlTable& root, NodeId self, const std::map<NodeId, NodeEntry>& nodes,
                                      const std::filesystem::path& folder) {
   std::vector<PluginSpec> plugins;
+  const std::filesystem::path data = folder / root.text("data_dir", "data");
   for (const TomlTable& table : root.tables("plugin")) {
     const NodeId node = read_node_id(table, "node");
     if (!nodes.contains(node)) table.fail("node", "there is no node " + std::to_string(node.value));
@@ -85,7 +86,12 @@ std::vector<PluginSpec> read_plugins(const TomlTable& root, NodeId self, const s
     spec.name = table.text("name", std::filesystem::path(spec.library).stem().string());
     spec.port = Port(static_cast<std::uint32_t>(table.integer("port", Range{0, 0xffffffff})));
     const std::string config = table.text("config", "");
+    if (spec.name.find('/') != std::string::npos)
+      table.fail("name", "'" + spec.name + "' has a '/' in it; its log's folder is named after it");
     if (node != self) continue;
+    const std::string own = std::to_string(self.value) + "-" + spec.name;
+    spec.log_folder = (data / own).string();
+    spec.run_marker = (folder / "has-run" / own).string();
     // A bare name is searched for where the system keeps libraries; a path starts at the file.
     if (spec.library.find('/') != std::string::npos) spec.library = (folder / spec.library).string();
     spec.folder = folder.string();
@@ -98,7 +104,11 @@ std::vector<PluginSpec> read_plugins(const TomlTable& root, NodeId self, const s
       spec.folder = path.parent_path().string();
     }
     for (const PluginSpec& other : plugins)
-      if (other.port == spec.port) table.fail("port", "plugin '" + other.name + "' has this port already");
+      if (other.port == spec.port) {
+        table.fail("port", "plugin '" + other.name + "' has this port already");
+      } else if (other.name == spec.name) {
+        table.fail("name", "there is a plugin '" + spec.name + "' on this node already; their logs would be one");
+      }
     plugins.push_back(std::move(spec));
   }
   return plugins;

@@ -2,9 +2,13 @@
 
 #include "base/check.hpp"
 #include "runtime/asio/io_loop.hpp"
+#include "runtime/storage/segment.hpp"
+#include "runtime/storage/server_memory.hpp"
 
 #include <pthread.h>
 #include <csignal>
+#include <cstddef>
+#include <cstring>
 
 namespace seneschal::overlay {
 namespace {
@@ -17,6 +21,12 @@ constexpr std::size_t kInlineBudget = 256;
 PluginRunner& runner(void* host) {
   return *static_cast<PluginRunner*>(host);
 }
+
+/// Plugins that were built before the table grew do not have its last functions.
+bool has_log_lost(const seneschal_plugin& table) {
+  constexpr std::size_t kEnd = offsetof(seneschal_plugin, log_lost) + sizeof(seneschal_plugin::log_lost);
+  return table.size >= kEnd && table.log_lost != nullptr;
+}
 }  // namespace
 
 PluginRunner::PluginRunner(PluginSpec spec, std::shared_ptr<PluginLibrary> library, bool own_thread, PluginHome& home)
@@ -28,6 +38,7 @@ PluginRunner::PluginRunner(PluginSpec spec, std::shared_ptr<PluginLibrary> libra
       host_(host_table()) {}
 
 PluginRunner::~PluginRunner() {
+  log_.reset();
   if (self_ != nullptr) table_.destroy(self_);
 }
 
@@ -44,6 +55,8 @@ seneschal_host PluginRunner::host_table() {
   host.run = host_run;
   host.append = host_append;
   host.log = host_log;
+  host.open_log = host_open_log;
+  host.forget_before = host_forget_before;
   return host;
 }
 
@@ -73,6 +86,7 @@ void PluginRunner::stop() {
   }
   ready_.notify_all();
   if (thread_.joinable()) thread_.join();
+  log_.reset();  // writes what still waits
 }
 
 void PluginRunner::thread_main() {
@@ -127,7 +141,9 @@ bool PluginRunner::run(Instant now) {
 
 void PluginRunner::handle(const Input& input) {
   unpublished_ = true;
-  if (input.datagram) {
+  if (input.kind == Input::Kind::LogLost) {
+    if (has_log_lost(table_)) table_.log_lost(self_);
+  } else if (input.kind == Input::Kind::Datagram) {
     const Delivery& d = *input.datagram;
     seneschal_datagram datagram{};
     datagram.data = d.payload.data();
@@ -166,16 +182,20 @@ void PluginRunner::deliver(const Delivery& delivery) {
     }
     wake = own_thread_ && inbox_.empty();
     inbox_bytes_ += delivery.payload.size();
-    inbox_.push_back({delivery, 0});
+    inbox_.push_back({Input::Kind::Datagram, delivery, 0});
   }
   if (wake) ready_.notify_one();
 }
 
-void PluginRunner::push_done(std::uint64_t ticket) {
+void PluginRunner::push_done(std::span<const std::uint64_t> tickets) {
   {
     std::lock_guard lock(mutex_);
-    inbox_.push_back({std::nullopt, ticket});
+    for (const std::uint64_t ticket : tickets) inbox_.push_back({Input::Kind::Done, std::nullopt, ticket});
   }
+  notify();
+}
+
+void PluginRunner::notify() {
   if (own_thread_) {
     ready_.notify_one();
   } else {
@@ -212,17 +232,80 @@ int PluginRunner::host_run(void* host, void (*work)(void*), void* arg, std::uint
   PluginRunner& self = runner(host);
   const bool taken = self.home_.pool().submit([&self, work, arg, ticket] {
     work(arg);
-    self.push_done(ticket);
+    self.push_done({&ticket, 1});
   });
   if (!taken) return SENESCHAL_FULL;
   self.jobs_.fetch_add(1, std::memory_order_relaxed);
   return SENESCHAL_OK;
 }
 
-// Records are kept by nobody yet: they count as durable at once, and a restarted node starts without a log.
-int PluginRunner::host_append(void* host, const std::uint8_t*, std::size_t, std::uint64_t ticket) {
-  runner(host).push_done(ticket);
+int PluginRunner::host_append(void* host, const std::uint8_t* data, std::size_t size, std::uint64_t ticket) {
+  PluginRunner& self = runner(host);
+  return self.log_ != nullptr && self.log_->append(ticket, Span(data, size)) ? SENESCHAL_OK : SENESCHAL_REFUSED;
+}
+
+int PluginRunner::host_forget_before(void* host, std::uint64_t ticket) {
+  PluginRunner& self = runner(host);
+  if (self.log_ == nullptr) return SENESCHAL_REFUSED;
+  self.log_->forget_before(ticket);
   return SENESCHAL_OK;
+}
+
+int PluginRunner::host_open_log(void* host, const char* identity, int keep,
+                                void (*record)(void*, const std::uint8_t*, std::size_t), void* arg, char* error,
+                                std::size_t error_size) {
+  std::string reason;
+  const int answer = runner(host).open_log(identity, keep != 0, record, arg, reason);
+  if (error_size > 0) {
+    const std::size_t size = std::min(reason.size(), error_size - 1);
+    std::memcpy(error, reason.data(), size);
+    error[size] = '\0';
+  }
+  return answer;
+}
+
+int PluginRunner::open_log(const char* identity, bool keep, void (*record)(void*, const std::uint8_t*, std::size_t),
+                           void* arg, std::string& error) {
+  if (std::strlen(identity) > storage::kMaxIdentity || log_ != nullptr) {
+    error =
+        "a log may be opened once, for an identity of at most " + std::to_string(storage::kMaxIdentity) + " bytes";
+    return SENESCHAL_REFUSED;
+  }
+  auto memory = storage::recall({spec_.log_folder, spec_.run_marker, identity, keep});
+  if (!memory) {
+    error = memory.error().message;
+    return SENESCHAL_REFUSED;
+  }
+  using Kind = storage::ServerMemory::Kind;
+  const bool lost = memory->kind == Kind::Lost;
+  if (!memory->note.empty()) home_.plugin_log(spec_.name, lost ? SENESCHAL_ERROR : SENESCHAL_WARNING, memory->note);
+  if (memory->kind == Kind::Whole)
+    home_.plugin_log(spec_.name, SENESCHAL_INFO,
+                     "starts again with " + std::to_string(memory->records.size()) + " records of its log");
+  {
+    std::lock_guard lock(status_mutex_);
+    log_state_ = lost ? "lost: " + memory->note : memory->log != nullptr ? "kept" : "none";
+  }
+  for (const Bytes& bytes : memory->records) record(arg, bytes.data(), bytes.size());
+  log_ = std::move(memory->log);
+  if (log_ != nullptr)
+    log_->start({[this](std::span<const std::uint64_t> tickets) { push_done(tickets); },
+                 [this](const std::string& reason) { log_failed(reason); }});
+  return lost ? SENESCHAL_LOST : SENESCHAL_OK;
+}
+
+void PluginRunner::log_failed(const std::string& reason) {
+  home_.plugin_log(spec_.name, SENESCHAL_ERROR,
+                   reason + "; this server says nothing any more that others count on, until it is started again");
+  {
+    std::lock_guard lock(status_mutex_);
+    log_state_ = "failed: " + reason;
+  }
+  {
+    std::lock_guard lock(mutex_);
+    inbox_.push_back({Input::Kind::LogLost, std::nullopt, 0});
+  }
+  notify();
 }
 
 void PluginRunner::host_log(void* host, int level, const char* text) {
@@ -237,6 +320,7 @@ void PluginRunner::publish_status() {
   unpublished_ = false;
   std::lock_guard lock(status_mutex_);
   status_text_ = std::move(text);
+  if (log_ != nullptr) log_counters_ = log_->counters();
 }
 
 PluginStatus PluginRunner::status() {
@@ -260,6 +344,8 @@ PluginStatus PluginRunner::status() {
     std::lock_guard lock(status_mutex_);
     status.state = state_;
     text = status_text_;
+    status.log = log_state_;
+    status.records = log_counters_;
   }
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());

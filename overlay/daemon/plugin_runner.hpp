@@ -4,6 +4,7 @@
 #include "overlay/daemon/endpoint.hpp"
 #include "overlay/daemon/plugin_library.hpp"
 #include "runtime/asio/crypto_pool.hpp"
+#include "runtime/storage/write_ahead_log.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -39,6 +40,8 @@ struct PluginStatus {
   std::uint64_t dropped_in = 0;   // its queue was full
   std::uint64_t dropped_out = 0;  // the node's was
   std::size_t queued = 0;
+  std::string log = "none";  // "kept", "lost", "failed: ..."
+  storage::WriteAheadLog::Counters records;
   std::vector<std::pair<std::string, std::string>> values;
 };
 
@@ -68,7 +71,9 @@ class PluginRunner final : public Endpoint {
 
  private:
   struct Input {
-    std::optional<Delivery> datagram;  // nothing: `ticket` is done
+    enum class Kind : std::uint8_t { Datagram, Done, LogLost };
+    Kind kind = Kind::Done;
+    std::optional<Delivery> datagram;
     std::uint64_t ticket = 0;
   };
 
@@ -76,7 +81,11 @@ class PluginRunner final : public Endpoint {
   void thread_main();
   void handle(const Input& input);
   void check_time(Instant now);
-  void push_done(std::uint64_t ticket);
+  void push_done(std::span<const std::uint64_t> tickets);
+  void notify();
+  int open_log(const char* identity, bool keep, void (*record)(void*, const std::uint8_t*, std::size_t), void* arg,
+               std::string& error);
+  void log_failed(const std::string& reason);
   void publish_status();
   seneschal_host host_table();
   static int host_send(void* host, const seneschal_target* targets, std::size_t count, const std::uint8_t* data,
@@ -85,6 +94,10 @@ class PluginRunner final : public Endpoint {
   static int host_run(void* host, void (*work)(void*), void* arg, std::uint64_t ticket);
   static int host_append(void* host, const std::uint8_t* data, std::size_t size, std::uint64_t ticket);
   static void host_log(void* host, int level, const char* text);
+  static int host_open_log(void* host, const char* identity, int keep,
+                           void (*record)(void*, const std::uint8_t*, std::size_t), void* arg, char* error,
+                           std::size_t error_size);
+  static int host_forget_before(void* host, std::uint64_t ticket);
 
   PluginSpec spec_;
   std::shared_ptr<PluginLibrary> library_;
@@ -94,6 +107,7 @@ class PluginRunner final : public Endpoint {
   seneschal_host host_;
   void* self_ = nullptr;
   Instant deadline_ = Instant::never();
+  std::unique_ptr<storage::WriteAheadLog> log_;  // the instance's thread; its callbacks come on the log's own
 
   std::mutex mutex_;
   std::condition_variable ready_;
@@ -106,6 +120,8 @@ class PluginRunner final : public Endpoint {
   std::mutex status_mutex_;
   std::string state_ = "starting";  // guarded by status_mutex_, as is status_text_
   std::string status_text_;
+  std::string log_state_ = "none";
+  storage::WriteAheadLog::Counters log_counters_;
   Instant published_{};
   bool unpublished_ = true;
   std::atomic<std::uint64_t> datagrams_{0}, jobs_{0}, sends_{0}, dropped_in_{0}, dropped_out_{0};

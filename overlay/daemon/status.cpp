@@ -50,6 +50,12 @@ Json plugin_json(const PluginStatus& status) {
           {"queued", status.queued},
           {"dropped_in", status.dropped_in},
           {"dropped_out", status.dropped_out},
+          {"log",
+           {{"state", status.log},
+            {"records", status.records.records},
+            {"groups", status.records.groups},
+            {"bytes", status.records.bytes},
+            {"segments", status.records.segments}}},
           {"status", values}};
 }
 

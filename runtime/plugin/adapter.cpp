@@ -31,9 +31,17 @@ void* create(Factory make, const seneschal_host* host, const char* config, const
     put_text(made.error().message, error, error_size);
     return nullptr;
   }
-  Assembly* self = made->release();
-  self->replica().start(self->env().now(), {});
-  return self;
+  Assembly& self = **made;
+  std::vector<Record> records;
+  const auto keep = [](void* arg, const std::uint8_t* data, std::size_t size) {
+    static_cast<std::vector<Record>*>(arg)->push_back(to_bytes(Span(data, size)));
+  };
+  const std::string identity = self.log_identity();
+  const int opened =
+      host->open_log(host->host, identity.c_str(), self.keeps_log() ? 1 : 0, keep, &records, error, error_size);
+  if (opened == SENESCHAL_REFUSED) return nullptr;  // the host said why
+  self.replica().start(self.env().now(), records, opened == SENESCHAL_LOST);
+  return made->release();
 }
 
 void datagram(void* self, const seneschal_datagram* datagram) {
@@ -73,6 +81,11 @@ std::size_t status(void* self, char* out, std::size_t capacity) {
 
 void destroy(void* self) {
   delete static_cast<Assembly*>(self);
+}
+
+void log_lost(void* self) {
+  Assembly& a = assembly(self);
+  a.replica().lose_log(a.env().now());
 }
 
 }  // namespace seneschal::plugin

@@ -15,6 +15,10 @@ class Assembly {
   virtual ~Assembly() = default;
   virtual Replica& replica() = 0;
   virtual PluginEnv& env() = 0;
+  /// Whose log it is: at most 128 bytes.
+  virtual std::string log_identity() const = 0;
+  /// False: nothing is made durable; started a second time it counts as one that lost its log.
+  virtual bool keeps_log() const = 0;
   /// Adds to the replica's own status.
   virtual void status(StatusList&) const {}
 };
@@ -36,6 +40,7 @@ void time(void* self);
 std::int64_t deadline(void* self);
 std::size_t status(void* self, char* out, std::size_t capacity);
 void destroy(void* self);
+void log_lost(void* self);
 
 }  // namespace seneschal::plugin
 
@@ -57,6 +62,7 @@ void destroy(void* self);
         seneschal::plugin::deadline,                                                                       \
         seneschal::plugin::status,                                                                         \
         seneschal::plugin::destroy,                                                                        \
+        seneschal::plugin::log_lost,                                                                       \
     };                                                                                                     \
     return &table;                                                                                         \
   }                                                                                                        \

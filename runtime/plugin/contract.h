@@ -27,6 +27,7 @@ extern "C" {
 #define SENESCHAL_OK 0
 #define SENESCHAL_FULL 1    /* a queue is full: dropped, or try later */
 #define SENESCHAL_REFUSED 2 /* too long, no such destination, not possible */
+#define SENESCHAL_LOST 3    /* open_log only: what the instance appended in an earlier life is not known any more */
 
 enum { SENESCHAL_ENDPOINT = 0, SENESCHAL_GROUP = 1 };
 
@@ -65,9 +66,22 @@ typedef struct seneschal_host {
   /* Runs `work(arg)` on a thread of the crypto pool, then calls the plugin's `done(ticket)`. FULL: try later. If the
    * plugin is destroyed before, `work` may never run; when `destroy` is called, it is not running. */
   int (*run)(void* host, void (*work)(void* arg), void* arg, uint64_t ticket);
-  /* Makes a record durable, then calls the plugin's `done(ticket)`, never from inside this call. */
+  /* Makes a record durable, then calls the plugin's `done(ticket)`, never from inside this call. Tickets must grow.
+   * REFUSED without a log: it was not opened, is lost, or failed (see the plugin's `log_lost`). */
   int (*append)(void* host, const uint8_t* data, size_t size, uint64_t ticket);
   void (*log)(void* host, int level, const char* text);
+
+  /* Opens the instance's log; once, and inside `create` only. `identity` (at most 128 bytes, zero-terminated) says
+   * whose log it is: that of another identity is refused. With `keep` = 0 there is no log, and the node only
+   * remembers that the instance has run. OK: `record(arg, ...)` was called for each record of earlier lives, oldest
+   * first; none if it never ran. LOST: the instance has run before and what it appended then is not known. There is
+   * no log to append to. REFUSED: it must not run; the reason is in `error` (at most `error_size` bytes,
+   * zero-terminated). */
+  int (*open_log)(void* host, const char* identity, int keep,
+                  void (*record)(void* arg, const uint8_t* data, size_t size), void* arg, char* error,
+                  size_t error_size);
+  /* The records appended before that of `ticket`, which is durable, are not needed any more. Some may come back. */
+  int (*forget_before)(void* host, uint64_t ticket);
 } seneschal_host;
 
 /* A plugin whose calls never block nor take longer than 200 us may share the node's I/O thread. */
@@ -93,6 +107,9 @@ typedef struct seneschal_plugin {
   /* Lines "name = value", zero-terminated, at most `capacity` bytes; returns the length. */
   size_t (*status)(void* self, char* out, size_t capacity);
   void (*destroy)(void* self);
+  /* The log has failed (a full disk, an I/O error): records whose `done` has not come never become durable, and none
+   * will be appended. Once. May be NULL. */
+  void (*log_lost)(void* self);
 } seneschal_plugin;
 
 /* The exported function's type. The table is static. */

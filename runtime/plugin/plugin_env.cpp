@@ -33,9 +33,8 @@ void PluginEnv::send(std::span<const Destination> to, const SharedBytes& sealed)
 }
 
 void PluginEnv::append(Bytes record, Ticket ticket) {
-  appending_.insert(ticket);
-  if (host_.append(host_.host, record.data(), record.size(), ticket.value) != SENESCHAL_OK)
-    log(SENESCHAL_ERROR, "a record could not be made durable: what waits for it will not be sent");
+  // If it is refused the log has failed, and `log_lost` is about to say so.
+  if (host_.append(host_.host, record.data(), record.size(), ticket.value) == SENESCHAL_OK) appending_.insert(ticket);
 }
 
 void PluginEnv::work(void* task) {

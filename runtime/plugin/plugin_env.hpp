@@ -22,6 +22,7 @@ class PluginEnv : public Env {
 
   void send(std::span<const Destination> to, const SharedBytes& sealed) override;
   void append(Bytes record, Ticket ticket) override;
+  void forget_before(Ticket ticket) override { host_.forget_before(host_.host, ticket.value); }
   void run(Job job, Ticket ticket) override;
   void charge(Op, std::uint64_t) override {}
   void wake_at(Instant at) override { deadline_ = at; }

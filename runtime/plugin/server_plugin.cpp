@@ -16,6 +16,7 @@ ServerConfig read_server(ConfigText& config, const std::string& folder) {
   server.keys = config.text("keys");
   if (!server.keys.starts_with('/')) server.keys = folder + "/" + server.keys;
   server.application = config.text("application", "kv");
+  server.keep_log = config.choice("durability", {"wal", "none"}, 0) == 0;
   server.roster = read_roster(config);
   if (!server.roster.directory.knows(server.self))
     config.fail(0, "server " + to_string(server.self) + " is not among the servers of the 'site' lines");
@@ -44,6 +45,11 @@ ServerAssembly::ServerAssembly(const seneschal_host& host, ServerConfig config, 
       replica_(Principal::of(config_.self), config_.roster.membership, std::move(messages), *core_, *keys_, env_) {
   env_.on_event = [this](const Event& event) { views_entered_ += event.kind == EventKind::ViewEntered ? 1 : 0; };
   env_.join_groups(config_.self);
+}
+
+std::string ServerAssembly::log_identity() const {
+  return "deployment " + std::to_string(config_.roster.membership.deployment.value) + " server " +
+         to_string(config_.self);
 }
 
 void ServerAssembly::status(StatusList& out) const {

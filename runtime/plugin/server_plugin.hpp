@@ -4,6 +4,7 @@
 //   server = 2 0              # site, index
 //   keys = ../keys            # what `seneschal keygen` wrote
 //   application = kv
+//   durability = wal          # or none: a server that starts again then only learns and answers
 //   (the roster's lines)
 #pragma once
 #include "crypto/keys.hpp"
@@ -16,6 +17,7 @@ struct ServerConfig {
   ServerId self;
   std::string keys;  // folder of key files
   std::string application;
+  bool keep_log = true;
   Roster roster;
 };
 
@@ -29,6 +31,8 @@ class ServerAssembly final : public Assembly {
                  std::unique_ptr<Core> core, MessageTable messages);
   Replica& replica() override { return replica_; }
   PluginEnv& env() override { return env_; }
+  std::string log_identity() const override;
+  bool keeps_log() const override { return config_.keep_log; }
   void status(StatusList& out) const override;
 
  private:

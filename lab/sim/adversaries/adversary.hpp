@@ -31,6 +31,10 @@ class Adversary : public Core {
     core_->on_time(now, fx);
     twist(now, fx);
   }
+  void on_log_lost(Instant now, Effects& fx) override {
+    core_->on_log_lost(now, fx);
+    twist(now, fx);
+  }
   std::optional<Instant> deadline() const override { return core_->deadline(); }
   Admission admission() const override { return core_->admission(); }
   void status(StatusList& out) const override { core_->status(out); }

@@ -116,6 +116,24 @@ TEST(Accounts, PayAnyOneDrawAndGoIntoDebt) {
   EXPECT_TRUE(accounts.draw({}, 2, 1));
 }
 
+TEST_F(ReplicaTest, WhatWaitsForALostLogIsNeverSent) {
+  replica.drive({}, [&](Effects& fx) {
+    Ticket saved = fx.persist({1});
+    fx.send(Destination::to(SiteId(0)), ping(), {.auth = AuthKind::Bare, .after = saved});
+    fx.send(Destination::to(SiteId(0)), ping(3), {.auth = AuthKind::Signature, .after = saved});
+  });
+  replica.lose_log({});
+  finish_jobs();  // sealed only now
+  EXPECT_TRUE(env.sent.empty());
+  replica.drive({}, [&](Effects& fx) {
+    fx.send(Destination::to(SiteId(0)), ping(), {.auth = AuthKind::Bare, .after = fx.persist({2})});
+  });
+  EXPECT_EQ(env.records.size(), 1u);
+  EXPECT_TRUE(env.sent.empty());
+  replica.drive({}, [&](Effects& fx) { fx.send(Destination::to(SiteId(0)), ping(), {.auth = AuthKind::Bare}); });
+  EXPECT_EQ(env.sent.size(), 1u);
+}
+
 TEST_F(ReplicaTest, OwnMessagesComeBackOnlyThroughLoopback) {
   replica.drive({}, [&](Effects& fx) { fx.send(Destination::to(SiteId(0)), ping(), {.loopback = true}); });
   EXPECT_TRUE(env.sent.empty());
