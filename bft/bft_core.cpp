@@ -1,12 +1,14 @@
 #include "bft/bft_core.hpp"
 
+#include "bft/restoration.hpp"
+
 namespace seneschal::bft {
 namespace {
 Context make_context(ServerIndex self, const Membership& membership, const Settings& settings) {
   CHECK(validate(membership).has_value() && settings.validate().has_value());
   const SiteInfo& group = membership.sites[0];
   CHECK(self.value < group.servers);
-  return {self, membership, settings, group.servers, group.faults, View(0)};
+  return {self, membership, settings, group.servers, group.faults, View(0), true};
 }
 }  // namespace
 
@@ -24,8 +26,29 @@ MessageTable BftCore::message_table() {
                           Entry, Doubt>();
 }
 
-void BftCore::start(Instant now, std::span<const Record>, Effects&) {
+void BftCore::start(Instant now, std::span<const Record> log, Effects& fx) {
+  restore(now, log, fx);
   catch_up_.start(now);
+  if (log.empty() || !context_.participating) return;
+  ordering_.resume(execution_.executed(), fx);
+  checkpoints_.resume(fx);
+  proceed(now, fx);
+}
+
+// [BFT 10] The whole log is read before anything is said: one with a record that makes no sense is as good as none.
+void BftCore::restore(Instant now, std::span<const Record> log, Effects& fx) {
+  Restoration restoration(context_, ordering_, checkpoints_,
+                          [&](Seq seq, std::shared_ptr<const Batch> batch, const Digest& digest) {
+                            execution_.execute(seq, *batch, digest, fx);
+                            catch_up_.history().push(seq, digest, std::move(batch));
+                            if (checkpoints_.due(seq)) checkpoints_.restore_own(seq, execution_.digest());
+                          });
+  for (const Record& record : log) {
+    if (restoration.take(record, execution_.executed())) continue;
+    context_.participating = false;
+    break;
+  }
+  restoration.finish(now, execution_.executed());
 }
 
 void BftCore::on_message(Instant now, const Inbound& message, Effects& fx) {
@@ -69,7 +92,7 @@ void BftCore::proceed(Instant now, Effects& fx) {
     }
   }
   if (checkpoints_.base() > ordering_.log().base()) ordering_.log().advance(checkpoints_.base());
-  if (context_.is_primary()) {
+  if (context_.is_primary() && context_.participating) {
     Seq executed = execution_.executed();
     while (ordering_.has_room(executed)) {
       auto batch = requests_.cut(now, ordering_.in_flight(executed));
@@ -82,6 +105,9 @@ void BftCore::proceed(Instant now, Effects& fx) {
 
 void BftCore::execute(Instant now, Seq seq, std::shared_ptr<const Batch> batch, const Digest& digest,
                       const Slot* slot, Effects& fx) {
+  ExecutedRecord record{seq, digest, {}};
+  if (slot == nullptr || !slot->saved) record.batch = Vouched<Batch>{*batch};
+  context_.save(std::move(record), fx);
   auto clients = execution_.execute(seq, *batch, digest, fx);
   catch_up_.history().push(seq, digest, std::move(batch));
   Duration took = slot != nullptr ? now - slot->since : Duration{};
@@ -110,6 +136,7 @@ void BftCore::status(StatusList& out) const {
   auto number = [&](const char* name, std::uint64_t value) { out.emplace_back(name, std::to_string(value)); };
   number("view", context_.view.value);
   out.emplace_back("primary", context_.is_primary() ? "yes" : "no");
+  out.emplace_back("participating", context_.participating ? "yes" : "no: the log is lost");
   number("executed", execution_.executed().value);
   number("proposed", ordering_.proposed().value);
   number("stable", checkpoints_.stable().value);

@@ -19,6 +19,7 @@ class BftCore : public Core {
   void start(Instant now, std::span<const Record> log, Effects& fx) override;
   void on_message(Instant now, const Inbound& message, Effects& fx) override;
   void on_done(Instant, Ticket, const JobResult&, Effects&) override {}
+  void on_log_lost(Instant, Effects&) override { context_.participating = false; }
   void on_time(Instant now, Effects& fx) override;
   std::optional<Instant> deadline() const override;
   Admission admission() const override;
@@ -27,11 +28,13 @@ class BftCore : public Core {
   const replication::Execution& execution() const { return execution_; }
   Seq stable() const { return checkpoints_.stable(); }
   View view() const { return context_.view; }
+  bool participating() const { return context_.participating; }
 
  private:
   std::optional<Reject> dispatch(Instant now, const Inbound& message, Effects& fx);
   /// Executes what can be, proposes what should be: after every input.
   void proceed(Instant now, Effects& fx);
+  void restore(Instant now, std::span<const Record> log, Effects& fx);
   void execute(Instant now, Seq seq, std::shared_ptr<const Batch> batch, const Digest& digest, const Slot* slot,
                Effects& fx);
 

@@ -4,9 +4,22 @@ namespace seneschal::bft {
 
 void Checkpoints::take(Seq seq, const Digest& state, Effects& fx) {
   own_[seq] = state;
+  compare(seq);
+  if (!context_.participating) return;
   // Always signed, whatever the mode: the certificate must convince servers that were not there. [PBFT 4.3]
   context_.broadcast(Checkpoint{seq, state}, fx, AuthKind::Signature);
-  compare(seq);
+}
+
+void Checkpoints::restore(const StableRecord& record) {
+  stable_ = record.seq;
+  stable_digest_ = record.digest;
+  proof_.clear();
+  for (const auto& vote : record.proof) proof_.push_back(share(vote.sealed));
+}
+
+void Checkpoints::resume(Effects& fx) {
+  for (const auto& [seq, state] : own_)
+    if (seq > stable_) context_.broadcast(Checkpoint{seq, state}, fx, AuthKind::Signature);
 }
 
 std::optional<Reject> Checkpoints::on_checkpoint(const Verified<Checkpoint>& message, Seq executed, Effects& fx) {
@@ -31,6 +44,10 @@ std::optional<Reject> Checkpoints::on_checkpoint(const Verified<Checkpoint>& mes
   stable_ = seq;
   stable_digest_ = message.body().digest;
   proof_ = std::move(matching);
+  StableRecord record{seq, stable_digest_, {}};
+  for (const auto& other : votes)
+    if (other && other->body().digest == stable_digest_) record.proof.items.push_back(other->embed());
+  context_.save(std::move(record), fx);
   votes_.erase(votes_.begin(), votes_.upper_bound(seq));
   fx.event(context_.event(EventKind::Checkpointed, seq, stable_digest_));
   compare(seq);

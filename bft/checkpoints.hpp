@@ -14,6 +14,11 @@ class Checkpoints {
   bool due(Seq executed) const { return executed.value % context_.settings.checkpoint_interval == 0; }
   /// We executed up to `seq` and have this state now: tells the others.
   void take(Seq seq, const Digest& state, Effects& fx);
+  /// From the log of an earlier life: what we had, without telling anybody. [BFT 10]
+  void restore(const StableRecord& record);
+  void restore_own(Seq seq, const Digest& state) { own_[seq] = state; }
+  /// Says again what we said about states that are not stable yet.
+  void resume(Effects& fx);
   /// A vote; ours comes back by loopback.
   std::optional<Reject> on_checkpoint(const Verified<Checkpoint>& message, Seq executed, Effects& fx);
   /// The newest stable checkpoint that we have executed: the base of the log.

@@ -18,8 +18,15 @@ enum class Delivery : std::uint8_t {
   kLast = Multicast,
 };
 
+enum class Durability : std::uint8_t {
+  Log,   // records are durable before the message that reveals them
+  None,  // no disk; a server that starts again counts as one without its log
+  kLast = None,
+};
+
 struct Settings {
   Auth auth = Auth::Mac;
+  Durability durability = Durability::Log;
   Delivery delivery = Delivery::Multicast;
   std::uint64_t window = 64;  // batches in flight
   std::size_t batch_max = 256;

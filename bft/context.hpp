@@ -1,7 +1,7 @@
 // What every room of the flat baseline knows: who we are, the view, and how to speak to the others.
 #pragma once
 #include "bft/config.hpp"
-#include "bft/messages.hpp"
+#include "bft/records.hpp"
 #include "runtime/effects.hpp"
 
 #include <bit>
@@ -18,7 +18,8 @@ struct Context {
   Settings settings;
   std::uint16_t n = 4;
   std::uint16_t f = 1;
-  View view;  // 0 until there is a view change
+  View view;                  // 0 until there is a view change
+  bool participating = true;  // false for ever once the log is lost: such a server only learns and executes [BFT 10]
 
   ServerIndex primary() const { return ServerIndex(static_cast<std::uint16_t>(view.value % n)); }
   bool is_primary() const { return primary() == self; }
@@ -28,19 +29,26 @@ struct Context {
   static ServerId server(ServerIndex index) { return {SiteId(0), index}; }
 
   /// To all other servers. With signatures the message comes back and counts then, because certificates need its
-  /// bytes; authenticators convince nobody else, so with MACs the caller counts its own vote itself.
+  /// bytes; authenticators convince nobody else.
   template <class M>
-  void broadcast(const M& message, Effects& fx, AuthKind auth) const {
-    fx.send(everybody(), message, {.auth = auth, .loopback = auth == AuthKind::Signature});
+  void broadcast(const M& message, Effects& fx, AuthKind auth, Ticket after = {}) const {
+    fx.send(everybody(), message, {.auth = auth, .after = after, .loopback = auth == AuthKind::Signature});
   }
+  /// A vote comes back to us in either mode and counts then: a vote of ours that a crash can take back must not be
+  /// part of a certificate.
   template <class M>
-  void broadcast(const M& message, Effects& fx) const {
-    broadcast(message, fx, auth());
+  void vote(const M& message, Ticket after, Effects& fx) const {
+    fx.send(everybody(), message, {.auth = auth(), .after = after, .loopback = true});
+  }
+  /// Appends to the log; what waits for the ticket leaves when it is durable. Ticket 0, so at once, without a log.
+  Ticket save(decltype(LogRecord::what) what, Effects& fx) const {
+    if (settings.durability == Durability::None || !participating) return {};
+    return fx.persist(encode(LogRecord{LogRecord::kVersion, std::move(what)}));
   }
   /// Ordering messages again, to one server.
   template <class M>
-  void send(ServerIndex to, const M& message, Effects& fx) const {
-    fx.send(Destination::to(server(to)), message, {.auth = auth()});
+  void send(ServerIndex to, const M& message, Ticket after, Effects& fx) const {
+    fx.send(Destination::to(server(to)), message, {.auth = auth(), .after = after});
   }
   std::vector<Destination> everybody() const {
     if (settings.delivery == Delivery::Multicast) return {Destination::all()};

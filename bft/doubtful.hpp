@@ -24,6 +24,8 @@ struct Doubtful {
   std::shared_ptr<const Verified<PrePrepare>> next;
   std::map<ServerIndex, Doubt> doubts;  // the newest of each backup
   std::optional<Doubt> own;             // our newest, to be sent again
+  std::vector<Digest> promised;         // what we said in final Doubts, in earlier lives too [BFT 10]
+  Ticket promised_at;                   // the record that `own` waits for if it is final
   std::vector<Digest> given_up;
 
   std::size_t doubters(const Digest& of, bool final) const {
@@ -32,7 +34,7 @@ struct Doubtful {
   }
   bool is_given_up(const Digest& of) const { return std::ranges::find(given_up, of) != given_up.end(); }
   /// We must not prepare it any more.
-  bool barred(const Digest& of) const { return is_given_up(of) || (own && own->final && own->digest == of); }
+  bool barred(const Digest& of) const { return is_given_up(of) || std::ranges::find(promised, of) != promised.end(); }
   /// Positions in the batch that at least `count` backups doubt.
   std::set<std::uint16_t> doubted_by(const Digest& of, std::size_t count) const;
 };

@@ -40,10 +40,26 @@ std::optional<Reject> Ordering::doubt(Instant now, Slot& slot, const Verified<Pr
 }
 
 void Ordering::say(Instant, Slot& slot, Doubt doubt, Effects& fx) {
+  if (!context_.participating) return;
   Doubtful& d = doubtful(slot);
-  context_.broadcast(doubt, fx, AuthKind::Authenticator);
-  d.doubts[context_.self] = doubt;
-  d.own = std::move(doubt);
+  d.own = doubt;
+  if (!doubt.final) {
+    context_.broadcast(doubt, fx, AuthKind::Authenticator);
+    d.doubts[context_.self] = std::move(doubt);
+    return;
+  }
+  // A promise, so it is durable before it leaves, and counts here, too, only when it comes back. [BFT 10]
+  d.promised.push_back(doubt.digest);
+  d.promised_at = context_.save(PromiseRecord{doubt.view, doubt.seq, doubt.digest}, fx);
+  fx.send(context_.everybody(), doubt, {.auth = AuthKind::Authenticator, .after = d.promised_at, .loopback = true});
+}
+
+void Ordering::restore_promise(Seq seq, const Digest& digest) {
+  if (!log_.contains(seq)) return;
+  Doubtful& d = doubtful(log_.at(seq));
+  d.promised.push_back(digest);
+  d.own = Doubt{context_.view, seq, digest, true, {}};
+  d.doubts[context_.self] = *d.own;
 }
 
 std::size_t Ordering::stand_for(const Slot& slot, const Digest& digest) const {
@@ -62,7 +78,7 @@ void Ordering::weigh(Instant now, Slot& slot, Effects& fx) {
     const Batch* batch = &held->body().batch;
     return adopt(now, slot, {std::move(held), batch}, d->digest, fx);
   }
-  if (d->doubters(d->digest, false) < context_.quorum()) return;
+  if (!d->own || d->own->digest != d->digest || d->doubters(d->digest, false) < context_.quorum()) return;
   Doubt promise = *d->own;
   promise.final = true;
   say(now, slot, std::move(promise), fx);
@@ -102,7 +118,7 @@ void Ordering::give_up(Instant now, Slot& slot, Digest digest, Effects& fx) {
   if (slot.known() && slot.digest == digest) {
     batch = std::exchange(slot.batch, nullptr);
     slot.proposal.reset();
-    slot.prepare_sent = false;
+    slot.saved = slot.prepare_sent = false;
   }
   if (d.proposal != nullptr && d.digest == digest) d.proposal.reset();
   if (context_.is_primary()) {

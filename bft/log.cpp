@@ -33,7 +33,8 @@ void Log::reset(Slot& slot) {
   slot.proposal.reset();
   slot.prepares.clear();
   slot.commits.clear();
-  slot.prepare_sent = slot.prepared = slot.committed = false;
+  slot.adopted = slot.certified = {};
+  slot.saved = slot.prepare_sent = slot.prepared = slot.committed = false;
   slot.prepare_proofs.clear();
   slot.doubtful.reset();
 }

@@ -42,6 +42,9 @@ struct Slot {
   SharedBytes proposal;  // the sealed PrePrepare, if it was received as such
   Votes prepares;        // of backups
   Votes commits;
+  bool saved = false;  // the log has its batch
+  Ticket adopted;      // the record that our PrePrepare or Prepare waits for
+  Ticket certified;    // the record that our Commit waits for
   bool prepare_sent = false;
   bool prepared = false;                    // prepared certificate; our Commit was sent
   bool committed = false;                   // commit certificate

@@ -18,17 +18,20 @@ bool Ordering::has_room(Seq executed) const {
 }
 
 void Ordering::propose(Instant now, Seq executed, Batch batch, Effects& fx) {
-  CHECK(context_.is_primary() && has_room(executed));
+  CHECK(context_.is_primary() && has_room(executed) && context_.participating);
   proposed_ = std::max(proposed_, executed).next();
   put_forward(now, {context_.view, proposed_, std::move(batch)}, fx);
 }
 
 void Ordering::put_forward(Instant now, PrePrepare proposal, Effects& fx) {
   Digest digest = replication::digest_of(proposal.batch);
-  context_.broadcast(proposal, fx);
+  Ticket saved = context_.save(AdoptedRecord{{proposal}}, fx);
+  context_.broadcast(proposal, fx, context_.auth(), saved);
   fx.event(context_.event(EventKind::Prepared, proposal.seq, digest));
   if (context_.signatures()) return;  // comes back signed
-  adopt(now, log_.at(proposal.seq), std::make_shared<const Batch>(std::move(proposal.batch)), digest, fx);
+  Slot& slot = log_.at(proposal.seq);
+  slot.adopted = saved;
+  adopt(now, slot, std::make_shared<const Batch>(std::move(proposal.batch)), digest, fx);
 }
 
 std::optional<Reject> Ordering::refuse(View view, Seq seq) const {
@@ -78,11 +81,12 @@ void Ordering::adopt(Instant now, Slot& slot, std::shared_ptr<const Batch> batch
   slot.batch = std::move(batch);
   slot.digest = digest;
   slot.since = now;
-  if (!context_.is_primary()) {
+  slot.saved = context_.participating;  // the primary's own is in the log since it was proposed
+  if (!context_.is_primary() && context_.participating) {
     slot.prepare_sent = true;
-    context_.broadcast(Prepare{context_.view, slot.seq, digest}, fx);
+    slot.adopted = context_.save(AdoptedRecord{{{context_.view, slot.seq, *slot.batch}}}, fx);
+    context_.vote(Prepare{context_.view, slot.seq, digest}, slot.adopted, fx);
     fx.event(context_.event(EventKind::Prepared, slot.seq, digest));
-    if (!context_.signatures()) slot.prepares.add(context_.self, digest);
   }
   advance(slot, fx);
 }
@@ -125,8 +129,10 @@ void Ordering::advance(Slot& slot, Effects& fx) {
   // prepared: the proposal and 2f matching Prepares of distinct backups. [PBFT 4.2]
   if (!slot.prepared && slot.prepares.count(slot.digest) >= 2u * context_.f) {
     slot.prepared = true;
-    context_.broadcast(Commit{context_.view, slot.seq, slot.digest}, fx);
-    if (!context_.signatures()) slot.commits.add(context_.self, slot.digest);
+    if (context_.participating) {
+      slot.certified = context_.save(PreparedRecord{context_.view, slot.seq, slot.digest}, fx);
+      context_.vote(Commit{context_.view, slot.seq, slot.digest}, slot.certified, fx);
+    }
   }
   // committed: 2f+1 matching Commits. [PBFT 4.2]
   // DEVIATION(PBFT 4.2): the paper wants our own prepared certificate too; f+1 correct servers among the 2f+1 hold
@@ -155,23 +161,47 @@ std::optional<Reject> Ordering::on_supply(Instant now, const Verified<Entry>& me
 }
 
 void Ordering::resend(const Slot& slot, ServerIndex to, const SlotStatus& has, bool supply, Effects& fx) const {
+  if (!context_.participating) return;
   if (slot.doubtful != nullptr && slot.doubtful->own && !slot.committed)
-    fx.send(Destination::to(Context::server(to)), *slot.doubtful->own, {.auth = AuthKind::Authenticator});
+    fx.send(Destination::to(Context::server(to)), *slot.doubtful->own,
+            {.auth = AuthKind::Authenticator, .after = slot.doubtful->promised_at});
   if (!slot.known()) return;
   if (!has.batch) {
     if (slot.proposal != nullptr && context_.signatures())
       fx.forward(Destination::to(Context::server(to)), slot.proposal);
     else if (context_.is_primary())
-      context_.send(to, PrePrepare{context_.view, slot.seq, *slot.batch}, fx);
+      context_.send(to, PrePrepare{context_.view, slot.seq, *slot.batch}, slot.adopted, fx);
     if (supply && !context_.signatures())
       fx.send(Destination::to(Context::server(to)),
               Entry{context_.view, slot.seq, false, slot.digest, Vouched<Batch>{*slot.batch}},
               {.auth = AuthKind::Mac});
   }
   if (slot.prepare_sent && (has.prepares & bit_of(context_.self)) == 0)
-    context_.send(to, Prepare{context_.view, slot.seq, slot.digest}, fx);
+    context_.send(to, Prepare{context_.view, slot.seq, slot.digest}, slot.adopted, fx);
   if (slot.prepared && (has.commits & bit_of(context_.self)) == 0)
-    context_.send(to, Commit{context_.view, slot.seq, slot.digest}, fx);
+    context_.send(to, Commit{context_.view, slot.seq, slot.digest}, slot.certified, fx);
+}
+
+void Ordering::restore_slot(Instant now, Seq seq, std::shared_ptr<const Batch> batch, const Digest& digest,
+                            bool prepared) {
+  if (!log_.contains(seq)) return;
+  Slot& slot = log_.at(seq);
+  slot.batch = std::move(batch);
+  slot.digest = digest;
+  slot.since = now;
+  slot.saved = true;
+  slot.prepare_sent = !context_.is_primary();
+  slot.prepared = prepared;
+}
+
+void Ordering::resume(Seq executed, Effects& fx) {
+  for (Seq seq = executed.next(); seq <= log_.highest(); ++seq) {
+    const Slot* slot = log_.find(seq);
+    if (slot == nullptr || !slot->known()) continue;
+    if (context_.is_primary()) context_.broadcast(PrePrepare{context_.view, seq, *slot->batch}, fx, context_.auth());
+    if (slot->prepare_sent) context_.vote(Prepare{context_.view, seq, slot->digest}, {}, fx);
+    if (slot->prepared) context_.vote(Commit{context_.view, seq, slot->digest}, {}, fx);
+  }
 }
 
 void Ordering::push(Seq seq, Effects& fx) const {

@@ -37,6 +37,15 @@ class Ordering {
   /// Primary: sends the proposal of `seq` again to all who have not voted for it.
   void push(Seq seq, Effects& fx) const;
 
+  /// From the log of an earlier life: we proposed `seq` in this view. [BFT 10]
+  void restore_proposed(Seq seq) { proposed_ = std::max(proposed_, seq); }
+  /// We accepted `batch` (and held a prepared certificate) in this view; ignored outside the window.
+  void restore_slot(Instant now, Seq seq, std::shared_ptr<const Batch> batch, const Digest& digest, bool prepared);
+  /// We promised in this view never to prepare `digest`; ignored outside the window.
+  void restore_promise(Seq seq, const Digest& digest);
+  /// Says again what we said about entries above `executed`.
+  void resume(Seq executed, Effects& fx);
+
   Log& log() { return log_; }
   const Log& log() const { return log_; }
 

@@ -23,7 +23,8 @@ Result<std::unique_ptr<Assembly>> make(const PluginContext& context) {
   auto config = ConfigText::parse(context.config, "bft plugin");
   if (!config) return std::unexpected(config.error());
   ServerConfig server = read_server(*config, context.folder);
-  const bft::Settings settings = read_settings(*config);
+  bft::Settings settings = read_settings(*config);
+  settings.durability = server.keep_log ? bft::Durability::Log : bft::Durability::None;
   if (Status good = config->finish(); !good) return std::unexpected(good.error());
   if (Status good = settings.validate(); !good) return std::unexpected(good.error());
   if (Status good = bft::validate(server.roster.membership); !good) return std::unexpected(good.error());

@@ -8,7 +8,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace seneschal;
   using namespace seneschal::bft;
   Span input(data, size);
-  fuzz::round_trip_one_of<PrePrepare, Prepare, Commit, Checkpoint, bft::Status, Entry, Doubt>(input);
+  fuzz::round_trip_one_of<PrePrepare, Prepare, Commit, Checkpoint, bft::Status, Entry, Doubt, LogRecord>(input);
 
   Membership membership;
   membership.sites = {{4, 1}};
@@ -17,6 +17,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   settings.checkpoint_interval = 2;
   settings.log_span = 4;
   settings.window = 4;
+  settings.durability = Durability::None;
   for (std::uint16_t self : {0, 1}) {
     BftCore core(ServerIndex(self), membership, settings, *replication::make_application("kv"));
     fuzz::TrustingHost host(Principal::of(ServerId{SiteId(0), ServerIndex(self)}), membership,
@@ -24,5 +25,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     host.feed(input, AuthKind::Authenticator);
     CHECK(core.execution().executed().value <= size);
   }
+  // A log that says whatever the input says: what it makes of it, or nothing at all.
+  BftCore again(ServerIndex(1), membership, settings, *replication::make_application("kv"));
+  std::uint64_t tickets = 1;
+  Effects fx(tickets);
+  const std::vector<Record> log{to_bytes(input)};
+  again.start({}, log, fx);
+  CHECK(again.participating() || fx.list().empty() || decode_record(input).has_value());
   return 0;
 }

@@ -14,9 +14,16 @@ inline Principal client_id(std::uint32_t id) {
   return Principal::of(ClientId(id));
 }
 
+/// Settings for tests in which the disk has no part: what waits for it leaves at once.
+inline bft::Settings without_log() {
+  bft::Settings settings;
+  settings.durability = bft::Durability::None;
+  return settings;
+}
+
 class Group {
  public:
-  explicit Group(std::uint16_t faults = 1, std::uint32_t known_clients = 4, bft::Settings s = {},
+  explicit Group(std::uint16_t faults = 1, std::uint32_t known_clients = 4, bft::Settings s = without_log(),
                  std::uint64_t seed = 1)
       : bed(make_membership(1, faults, known_clients), seed), settings(s) {
     for (std::uint16_t i = 0; i < 3 * faults + 1; ++i) add_server(i);
@@ -40,6 +47,12 @@ class Group {
     servers.push_back(std::make_unique<bft::BftCore>(ServerIndex(index), bed.membership(), settings,
                                                      std::make_unique<replication::kv::KvApplication>()));
     bed.add(server_id(index), *servers.back(), bft::BftCore::message_table());
+  }
+  /// A server that ended comes back, with its log or (`lost`) without.
+  void restart_server(std::uint16_t index, bool lost = false) {
+    servers[index] = std::make_unique<bft::BftCore>(ServerIndex(index), bed.membership(), settings,
+                                                    std::make_unique<replication::kv::KvApplication>());
+    bed.restart(server_id(index), *servers[index], bft::BftCore::message_table(), lost);
   }
   void add_clients(std::uint32_t count, std::uint64_t operations, replication::WorkloadSettings workload = {}) {
     workload.operations = operations;

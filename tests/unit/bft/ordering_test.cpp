@@ -19,7 +19,7 @@ class BftOrdering : public ::testing::Test {
   explicit BftOrdering(Settings s = settings()) : group(1, 4, s) {}
   Group group;
   static Settings settings() {
-    Settings s;
+    Settings s = seneschal::testing::without_log();
     s.checkpoint_interval = 4;
     s.log_span = 8;
     s.window = 8;

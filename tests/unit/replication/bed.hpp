@@ -48,6 +48,8 @@ class Bed {
     bool down = false;
     std::vector<Event> events;
     std::vector<Effects::Accuse> accusations;
+    std::vector<Record> log;  // what is durable
+    std::uint32_t life = 0;
   };
 
   explicit Bed(Membership membership, std::uint64_t seed = 1)
@@ -80,6 +82,16 @@ class Bed {
     node->env = std::make_unique<NodeEnv>(*this, *node, who);
     node->replica = std::make_unique<Replica>(who, membership_, std::move(table), core, *node->keys, *node->env);
     return *(nodes_[who] = std::move(node));
+  }
+  /// A server that ended starts again with `core`, and with its log unless that is lost.
+  void restart(const Principal& who, Core& core, MessageTable table, bool lost = false) {
+    Node& n = node(who);
+    ++n.life;
+    n.wake.reset();
+    n.core = &core;
+    n.replica = std::make_unique<Replica>(who, membership_, std::move(table), core, *n.keys, *n.env);
+    n.down = false;
+    n.replica->start(now_, lost ? std::vector<Record>() : n.log, lost);
   }
   void start() {
     for (auto& [who, node] : nodes_)
@@ -147,11 +159,17 @@ class Bed {
       for (const Destination& d : to)
         for (const Principal& receiver : bed_.resolve(self_, d)) bed_.transmit({self_, receiver, sealed});
     }
-    void append(Bytes, Ticket ticket) override {
-      bed_.at(bed_.now_ + std::chrono::microseconds(50), [this, ticket] { done(ticket, Persisted{}); });
+    void append(Bytes record, Ticket ticket) override {
+      bed_.at(bed_.now_ + std::chrono::microseconds(50), [this, ticket, r = std::move(record), life = node_.life] {
+        if (node_.down || life != node_.life) return;
+        node_.log.push_back(r);
+        done(ticket, Persisted{}, life);
+      });
     }
     void run(Job job, Ticket ticket) override {
-      bed_.at(bed_.now_, [this, ticket, job = std::move(job)] { done(ticket, perform(job, *node_.keys, self_)); });
+      bed_.at(bed_.now_, [this, ticket, job = std::move(job), life = node_.life] {
+        done(ticket, perform(job, *node_.keys, self_), life);
+      });
     }
     void charge(Op, std::uint64_t) override {}
     void wake_at(Instant at) override { node_.wake = at; }
@@ -159,8 +177,8 @@ class Bed {
     void accused(const Effects::Accuse& accusation) override { node_.accusations.push_back(accusation); }
 
    private:
-    void done(Ticket ticket, JobResult result) {
-      if (!node_.down) node_.replica->on_done(bed_.now_, ticket, std::move(result));
+    void done(Ticket ticket, JobResult result, std::uint32_t life) {
+      if (!node_.down && life == node_.life) node_.replica->on_done(bed_.now_, ticket, std::move(result));
     }
     Bed& bed_;
     Node& node_;
