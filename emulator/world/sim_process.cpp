@@ -31,8 +31,40 @@ SimProcess::SimProcess(World& world, Host& host, Transport& transport, ProcessSe
       setup_(std::move(setup)),
       slot_(host.add(*this)),
       identity_(identity_of(setup_.self)),
-      replica_(setup_.self, *setup_.membership, setup_.table, *setup_.core, *setup_.keys, *this, setup_.cache,
-               setup_.limits) {}
+      disk_(setup_.keep_log) {
+  make_replica();
+}
+
+void SimProcess::make_replica() {
+  replica_ = std::make_unique<Replica>(setup_.self, *setup_.membership, setup_.table, *setup_.core, *setup_.keys,
+                                       static_cast<Env&>(*this), setup_.cache, setup_.limits);
+}
+
+void SimProcess::crash(DiskFate fate) {
+  if (!alive_) return;
+  alive_ = false;
+  disk_.crash(fate, keyed_draw(world_.seed(), hash_name("torn write"), identity_, life_, 0));
+  ++life_;
+  wanted_ = Instant::never();
+}
+
+void SimProcess::restart(Instant at, std::unique_ptr<Core> core, bool lost) {
+  CHECK(!alive_ && setup_.keep_log);
+  replica_.reset();
+  setup_.core = std::move(core);
+  make_replica();
+  log_lost_ = lost;
+  // What is read back is on the disk by now, told or not.
+  if (setup_.observer != nullptr)
+    for (const Bytes& record : disk_.records()) setup_.observer->on_durable(at, setup_.self, record);
+  world_.schedule(at, *this, kStart, life_);
+}
+
+void SimProcess::fill_disk() {
+  if (!alive_ || disk_.failed()) return;
+  disk_.fail();
+  host_.submit(slot_, kLogLost, life_);
+}
 
 void SimProcess::start(Instant at) {
   world_.schedule(at, *this, kStart);
@@ -58,10 +90,14 @@ void SimProcess::fire(Instant now, std::uint32_t kind, std::uint32_t payload) {
       wanted_ = Instant::never();
       return host_.submit(slot_, kWake, 0);
     case kStartJob: return host_.run_job(jobs_.at(payload).cost, *this, kJobDone, payload);
+    case kWritten:
+      if (payload == life_) written(now);
+      return;
     case kArrive:
     case kJobDone:
     case kPersisted:
     case kStart:
+    case kLogLost:
     case kDrive: return host_.submit(slot_, kind, payload);
   }
 }
@@ -84,36 +120,44 @@ Duration SimProcess::run(Instant start, std::uint32_t kind, std::uint32_t payloa
 
 // Gives the input to the replica; returns its word for the trace.
 std::uint64_t SimProcess::take(Instant start, std::uint32_t kind, std::uint32_t payload) {
+  const Instant shown = clock_.local(start);
   switch (static_cast<Kind>(kind)) {
     case kArrive: {
       const auto [bytes, origin] = inbox_.take(payload);
       if (!alive_) return 0;
       ++taken_;
       if (world_.trace().wants_text()) describe(start, kind, bytes.get());
-      replica_.on_datagram(start, bytes, origin);
+      replica_->on_datagram(shown, bytes, origin);
       return fingerprint(*bytes);
     }
     case kWake:
-      if (alive_) replica_.on_time(start);
+      if (alive_) replica_->on_time(shown);
       return 1;
     case kStart:
-      if (alive_) replica_.start(start, {});
+      // Alive with its start and not before: what arrives until then is lost. A start of an earlier life is void.
+      alive_ = payload == life_;
+      if (alive_) replica_->start(shown, log_lost_ ? std::vector<Record>() : disk_.records(), log_lost_);
       return 2;
+    case kLogLost:
+      if (alive_ && payload == life_) replica_->lose_log(shown);
+      return 4;
     case kJobDone: {
       PendingJob pending = jobs_.take(payload);
-      if (alive_) replica_.on_done(start, pending.ticket, perform(pending.job, *setup_.keys, setup_.self));
+      if (alive_ && pending.life == life_)
+        replica_->on_done(shown, pending.ticket, perform(pending.job, *setup_.keys, setup_.self));
       return pending.ticket.value;
     }
     case kPersisted: {
-      const Ticket ticket = persisting_.take(payload);
-      if (alive_) replica_.on_done(start, ticket, Persisted{});
-      return ticket.value;
+      const PendingRecord pending = persisting_.take(payload);
+      if (alive_ && pending.life == life_) replica_->on_done(shown, pending.ticket, Persisted{});
+      return pending.ticket.value;
     }
     case kDrive: {
       const Drive input = drives_.take(payload);
-      if (alive_) replica_.drive(start, [&](Effects& fx) { input(start, fx); });
+      if (alive_) replica_->drive(shown, [&](Effects& fx) { input(shown, fx); });
       return 3;
     }
+    case kWritten:
     case kStartJob: break;
   }
   return 0;
@@ -132,7 +176,7 @@ void SimProcess::send(std::span<const Destination> to, const SharedBytes& sealed
 void SimProcess::append(Bytes record, Ticket ticket) {
   mix(hash64(record));
   ++records_;
-  new_persists_.push_back(ticket);
+  disk_.append(std::move(record), ticket);
 }
 
 void SimProcess::run(Job job, Ticket ticket) {
@@ -143,6 +187,7 @@ void SimProcess::run(Job job, Ticket ticket) {
   mix(ticket.value << 8 ^ job.index());
   pending.job = std::move(job);
   pending.ticket = ticket;
+  pending.life = life_;
   new_jobs_.push_back(jobs_.put(std::move(pending)));
 }
 
@@ -171,14 +216,26 @@ void SimProcess::release(Instant finish) {
   sends_used_ = 0;
   for (std::uint32_t job : new_jobs_) world_.schedule(finish, *this, kStartJob, job);
   new_jobs_.clear();
-  for (Ticket ticket : new_persists_)
-    world_.schedule(finish + setup_.costs->cost(Op::Persist), *this, kPersisted, persisting_.put(ticket));
-  new_persists_.clear();
+  write_disk(finish);
   if (wanted_ == Instant::never()) return;
   const Instant wake = std::max(wanted_, finish);
   if (wake >= scheduled_) return;
   scheduled_ = wake;
   world_.schedule(wake, *this, kWake);
+}
+
+// One write at a time: what comes meanwhile is the next group.
+void SimProcess::write_disk(Instant from) {
+  if (disk_.begin_write()) world_.schedule(from + setup_.costs->cost(Op::Persist), *this, kWritten, life_);
+}
+
+void SimProcess::written(Instant now) {
+  if (disk_.failed()) return;
+  for (const SimDisk::Item& item : disk_.finish_write()) {
+    if (setup_.keep_log && setup_.observer != nullptr) setup_.observer->on_durable(now, setup_.self, item.record);
+    host_.submit(slot_, kPersisted, persisting_.put({item.ticket, life_}));
+  }
+  write_disk(now);
 }
 
 void SimProcess::describe(Instant start, std::uint32_t, const Bytes* bytes) {

@@ -2,10 +2,12 @@
 //
 // An input that starts at time s costs c (what the transition charges, by the cost model): the core is told s as
 // `now`, and everything it causes leaves at s + c, both monotone per process. Jobs run on the host's cores and come
-// back as inputs; records become durable after the cost of Op::Persist.
+// back as inputs; records become durable in groups, each after the cost of Op::Persist.
 #pragma once
 #include "emulator/cost_model.hpp"
 #include "emulator/world/host.hpp"
+#include "emulator/world/local_clock.hpp"
+#include "emulator/world/sim_disk.hpp"
 #include "runtime/replica.hpp"
 
 #include <functional>
@@ -31,6 +33,8 @@ class Observer {
   virtual void on_accused(Instant at, const Principal& self, const Effects::Accuse& accusation) = 0;
   /// A message leaves a process, once however many it is for.
   virtual void on_sent(Instant at, const Principal& self, std::span<const Destination> to, Span sealed) = 0;
+  /// A record of a process that keeps its log is on its disk.
+  virtual void on_durable(Instant, const Principal&, Span /*record*/) {}
 };
 
 struct ProcessSetup {
@@ -43,6 +47,7 @@ struct ProcessSetup {
   OpenCache* cache = nullptr;
   Observer* observer = nullptr;
   ReplicaLimits limits;
+  bool keep_log = false;  // records can be read back by `restart`
 };
 
 class SimProcess final : private Process, private Handler, private Env {
@@ -62,14 +67,23 @@ class SimProcess final : private Process, private Handler, private Env {
   }
   /// Feeds the core an input that is not a message.
   void drive(Instant at, Drive input);
-  /// Stops for good: nothing gets in or out any more.
-  void kill() { alive_ = false; }
+  /// Stops: nothing gets in or out any more.
+  void kill() { crash(DiskFate::Lost); }
+  /// Stops, and of its log so much is left.
+  void crash(DiskFate fate);
+  /// Starts again at `at` with `core` and what its disk kept; `lost`: it had said something that is not there any
+  /// more.
+  void restart(Instant at, std::unique_ptr<Core> core, bool lost);
+  /// Its disk is full from now on.
+  void fill_disk();
+  /// Its clock runs at a rate of its own from now on.
+  void set_clock_rate(std::int32_t ppm) { clock_.set_rate(world_.now(), ppm); }
   bool alive() const { return alive_; }
 
   const Principal& self() const { return setup_.self; }
   Core& core() { return *setup_.core; }
   const Core& core() const { return *setup_.core; }
-  const Replica& replica() const { return replica_; }
+  const Replica& replica() const { return *replica_; }
   Host& host() { return host_; }
   /// Datagrams taken in so far.
   std::uint64_t taken() const { return taken_; }
@@ -78,7 +92,7 @@ class SimProcess final : private Process, private Handler, private Env {
   std::uint32_t tag = 0;
 
  private:
-  enum Kind : std::uint32_t { kArrive, kWake, kStartJob, kJobDone, kPersisted, kStart, kDrive };
+  enum Kind : std::uint32_t { kArrive, kWake, kStartJob, kJobDone, kPersisted, kStart, kDrive, kWritten, kLogLost };
   struct Arrival {
     SharedBytes bytes;
     EndpointId origin;
@@ -87,6 +101,11 @@ class SimProcess final : private Process, private Handler, private Env {
     Job job;
     Ticket ticket;
     Duration cost{};
+    std::uint32_t life = 0;
+  };
+  struct PendingRecord {
+    Ticket ticket;
+    std::uint32_t life = 0;
   };
   struct OutSend {
     std::vector<Destination> to;
@@ -102,12 +121,16 @@ class SimProcess final : private Process, private Handler, private Env {
   void append(Bytes record, Ticket ticket) override;
   void run(Job job, Ticket ticket) override;
   void charge(Op op, std::uint64_t count) override { cost_ += setup_.costs->cost(op, count); }
-  void wake_at(Instant at) override { wanted_ = at; }
+  void wake_at(Instant at) override { wanted_ = clock_.true_time(at); }
+  void forget_before(Ticket ticket) override { disk_.forget_before(ticket); }
   void event(const Event& event) override;
   void accused(const Effects::Accuse& accusation) override;
 
   std::uint64_t take(Instant start, std::uint32_t kind, std::uint32_t payload);
   void release(Instant finish);
+  void make_replica();
+  void write_disk(Instant from);
+  void written(Instant now);
   void describe(Instant start, std::uint32_t kind, const Bytes* bytes);
   void mix(std::uint64_t value) { effects_hash_ = scatter(effects_hash_ ^ value); }
 
@@ -117,12 +140,16 @@ class SimProcess final : private Process, private Handler, private Env {
   ProcessSetup setup_;
   std::uint32_t slot_;
   std::uint64_t identity_;  // for draws and traces
-  Replica replica_;
+  std::unique_ptr<Replica> replica_;
   bool alive_ = true;
+  std::uint32_t life_ = 0;  // what belongs to an earlier one is ignored
+  bool log_lost_ = false;   // at the start of this life
+  SimDisk disk_;
+  LocalClock clock_;
 
   Slab<Arrival> inbox_;
   Slab<PendingJob> jobs_;
-  Slab<Ticket> persisting_;
+  Slab<PendingRecord> persisting_;
   Slab<Drive> drives_;
   std::uint64_t taken_ = 0;
   std::uint64_t records_ = 0;
@@ -132,7 +159,6 @@ class SimProcess final : private Process, private Handler, private Env {
   std::uint64_t effects_hash_ = 0;
   std::vector<OutSend> sends_;
   std::vector<std::uint32_t> new_jobs_;
-  std::vector<Ticket> new_persists_;
   std::size_t sends_used_ = 0;
   Instant wanted_ = Instant::never();     // what the core asked for
   Instant scheduled_ = Instant::never();  // the earliest wake event under way

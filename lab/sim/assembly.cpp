@@ -1,5 +1,6 @@
 #include "lab/sim/assembly.hpp"
 
+#include "base/check.hpp"
 #include "crypto/merkle.hpp"
 #include "lab/sim/adversaries/adversary.hpp"
 #include "lab/sim/protocols.hpp"
@@ -107,7 +108,9 @@ Assembly::Assembly(const Deployment& deployment, const emulator::CostModel& cost
       checkers_(options.checkers),
       observer_(options.observer != nullptr ? options.observer : options.checkers),
       world_(options.seed),
-      cache_(16384) {}
+      cache_(16384),
+      traitors_(options.traitors),
+      seed_(options.seed) {}
 
 Result<std::unique_ptr<Assembly>> Assembly::build(const Deployment& deployment, const emulator::CostModel& costs,
                                                   const AssemblyOptions& options) {
@@ -142,19 +145,31 @@ world::Host& Assembly::host_for(unsigned cores) {
   return *hosts_.back();
 }
 
+Result<std::unique_ptr<Core>> Assembly::make_core(ServerId id) {
+  auto application = replication::make_application("kv");
+  if (!application) return std::unexpected(application.error());
+  if (checkers_ != nullptr)
+    *application = std::make_unique<WitnessApplication>(std::move(*application), id, *checkers_);
+  auto core = make_server(deployment_, roster_.membership, id, std::move(*application));
+  if (!core) return core;
+  for (const Traitor& traitor : traitors_)
+    if (traitor.server == id) *core = corrupt(std::move(*core), traitor.behaviour, id, roster_.membership, seed_);
+  return core;
+}
+
+void Assembly::restart(ServerId id, bool lost) {
+  auto core = make_core(id);
+  CHECK(core.has_value());  // it could be made before
+  if (checkers_ != nullptr) checkers_->on_restarted(id, lost);
+  server(id)->process->restart(world_.now(), std::move(*core), lost);
+}
+
 Status Assembly::add_servers(const AssemblyOptions& options) {
   for (std::size_t s = 0; s < roster_.membership.sites.size(); ++s) {
     for (std::uint16_t i = 0; i < roster_.membership.sites[s].servers; ++i) {
       const ServerId id{SiteId(static_cast<std::uint16_t>(s)), ServerIndex(i)};
-      auto application = replication::make_application("kv");
-      if (!application) return std::unexpected(application.error());
-      if (checkers_ != nullptr)
-        *application = std::make_unique<WitnessApplication>(std::move(*application), id, *checkers_);
-      auto core = make_server(deployment_, roster_.membership, id, std::move(*application));
+      auto core = make_core(id);
       if (!core) return std::unexpected(core.error());
-      for (const Traitor& traitor : options.traitors)
-        if (traitor.server == id)
-          *core = corrupt(std::move(*core), traitor.behaviour, id, roster_.membership, options.seed);
       auto keys = keys_of(Principal::of(id));
       if (!keys) return std::unexpected(keys.error());
 
@@ -168,6 +183,7 @@ Status Assembly::add_servers(const AssemblyOptions& options) {
       setup.limits.remembered_proofs = kRememberedProofs;
       setup.cache = &cache_;
       setup.observer = observer_;
+      setup.keep_log = options.keep_logs;
       world::Host& host = host_for(machines_.server_cores);
       processes_.push_back(std::make_unique<world::SimProcess>(world_, host, *network_, std::move(setup)));
       network_->attach(*processes_.back());

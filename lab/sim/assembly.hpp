@@ -23,6 +23,7 @@ struct AssemblyOptions {
   std::function<replication::WorkloadSettings(ClientId)> workload;
   /// Where keys come from instead of being simulated; null: simulated.
   KeySource keys;
+  bool keep_logs = false;  // servers can be restarted
 };
 
 struct ServerPart {
@@ -56,9 +57,12 @@ class Assembly {
   const std::vector<std::unique_ptr<world::Host>>& hosts() const { return hosts_; }
   std::vector<world::Host*> all_hosts();
   void start();
+  /// A server that has crashed starts again now, with what its disk kept; `lost`: it had a log, and it is gone.
+  void restart(ServerId id, bool lost);
 
  private:
   Assembly(const Deployment& deployment, const emulator::CostModel& costs, const AssemblyOptions& options);
+  Result<std::unique_ptr<Core>> make_core(ServerId id);
   Status add_servers(const AssemblyOptions& options);
   Status add_clients(const AssemblyOptions& options);
   Status make_keys(const AssemblyOptions& options);
@@ -75,6 +79,8 @@ class Assembly {
   OpenCache cache_;
   std::unique_ptr<crypto::fake::Registry> registry_;
   KeySource key_source_;
+  std::vector<Traitor> traitors_;
+  std::uint64_t seed_;
   std::vector<std::unique_ptr<world::Host>> hosts_;
   std::unique_ptr<Network> network_;
   std::vector<std::unique_ptr<world::SimProcess>> processes_;

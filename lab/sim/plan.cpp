@@ -35,6 +35,8 @@ class Planner {
   void partitions();
   void crashes();
   void site_crash();
+  void restarts();
+  void drift();
   void slow();
   void byzantine();
   void equivocation();
@@ -46,6 +48,7 @@ class Planner {
   /// A server of a site that leads nothing and has no other part yet, if the site has one to spare.
   std::optional<ServerId> pick_server(Prng& random, SiteId site);
   std::size_t spoilt_in(SiteId site) const;
+  bool restart(Prng& random, Duration at, ServerId id, world::DiskFate disk);
 
   Plan& plan_;
   Prng root_;
@@ -122,6 +125,73 @@ void Planner::partitions() {
       }
     }
   }
+}
+
+bool Planner::restart(Prng& random, Duration at, ServerId id, world::DiskFate disk) {
+  const auto taken = [&](const Fault& f) {
+    return f.server == id && (f.kind == FaultKind::Restart || f.kind == FaultKind::Crash);
+  };
+  if (std::ranges::any_of(plan_.list, taken)) return false;  // one life after another: one restart each
+  Fault fault;
+  fault.at = at;
+  fault.kind = FaultKind::Restart;
+  fault.server = id;
+  fault.away = ms(random.between(1, 600));
+  fault.disk = disk;
+  plan_.list.push_back(fault);
+  return true;
+}
+
+// Servers that come back: single ones, whole sites, all sites at once, with their disks whole or torn. Those whose
+// disk is lost or full count among the f.
+void Planner::restarts() {
+  Prng random = root_.fork("restarts");
+  const auto end = static_cast<std::uint64_t>(plan_.heal / ms(1));
+  const auto fate = [&] { return random.chance(1, 2) ? world::DiskFate::Torn : world::DiskFate::Kept; };
+  for (std::size_t site = 0; site < membership_.sites.size(); ++site) {
+    if (random.chance(1, 2)) continue;
+    const auto id = pick_server(random, SiteId(small(site)));
+    if (!id) continue;
+    const Duration at = ms(random.below(end));
+    if (random.chance(1, 2)) {
+      restart(random, at, *id, world::DiskFate::Lost);
+    } else {
+      Fault fault;
+      fault.at = at;
+      fault.kind = FaultKind::DiskFull;
+      fault.server = *id;
+      plan_.list.push_back(fault);
+    }
+  }
+  const std::uint64_t scale = random.below(4);  // 0: nothing common; 1: single servers; 2: sites; 3: everything
+  const Duration together = ms(random.below(end));
+  for (std::size_t site = 0; site < membership_.sites.size() && scale != 0; ++site) {
+    const bool whole = scale == 3 || (scale == 2 && random.chance(1, 2));
+    for (std::uint16_t i = 0; i < membership_.sites[site].servers; ++i) {
+      const ServerId id{SiteId(small(site)), ServerIndex(i)};
+      if (std::ranges::find(spoilt_, id) != spoilt_.end()) continue;
+      if (whole)
+        restart(random, together, id, fate());
+      else if (scale == 1 && random.chance(1, 4))
+        restart(random, ms(random.below(end)), id, fate());
+    }
+  }
+}
+
+void Planner::drift() {
+  Prng random = root_.fork("drift");
+  for (std::size_t site = 0; site < membership_.sites.size(); ++site)
+    for (std::uint16_t i = 0; i < membership_.sites[site].servers; ++i) {
+      if (random.chance(1, 2)) continue;
+      // Ordinary crystals are within 200 ppm; a broken one may be a tenth off.
+      const std::uint64_t most = random.chance(1, 4) ? 100'000 : 200;
+      Fault fault;
+      fault.at = ms(random.below(500));
+      fault.kind = FaultKind::Drift;
+      fault.server = {SiteId(small(site)), ServerIndex(i)};
+      fault.ppm = static_cast<std::int32_t>(random.below(2 * most + 1)) - static_cast<std::int32_t>(most);
+      plan_.list.push_back(fault);
+    }
 }
 
 std::size_t Planner::spoilt_in(SiteId site) const {
@@ -257,6 +327,11 @@ Deployment Plan::deployment() const {
   return deployment;
 }
 
+bool Plan::restarts() const {
+  return std::ranges::any_of(
+      list, [](const Fault& f) { return f.kind == FaultKind::Restart || f.kind == FaultKind::DiskFull; });
+}
+
 const std::vector<std::string>& profiles() {
   static const std::vector<std::string> names = {"default",    "calm",       "lossy",  "partition",
                                                  "crash",      "site-crash", "slow",   "byzantine",
@@ -322,7 +397,11 @@ Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile
   if (wanted("lossy", 5) || combined) planner.lossy();
   if (profile == "site-crash" && steward) planner.site_crash();
   if (wanted("partition", 3)) planner.partitions();
-  if (wanted("crash", 3)) planner.crashes();
+  if (wanted("crash", 3)) {
+    if (random.chance(1, 3)) planner.crashes();
+    planner.restarts();
+    planner.drift();
+  }
   if (wanted("slow", 3)) planner.slow();
   if (wanted("byzantine", 3)) planner.byzantine();
   if (profile == "lagging") planner.lagging();

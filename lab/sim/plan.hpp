@@ -4,6 +4,7 @@
 #include "base/result.hpp"
 #include "base/time.hpp"
 #include "emulator/link_model.hpp"
+#include "emulator/world/sim_disk.hpp"
 #include "lab/deployment.hpp"
 
 #include <string>
@@ -13,13 +14,16 @@
 namespace seneschal::lab::sim {
 
 enum class FaultKind : std::uint8_t {
-  Link,   // from, to: this direction of the link between two sites behaves like `link`
-  Lan,    // site: the LAN of a site behaves like `link`
-  Cut,    // from, to: nothing passes in this direction
-  Join,   // from, to: it does again
-  Crash,  // server: stops for good
-  Slow,   // server: its machine needs `percent`/100 of the normal time
-  kLast = Slow,
+  Link,      // from, to: this direction of the link between two sites behaves like `link`
+  Lan,       // site: the LAN of a site behaves like `link`
+  Cut,       // from, to: nothing passes in this direction
+  Join,      // from, to: it does again
+  Crash,     // server: stops for good
+  Slow,      // server: its machine needs `percent`/100 of the normal time
+  Restart,   // server: stops, and starts again after `away` with what `disk` says is left of its log
+  DiskFull,  // server: nothing that it writes becomes durable any more
+  Drift,     // server: its clock gains `ppm` microseconds per second
+  kLast = Drift,
 };
 std::string_view to_string(FaultKind kind);
 
@@ -31,6 +35,9 @@ struct Fault {
   ServerId server;
   std::uint32_t percent = 100;
   emulator::LinkConfig link;
+  Duration away{};
+  world::DiskFate disk = world::DiskFate::Kept;
+  std::int32_t ppm = 0;
   bool operator==(const Fault&) const = default;
 };
 
@@ -84,6 +91,8 @@ struct Plan {
   bool lost(SiteId site) const;
   /// The deployment that the plan runs.
   Deployment deployment() const;
+  /// True if servers start again: their logs are kept, and checked against what they say.
+  bool restarts() const;
 };
 
 /// Profiles: "default" (a mix drawn from the seed), "calm", "lossy", "partition" (of which half cut off the leader

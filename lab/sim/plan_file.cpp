@@ -10,7 +10,10 @@ using emulator::TomlTable;
 namespace {
 
 constexpr std::string_view kProtocols[] = {"steward", "bft"};
-constexpr std::string_view kFaultKinds[] = {"link", "lan", "cut", "join", "crash", "slow"};
+constexpr std::string_view kFaultKinds[] = {"link", "lan",     "cut",       "join", "crash",
+                                            "slow", "restart", "disk-full", "drift"};
+constexpr std::string_view kDiskFates[] = {"kept", "torn", "lost"};
+constexpr std::int64_t kMaxDriftPpm = 500'000;
 constexpr std::string_view kBehaviours[] = {"silent",     "bad-shares", "lying-reply", "replay", "withhold",
                                             "equivocate", "repeat",     "stall",       "starve", "poison"};
 constexpr std::int64_t kMaxUs = std::int64_t{3600} * 1'000'000;
@@ -53,7 +56,8 @@ bool uses_link(FaultKind kind) {
   return kind == FaultKind::Link || kind == FaultKind::Lan;
 }
 bool uses_server(FaultKind kind) {
-  return kind == FaultKind::Crash || kind == FaultKind::Slow;
+  return kind == FaultKind::Crash || kind == FaultKind::Slow || kind == FaultKind::Restart ||
+         kind == FaultKind::DiskFull || kind == FaultKind::Drift;
 }
 
 std::string fault_lines(const Fault& fault) {
@@ -62,6 +66,10 @@ std::string fault_lines(const Fault& fault) {
   if (uses_server(fault.kind)) {
     text += line("site", fault.server.site.value) + line("server", fault.server.index.value);
     if (fault.kind == FaultKind::Slow) text += line("percent", fault.percent);
+    if (fault.kind == FaultKind::Restart)
+      text += line("away", fault.away) + "disk = \"" + std::string(kDiskFates[static_cast<std::size_t>(fault.disk)]) +
+              "\"\n";
+    if (fault.kind == FaultKind::Drift) text += "ppm = " + std::to_string(fault.ppm) + "\n";
     return text;
   }
   text += line("from", fault.from);
@@ -86,6 +94,12 @@ Fault read_fault(const TomlTable& table, const Plan& plan, const Membership& mem
   if (uses_server(fault.kind)) {
     fault.server = read_server(table, membership);
     if (fault.kind == FaultKind::Slow) fault.percent = read_number<std::uint32_t>(table, "percent", 100, 1, 100'000);
+    if (fault.kind == FaultKind::Restart) {
+      fault.away = read_us(table, "away", {});
+      fault.disk = static_cast<world::DiskFate>(table.choice("disk", kDiskFates, 0));
+    }
+    if (fault.kind == FaultKind::Drift)
+      fault.ppm = read_number<std::int32_t>(table, "ppm", 0, -kMaxDriftPpm, kMaxDriftPpm);
     return fault;
   }
   fault.from = read_number<std::uint16_t>(table, "from", 0, 0, plan.sites - 1);
@@ -156,6 +170,7 @@ std::string to_toml(const Plan& plan) {
   else
     text += "auth = " + toml_quoted(plan.options.auth) + "\n";
   text += "delivery = " + toml_quoted(plan.options.delivery) + "\n";
+  text += "durability = " + toml_quoted(plan.options.durability) + "\n";
   for (const Fault& fault : plan.list) text += fault_lines(fault);
   for (const Traitor& traitor : plan.traitors)
     text += "\n[[traitor]]\n" + line("site", traitor.server.site.value) + line("server", traitor.server.index.value) +

@@ -11,6 +11,7 @@ steward::Settings steward_settings(const ProtocolOptions& options) {
   steward::Settings settings;
   settings.window = options.window;
   settings.batch_max = options.batch_max;
+  settings.durability = options.durability == "wal" ? steward::Durability::Log : steward::Durability::None;
   settings.fan_out = options.fanout == "all" ? steward::FanOut::All : steward::FanOut::Collector;
   settings.delivery =
       options.delivery == "representative" ? steward::Delivery::Representative : steward::Delivery::Multicast;
@@ -30,6 +31,7 @@ bft::Settings bft_settings(const ProtocolOptions& options) {
   bft::Settings settings;
   settings.window = options.window;
   settings.batch_max = options.batch_max;
+  settings.durability = options.durability == "wal" ? bft::Durability::Log : bft::Durability::None;
   settings.auth = options.auth == "mac" ? bft::Auth::Mac : bft::Auth::Signatures;
   settings.delivery = options.delivery == "unicast" ? bft::Delivery::Unicast : bft::Delivery::Multicast;
   return settings;

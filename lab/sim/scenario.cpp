@@ -32,17 +32,19 @@ class Injector final : private world::Handler {
   }
 
  private:
-  enum Kind : std::uint32_t { kFault, kHeal };
+  enum Kind : std::uint32_t { kFault, kHeal, kComeBack };
 
   void fire(Instant now, std::uint32_t kind, std::uint32_t payload) override {
     if (kind == kHeal) return heal(now);
     const Fault& fault = plan_.list[payload];
-    if (healed_ && fault.kind != FaultKind::Crash) return;
+    if (kind == kComeBack) return come_back(now, fault);
+    const bool of_a_server = fault.kind == FaultKind::Crash || fault.kind == FaultKind::Restart;
+    if (healed_ && !of_a_server) return;
     assembly_.world().trace().text(now, "fault", std::string(to_string(fault.kind)));
-    apply(fault);
+    apply(now, fault, payload);
   }
 
-  void apply(const Fault& fault) {
+  void apply(Instant now, const Fault& fault, std::uint32_t index) {
     Network& network = assembly_.network();
     switch (fault.kind) {
       case FaultKind::Link:
@@ -53,7 +55,19 @@ class Injector final : private world::Handler {
       case FaultKind::Join: return network.cut(fault.from, fault.to, false);
       case FaultKind::Crash: return assembly_.server(fault.server)->process->kill();
       case FaultKind::Slow: return assembly_.server(fault.server)->host->set_slowness(fault.percent);
+      case FaultKind::Restart:
+        if (!assembly_.server(fault.server)->process->alive()) return;
+        assembly_.server(fault.server)->process->crash(fault.disk);
+        return assembly_.world().schedule(now + fault.away, *this, kComeBack, index);
+      case FaultKind::DiskFull: return assembly_.server(fault.server)->process->fill_disk();
+      case FaultKind::Drift: return assembly_.server(fault.server)->process->set_clock_rate(fault.ppm);
     }
+  }
+
+  // A server without a log, be it gone or never kept, knows that it has run before.
+  void come_back(Instant now, const Fault& fault) {
+    assembly_.world().trace().text(now, "fault", "server " + to_string(fault.server) + " starts again");
+    assembly_.restart(fault.server, fault.disk == world::DiskFate::Lost || plan_.options.durability == "none");
   }
 
   // Everything gets well, only the dead stay dead.
@@ -69,7 +83,10 @@ class Injector final : private world::Handler {
         if (auto* link = network.wan(from, to)) link->configure(*clean_.link(from, to));
       }
     }
-    for (ServerPart& server : assembly_.servers()) server.host->set_slowness(100);
+    for (ServerPart& server : assembly_.servers()) {
+      server.host->set_slowness(100);
+      server.process->set_clock_rate(0);
+    }
   }
 
   const Plan& plan_;
@@ -96,6 +113,7 @@ Facts facts_of(const Plan& plan) {
   facts.protocol = plan.protocol;
   facts.membership = plan.deployment().roster().membership;
   for (const Traitor& traitor : plan.traitors) facts.byzantine.insert(traitor.server);
+  facts.logs = plan.restarts() && plan.options.durability == "wal";
   return facts;
 }
 
@@ -159,6 +177,7 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
   build.checkers = &checkers;
   build.traitors = plan.traitors;
   build.workload = [&](ClientId client) { return workload_of(plan, client); };
+  build.keep_logs = plan.restarts();
   const emulator::CostModel costs = pinned_costs();
   if (plan.real_crypto) {
     auto keys = real_keys(plan.deployment(), costs);

@@ -39,6 +39,9 @@ class Meter final : public world::Observer {
   void on_sent(Instant at, const Principal& self, std::span<const Destination> to, Span sealed) override {
     if (checkers_ != nullptr) checkers_->on_sent(at, self, to, sealed);
   }
+  void on_durable(Instant at, const Principal& self, Span record) override {
+    if (checkers_ != nullptr) checkers_->on_durable(at, self, record);
+  }
   Seq executed() const { return executed_; }
   std::uint64_t global_views() const { return global_; }
   std::uint64_t local_views() const { return local_; }

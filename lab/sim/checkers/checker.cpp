@@ -2,6 +2,7 @@
 
 #include "lab/sim/checkers/bft_checkers.hpp"
 #include "lab/sim/checkers/graph_checker.hpp"
+#include "lab/sim/checkers/kept_word.hpp"
 #include "lab/sim/checkers/order_checkers.hpp"
 #include "lab/sim/checkers/steward_checkers.hpp"
 
@@ -58,6 +59,7 @@ CheckerSet::CheckerSet(Facts facts) : facts_(std::move(facts)) {
   checkers_.push_back(std::make_unique<ExactlyOnce>(facts_, verdict_));
   checkers_.push_back(std::make_unique<ClientResults>(facts_, verdict_));
   checkers_.push_back(std::make_unique<GraphChecker>(facts_, verdict_));
+  checkers_.push_back(std::make_unique<KeptWord>(facts_, verdict_));
   if (facts_.protocol == Protocol::Steward) {
     checkers_.push_back(std::make_unique<SiteSignatures>(facts_, verdict_));
     checkers_.push_back(std::make_unique<Settled>(facts_, verdict_));
@@ -93,6 +95,15 @@ void CheckerSet::on_applied(ServerId server, ClientId client, Span operation, Sp
 void CheckerSet::on_thawed(ServerId server, std::uint64_t applied) {
   if (!facts_.correct(server)) return;
   for (auto& checker : checkers_) checker->on_thawed(now(), server, applied);
+}
+
+void CheckerSet::on_durable(Instant at, const Principal& self, Span record) {
+  if (!self.is_server()) return;
+  for (auto& checker : checkers_) checker->on_durable(at, self.server(), record);
+}
+
+void CheckerSet::on_restarted(ServerId server, bool lost) {
+  for (auto& checker : checkers_) checker->on_restarted(server, lost);
 }
 
 void CheckerSet::on_share(ServerId server, Span message) {

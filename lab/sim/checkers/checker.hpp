@@ -17,6 +17,7 @@ struct Facts {
   Protocol protocol = Protocol::Steward;
   Membership membership;
   std::set<ServerId> byzantine;
+  bool logs = false;  // servers keep logs that `on_durable` shows
 
   bool correct(ServerId id) const { return !byzantine.contains(id); }
   /// Servers of a site that may say anything at any time.
@@ -62,6 +63,10 @@ class Checker {
   virtual void on_thawed(Instant, ServerId, std::uint64_t /*applied*/) {}
   /// A server uses its share of its site's key on `message` (header and body).
   virtual void on_share(Instant, ServerId, Span /*message*/) {}
+  /// A record of a server is on its disk; only in runs with restarts.
+  virtual void on_durable(Instant, ServerId, Span /*record*/) {}
+  /// A server starts again; `lost`: what it said before is not on its disk any more.
+  virtual void on_restarted(ServerId, bool /*lost*/) {}
   /// Somebody combined a site signature on `message`.
   virtual void on_site_signed(Instant, SiteId, Span /*message*/) {}
 
@@ -90,6 +95,8 @@ class CheckerSet final : public world::Observer {
   void on_event(Instant at, const Principal& self, const Event& event) override;
   void on_accused(Instant at, const Principal& self, const Effects::Accuse& accusation) override;
   void on_sent(Instant at, const Principal& self, std::span<const Destination> to, Span sealed) override;
+  void on_durable(Instant at, const Principal& self, Span record) override;
+  void on_restarted(ServerId server, bool lost);
   void on_applied(ServerId server, ClientId client, Span operation, Span result);
   void on_thawed(ServerId server, std::uint64_t applied);
   void on_share(ServerId server, Span message);

@@ -30,6 +30,7 @@ void Prefix::on_event(Instant at, const Principal& self, const Event& event) {
   if (event.kind == EventKind::Ordered) {
     Server& server = servers_[self];
     if (event.seq > server.executed) server.ordered.insert(event.seq);
+    server.ever_ordered.insert(event.seq);
     ordered_somewhere_.insert(event.seq);
     return;
   }

@@ -30,11 +30,18 @@ class Prefix final : public Checker {
   using Checker::Checker;
   std::string_view property() const override { return "prefix"; }
   void on_event(Instant at, const Principal& self, const Event& event) override;
+  /// It executes its log again, from the start: what it had ordered in that.
+  void on_restarted(ServerId server, bool) override {
+    Server& again = servers_[Principal::of(server)];
+    again.executed = {};
+    again.ordered = again.ever_ordered;
+  }
 
  private:
   struct Server {
     Seq executed;
     std::set<Seq> ordered;  // above `executed`
+    std::set<Seq> ever_ordered;
   };
   std::map<Principal, Server> servers_;
   std::set<Seq> ordered_somewhere_;
@@ -61,6 +68,7 @@ class Validity final : public Checker {
   void on_sent(Instant at, const Principal& from, const SealedParts& parts) override;
   void on_applied(Instant at, ServerId server, ClientId client, Span operation, Span result) override;
   void on_thawed(Instant at, ServerId server, std::uint64_t applied) override;
+  void on_restarted(ServerId server, bool) override { applied_.erase(server); }
 
  private:
   struct Applied {
@@ -80,6 +88,9 @@ class ExactlyOnce final : public Checker {
   using Checker::Checker;
   std::string_view property() const override { return "exactly-once"; }
   void on_event(Instant at, const Principal& self, const Event& event) override;
+  void on_restarted(ServerId server, bool) override {
+    std::erase_if(last_, [&](const auto& entry) { return entry.first.first == Principal::of(server); });
+  }
 
  private:
   std::map<std::pair<Principal, Principal>, Timestamp> last_;  // by server and client

@@ -1,5 +1,5 @@
 // Each checker must catch what it is for: here by hand-made histories, in tests/mutations by bugs in the product.
-#include "bft/messages.hpp"
+#include "bft/records.hpp"
 #include "crypto/digest.hpp"
 #include "lab/sim/checkers/checker.hpp"
 #include "lab/sim/checkers/status_checker.hpp"
@@ -106,6 +106,39 @@ TEST_F(History, TwoDigestsAtOneSeqBreakAgreement) {
   EXPECT_EQ(broken(), "nothing");
   happens(EventKind::Ordered, server(2, 1), 1, b);
   EXPECT_EQ(broken(), "agreement");
+}
+
+TEST_F(History, ADifferentVoteAfterARestartBreaksTheWord) {
+  use(Protocol::Steward);
+  sends(Principal::of(server(0, 1)), steward::Prepare{GlobalView(0), LocalView(0), Seq(1), a});
+  set->on_restarted(server(0, 1), false);
+  sends(Principal::of(server(0, 1)), steward::Prepare{GlobalView(0), LocalView(0), Seq(1), a});
+  sends(Principal::of(server(0, 1)), steward::Prepare{GlobalView(0), LocalView(1), Seq(1), b});  // another view
+  EXPECT_EQ(broken(), "nothing");
+  sends(Principal::of(server(0, 1)), steward::Prepare{GlobalView(0), LocalView(0), Seq(1), b});
+  EXPECT_EQ(broken(), "kept-word");
+}
+
+TEST_F(History, AVoteWithoutALogBreaksTheWord) {
+  use(Protocol::Bft);
+  set->on_restarted(server(0, 1), true);
+  sends(Principal::of(server(0, 2)), bft::Prepare{View(0), Seq(1), a});
+  EXPECT_EQ(broken(), "nothing");
+  sends(Principal::of(server(0, 1)), bft::Prepare{View(0), Seq(1), a});
+  EXPECT_EQ(broken(), "kept-word");
+}
+
+TEST_F(History, AVoteBeforeItsRecordBreaksTheWord) {
+  Facts with_logs = facts(Protocol::Bft);
+  with_logs.logs = true;
+  set = std::make_unique<CheckerSet>(with_logs);
+  bft::LogRecord record{bft::LogRecord::kVersion, bft::AdoptedRecord{{{View(0), Seq(1), {}}}}};
+  const Digest batch = replication::digest_of(replication::Batch{});
+  set->on_durable({}, Principal::of(server(0, 1)), encode(record));
+  sends(Principal::of(server(0, 1)), bft::Prepare{View(0), Seq(1), batch});
+  EXPECT_EQ(broken(), "nothing");
+  sends(Principal::of(server(0, 2)), bft::Prepare{View(0), Seq(1), batch});
+  EXPECT_EQ(broken(), "kept-word");
 }
 
 TEST_F(History, AGapBreaksPrefix) {
@@ -223,7 +256,8 @@ TEST_F(History, ASiteSignatureOfTooFewIsNoticed) {
 }
 
 TEST_F(History, TwoContentsSignedByASiteAreNoticed) {
-  use(Protocol::Steward);
+  // More than f of them lie: no correct server breaks its word.
+  use(Protocol::Steward, {server(0, 0), server(0, 1), server(0, 2)});
   prepare(1, a, 3);
   prepare(1, b, 3);
   sign(0, proposal(1, a));

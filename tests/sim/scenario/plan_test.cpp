@@ -29,7 +29,9 @@ TEST(Plan, AtMostFServersPerSiteAreSpoilt) {
       const Plan plan = make_plan(protocol, seed, "default");
       std::map<SiteId, std::set<ServerId>> spoilt;
       for (const Fault& fault : plan.list)
-        if (fault.kind == FaultKind::Crash) spoilt[fault.server.site].insert(fault.server);
+        if (fault.kind == FaultKind::Crash || fault.kind == FaultKind::DiskFull ||
+            (fault.kind == FaultKind::Restart && fault.disk == world::DiskFate::Lost))
+          spoilt[fault.server.site].insert(fault.server);
       for (const Traitor& traitor : plan.traitors) spoilt[traitor.server.site].insert(traitor.server);
       for (const auto& [site, servers] : spoilt) EXPECT_LE(servers.size(), plan.faults) << to_toml(plan);
     }

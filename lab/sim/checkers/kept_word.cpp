@@ -1,0 +1,111 @@
+#include "lab/sim/checkers/kept_word.hpp"
+
+#include "bft/records.hpp"
+#include "steward/records.hpp"
+
+namespace seneschal::lab::sim {
+
+namespace {
+template <class M>
+std::optional<M> said_in(const SealedParts& parts) {
+  if (parts.header.protocol != M::kProtocol || parts.header.type != M::kType) return std::nullopt;
+  auto body = decode<M>(parts.body);
+  if (!body) return std::nullopt;
+  return std::move(*body);
+}
+}  // namespace
+
+// `recorded`: the log must have it before it is said.
+void KeptWord::says(Instant at, ServerId id, const char* what, const Statement& statement, const Digest& digest,
+                    bool recorded) {
+  Server& server = servers_[id];
+  const std::string name = std::string(what) + " of " + digest.brief() + " (view " + std::to_string(statement.view) +
+                           "." + std::to_string(statement.sub_view) + ", seq " + std::to_string(statement.seq.value) +
+                           ")";
+  if (server.lost) return fail(at, "server " + to_string(id) + " lost its log and still sends a " + name);
+  const auto [found, fresh] = server.said.emplace(statement, digest);
+  if (!fresh && found->second != digest)
+    return fail(at, "server " + to_string(id) + " sends a " + name + " and had sent one of " + found->second.brief());
+  if (!recorded || !facts_.logs || !fresh) return;
+  const auto durable = server.on_disk.find(statement);
+  if (durable == server.on_disk.end() || durable->second != digest)
+    fail(at, "server " + to_string(id) + " sends a " + name + " before its disk has it");
+}
+
+void KeptWord::on_sent(Instant at, const Principal& from, const SealedParts& parts) {
+  if (!from.is_server() || parts.header.sender != from || !facts_.correct(from.server())) return;
+  const ServerId id = from.server();
+  if (facts_.protocol == Protocol::Steward) {
+    if (auto m = said_in<steward::PrePrepare>(parts))
+      says(at, id, "PrePrepare", {m->kType, m->gv.value, m->lv.value, m->seq}, replication::digest_of(m->batch),
+           true);
+    else if (auto vote = said_in<steward::Prepare>(parts))
+      says(at, id, "Prepare", {vote->kType, vote->gv.value, vote->lv.value, vote->seq}, vote->digest, true);
+    return;
+  }
+  if (auto m = said_in<bft::PrePrepare>(parts))
+    says(at, id, "PrePrepare", {m->kType, m->view.value, 0, m->seq}, replication::digest_of(m->batch), true);
+  else if (auto prepare = said_in<bft::Prepare>(parts))
+    says(at, id, "Prepare", {prepare->kType, prepare->view.value, 0, prepare->seq}, prepare->digest, true);
+  else if (auto commit = said_in<bft::Commit>(parts))
+    says(at, id, "Commit", {commit->kType, commit->view.value, 0, commit->seq}, commit->digest, true);
+  else if (auto checkpoint = said_in<bft::Checkpoint>(parts))
+    says(at, id, "Checkpoint", {checkpoint->kType, 0, 0, checkpoint->seq}, checkpoint->digest, false);
+}
+
+void KeptWord::on_share(Instant at, ServerId id, Span message) {
+  if (!facts_.correct(id)) return;
+  const auto parts = parse_sealed(message);
+  if (!parts) return;
+  if (auto p = said_in<steward::Proposal>(*parts))
+    says(at, id, "share of a Proposal", {p->kType, p->gv.value, p->lv.value, p->seq}, p->digest, true);
+  else if (auto a = said_in<steward::Accept>(*parts))
+    says(at, id, "share of an Accept", {a->kType, a->gv.value, 0, a->seq}, a->digest, true);
+}
+
+void KeptWord::on_durable(Instant, ServerId id, Span record) {
+  if (!facts_.logs || !facts_.correct(id)) return;
+  if (facts_.protocol == Protocol::Steward)
+    record_steward(servers_[id], record);
+  else
+    record_bft(servers_[id], record);
+}
+
+void KeptWord::record_steward(Server& server, Span bytes) {
+  const auto record = steward::decode_record(bytes);
+  if (!record) return;
+  if (auto* proposed = std::get_if<steward::ProposedRecord>(&record->what)) {
+    const steward::PrePrepare& m = proposed->pre_prepare.value;
+    server.on_disk[{steward::PrePrepare::kType, m.gv.value, m.lv.value, m.seq}] = replication::digest_of(m.batch);
+  } else if (auto* prepared = std::get_if<steward::PreparedRecord>(&record->what)) {
+    const steward::PrePrepare& m = prepared->pre_prepare.value.body;
+    server.on_disk[{steward::Prepare::kType, m.gv.value, m.lv.value, m.seq}] = replication::digest_of(m.batch);
+  } else if (auto* certificate = std::get_if<steward::CertificateRecord>(&record->what)) {
+    server.on_disk[{steward::Proposal::kType, certificate->gv.value, certificate->lv.value, certificate->seq}] =
+        certificate->digest;
+  } else if (auto* accepted = std::get_if<steward::AcceptedRecord>(&record->what)) {
+    const steward::Proposal& p = accepted->proposal.body;
+    server.on_disk[{steward::Accept::kType, p.gv.value, 0, p.seq}] = p.digest;
+  }
+}
+
+void KeptWord::record_bft(Server& server, Span bytes) {
+  const auto record = bft::decode_record(bytes);
+  if (!record) return;
+  if (auto* adopted = std::get_if<bft::AdoptedRecord>(&record->what)) {
+    const bft::PrePrepare& m = adopted->proposal.value;
+    const Digest digest = replication::digest_of(m.batch);
+    server.on_disk[{bft::PrePrepare::kType, m.view.value, 0, m.seq}] = digest;
+    server.on_disk[{bft::Prepare::kType, m.view.value, 0, m.seq}] = digest;
+  } else if (auto* prepared = std::get_if<bft::PreparedRecord>(&record->what)) {
+    server.on_disk[{bft::Commit::kType, prepared->view.value, 0, prepared->seq}] = prepared->digest;
+  }
+}
+
+// What was appended may be back although nobody was told that it was durable.
+void KeptWord::on_restarted(ServerId id, bool lost) {
+  Server& server = servers_[id];
+  server.lost = server.lost || lost;
+}
+
+}  // namespace seneschal::lab::sim
