@@ -44,11 +44,13 @@ Result<std::vector<std::uint16_t>> free_ports(std::size_t count) {
 }
 
 std::string plugin_text(const Deployment& d, const Roster& roster, ServerId id, const std::string& keys) {
-  std::string text =
-      fmt::format("server = {} {}\nkeys = {}\napplication = kv\nwindow = {}\nbatch_max = {}\ndelivery = {}\n",
-                  id.site.value, id.index.value, keys, d.options.window, d.options.batch_max, d.options.delivery);
-  text += d.protocol == Protocol::Steward ? fmt::format("fanout = {}\ndurability = none\ncheckpoint_interval = {}\n",
-                                                        d.options.fanout, d.options.checkpoint_interval)
+  std::string text = fmt::format(
+      "server = {} {}\nkeys = {}\napplication = kv\nwindow = {}\nbatch_max = {}\ndelivery = {}\n"
+      "durability = {}\n",
+      id.site.value, id.index.value, keys, d.options.window, d.options.batch_max, d.options.delivery,
+      d.options.durability);
+  text += d.protocol == Protocol::Steward ? fmt::format("fanout = {}\ncheckpoint_interval = {}\n", d.options.fanout,
+                                                        d.options.checkpoint_interval)
                                           : fmt::format("auth = {}\n", d.options.auth);
   return text + to_text(roster);
 }
@@ -89,6 +91,7 @@ class Starter {
   }
 
   Status prepare() {
+    if (options_.fresh) forget_runs(dir_);
     if (Status made = make_dir(dir_ + "/nodes"); !made) return made;
     const std::string library = plugin_path();
     if (::access(library.c_str(), R_OK) != 0)
@@ -188,6 +191,18 @@ const ClusterNode* Cluster::find(NodeId id) const {
 
 Result<Cluster> start_cluster(Deployment deployment, const std::string& dir, const ClusterOptions& options) {
   return Starter(std::move(deployment), dir, options).start();
+}
+
+bool has_run(const std::string& dir) {
+  std::error_code ignored;
+  return fs::exists(dir + "/has-run", ignored) || fs::exists(dir + "/data", ignored);
+}
+
+void forget_runs(const std::string& dir) {
+  std::error_code ignored;
+  // The marks last: if this is interrupted, servers without logs do not vote.
+  fs::remove_all(dir + "/data", ignored);
+  fs::remove_all(dir + "/has-run", ignored);
 }
 
 std::size_t stop_cluster(const Cluster& cluster) {

@@ -29,9 +29,15 @@ struct ClusterOptions {
   std::string plugins;  // folder of libsteward.so and libbft.so; empty: lib/ beside the program's folder
   std::string keys;     // folder that `generate_keys` filled
   bool detach = false;  // survives its starter (`lab up`); else it ends with it
+  bool fresh = false;   // what servers of an earlier start from `dir` wrote is removed first
 };
 
-/// Writes the deployment's files below `dir` and starts its daemons. On an error nothing of it runs any more. Errors:
+/// Logs of the servers of a deployment below `dir`, and the marks that they have run.
+bool has_run(const std::string& dir);
+void forget_runs(const std::string& dir);
+
+/// Writes the deployment's files below `dir` and starts its daemons; servers that ran there before go on from their
+/// logs. On an error nothing of it runs any more. Errors:
 /// a program or plugin that is missing, a port in use, a daemon that ended at once (with the end of its log).
 Result<Cluster> start_cluster(Deployment deployment, const std::string& dir, const ClusterOptions& options);
 /// Waits until every link is up and every replica runs, then returns; errors name what is missing and why.

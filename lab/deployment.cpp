@@ -22,6 +22,7 @@ constexpr std::string_view kFanouts[] = {"collector", "all"};
 constexpr std::string_view kStewardDeliveries[] = {"multicast", "representative"};
 constexpr std::string_view kBftDeliveries[] = {"multicast", "unicast"};
 constexpr std::string_view kAuths[] = {"mac", "signatures"};
+constexpr std::string_view kDurabilities[] = {"wal", "none"};
 
 /// One of `allowed`, `fallback` if the key is missing.
 std::string pick(const TomlTable& table, std::string_view key, std::span<const std::string_view> allowed,
@@ -119,6 +120,7 @@ ProtocolOptions read_options(const TomlTable& table, Protocol protocol, const Pr
   ProtocolOptions options = base;
   options.batch_max = static_cast<std::uint32_t>(table.integer("batch_max", base.batch_max, {1, 1024}));
   options.window = static_cast<std::uint32_t>(table.integer("window", base.window, {1, 64}));
+  options.durability = pick(table, "durability", kDurabilities, base.durability);
   if (protocol == Protocol::Steward) {
     options.fanout = pick(table, "fanout", kFanouts, base.fanout);
     options.delivery = pick(table, "delivery", kStewardDeliveries, base.delivery);
@@ -210,9 +212,10 @@ Status save_deployment(const Deployment& d, const std::string& dir) {
   for (std::uint16_t n : d.servers) servers += (servers.empty() ? "" : ", ") + std::to_string(n);
   std::string text = fmt::format(
       "name = {}\nprotocol = \"{}\"\nid = {}\ntopology = \"topology.toml\"\nfaults = {}\nservers = [{}]\n"
-      "clients = {}\naddress = {}\nbase_port = {}\nshaped = {}\n\n[options]\nbatch_max = {}\nwindow = {}\n",
+      "clients = {}\naddress = {}\nbase_port = {}\nshaped = {}\n\n[options]\nbatch_max = {}\nwindow = {}\ndurability "
+      "= \"{}\"\n",
       toml_quoted(d.name), to_string(d.protocol), d.id.value, d.faults, servers, d.clients, toml_quoted(d.address),
-      d.base_port, d.shaped, d.options.batch_max, d.options.window);
+      d.base_port, d.shaped, d.options.batch_max, d.options.window, d.options.durability);
   if (d.protocol == Protocol::Steward)
     text += fmt::format("fanout = \"{}\"\ndelivery = \"{}\"\ncheckpoint_interval = {}\n", d.options.fanout,
                         d.options.delivery, d.options.checkpoint_interval);

@@ -25,7 +25,8 @@ struct Series {
   std::vector<std::uint32_t> clients;  // one point each
   std::uint32_t update_percent = 100;  // the others are queries
   std::uint32_t payload_bytes = 200;
-  ProtocolOptions options;
+  /// Experiments leave the disk out unless they say otherwise, as the report did; deployments do not.
+  ProtocolOptions options{.durability = "none"};
   KeySizes keys;
   bool shaped = true;                   // live: links behave like the topology's
   std::string costs;                    // sim: path of the cost file, or kMeasuredCosts

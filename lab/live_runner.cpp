@@ -50,6 +50,7 @@ class SeriesRun {
     deployment_ = deployment_of(series_, *std::ranges::max_element(series_.clients));
     ClusterOptions options;
     options.keys = keys_;
+    options.fresh = true;
     auto cluster = start_cluster(deployment_, dir_, options);
     if (!cluster) return std::unexpected(cluster.error());
     cluster_ = std::move(*cluster);

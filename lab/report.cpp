@@ -234,7 +234,8 @@ class Page {
       const ProtocolOptions& o = s.options;
       table.row().cell(s.id).cell(to_string(s.runtime)).cell(protocol_name(s)).cell(s.topology.name);
       table.cell(fmt::format("{}", fmt::join(s.servers, "+")));
-      table.cell(fmt::format("batch_max {}, window {}, delivery {}, {}", o.batch_max, o.window, o.delivery,
+      table.cell(fmt::format("batch_max {}, window {}, delivery {}, durability {}, {}", o.batch_max, o.window,
+                             o.delivery, o.durability,
                              s.protocol == Protocol::Steward
                                  ? "fan-out " + o.fanout + ", site keys RSA-" + std::to_string(s.keys.site_bits)
                                  : "auth " + o.auth));

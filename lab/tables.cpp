@@ -87,6 +87,7 @@ Json json_of(const Point& point) {
                {"update_percent", s.update_percent},
                {"payload_bytes", s.payload_bytes},
                {"batch_max", s.options.batch_max},
+               {"durability", s.options.durability},
                {"seeds", point.seeds},
                {"latency_floor_ms", point.latency_floor_ms},
                {"safety", point.safety},

@@ -30,9 +30,9 @@ constexpr std::string_view kDefaultUp = "seneschal-up";
 constexpr std::string_view kHelp =
     "usage: seneschal lab COMMAND ...\n"
     "  run FILE [--runtime live|sim|both] [--out DIR]   runs an experiment and writes a report\n"
-    "  up FILE [--out DIR]                              starts a deployment and leaves it running\n"
+    "  up FILE [--out DIR] [--fresh]                    starts a deployment and leaves it running\n"
     "  status [--out DIR] [--json]                      what runs, and how it does\n"
-    "  down [--out DIR]                                 ends it and leaves nothing behind\n"
+    "  down [--out DIR]                                 ends it; its servers' logs stay for the next 'up'\n"
     "  calibrate [--out FILE]                           measures what work costs on this machine\n"
     "Each takes --help. Exit codes: 0 good; 1 a figure was missed; 2 usage or configuration; 3 fidelity INVALID;\n"
     "4 safety violated.\n";
@@ -147,10 +147,20 @@ int up(int argc, char** argv) {
   TCLAP::ValueArg<std::string> keys("k", "keys", "folder that 'seneschal keygen' made (default: made here)", false,
                                     "", "DIR", line);
   TCLAP::ValueArg<std::string> plugins("p", "plugins", "folder of the plugins", false, "", "DIR", line);
+  TCLAP::SwitchArg fresh("", "fresh", "begin anew: remove logs and keys of an earlier deployment in the folder",
+                         line);
   if (const auto code = parse(line, argc, argv)) return *code;
   auto deployment = load_deployment(file.getValue());
   if (!deployment) return complain("up", deployment.error().message);
   const std::string dir = absolute(out.getValue());
+  // With the old keys everything that was ever signed would still count in the new deployment.
+  if (fresh.getValue() && keys.isSet())
+    return complain("up",
+                    "--fresh makes new keys; with keys of your own give the deployment another 'id' and folder");
+  if (!fresh.getValue() && deployment->options.durability == "none" && has_run(dir))
+    return complain("up", fmt::format("servers of '{}' ran before and kept no log (durability = \"none\"), so they "
+                                      "would not vote; begin anew with --fresh, or with another --out",
+                                      out.getValue()));
   if (const auto running = load_state(dir))
     for (const ClusterNode& node : running->nodes)
       if (alive(node.process))
@@ -160,6 +170,9 @@ int up(int argc, char** argv) {
   Progress progress;
   ClusterOptions options;
   options.detach = true;
+  options.fresh = fresh.getValue();
+  std::error_code ignored;
+  if (fresh.getValue()) std::filesystem::remove_all(dir + "/keys", ignored);
   options.plugins = plugins.getValue();
   options.keys = keys.getValue().empty() ? "" : absolute(keys.getValue());
   if (options.keys.empty()) {
@@ -225,15 +238,18 @@ int status(int argc, char** argv) {
 }
 
 int down(int argc, char** argv) {
-  TCLAP::CmdLine line("Ends a deployment and leaves nothing behind.", ' ', "0.1");
+  TCLAP::CmdLine line("Ends a deployment. Its servers' logs stay.", ' ', "0.1");
   TCLAP::ValueArg<std::string> out("o", "out", "folder given to 'lab up'", false, std::string(kDefaultUp), "DIR",
                                    line);
   if (const auto code = parse(line, argc, argv)) return *code;
   const auto cluster = load_state(out.getValue());
   if (!cluster) return complain("down", cluster.error().message, kFailed);
   const std::size_t killed = stop_cluster(*cluster);
-  fmt::print("'{}' is down{}\n", cluster->name,
-             killed > 0 ? fmt::format("; {} daemons had to be killed", killed) : "");
+  fmt::print("'{}' is down{}{}\n", cluster->name,
+             killed > 0 ? fmt::format("; {} daemons had to be killed", killed) : "",
+             has_run(cluster->dir)
+                 ? fmt::format("; {}/data has its servers' logs: 'lab up' goes on from them", out.getValue())
+                 : "");
   return kGood;
 }
 

@@ -1,0 +1,197 @@
+// Real daemons that are killed and started again from their logs.
+#include "lab/cluster.hpp"
+#include "lab/files.hpp"
+#include "lab/keys.hpp"
+#include "lab/node_report.hpp"
+#include "lab/process.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <thread>
+
+namespace seneschal::lab {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+const std::string kProgram = SENESCHAL_BINARY_DIR "/bin/seneschal";
+
+struct Outcome {
+  int code = -1;
+  std::string text;
+};
+
+Outcome run(std::vector<std::string> arguments) {
+  char name[] = "/tmp/seneschal-out-XXXXXX";
+  ::close(::mkstemp(name));
+  arguments.insert(arguments.begin(), kProgram);
+  Outcome outcome;
+  if (const auto process = spawn(arguments, {.output = name})) {
+    outcome.code = wait_for(*process, 90s).value_or(-1);
+    end_all({*process}, 0s);
+  }
+  outcome.text = read_file(name).value_or("");
+  ::unlink(name);
+  return outcome;
+}
+
+/// Three sites (Steward) or four (BFT), so that one daemon can be missed.
+class Restart : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/seneschal-restart-XXXXXX";
+    dir_ = ::mkdtemp(name);
+    std::string sites;
+    for (int i = 0; i < (GetParam() == "bft" ? 4 : 3); ++i)
+      sites += "[[site]]\nname = \"s" + std::to_string(i) + "\"\n";
+    ASSERT_TRUE(write_file(dir_ + "/topology.toml",
+                           "name = \"near\"\n[link_default]\ndelay_ms = 3\nbandwidth_mbps = 50\n" + sites));
+    ASSERT_TRUE(write_file(dir_ + "/up.toml", "name = \"restart\"\nprotocol = \"" + GetParam() +
+                                                  "\"\ntopology = \"topology.toml\"\nclients = 12\n"
+                                                  "[keys]\nsite_bits = 1024\nserver_bits = 1024\n"));
+  }
+  void TearDown() override {
+    if (const auto cluster = load_state(dir_)) stop_cluster(*cluster);
+    fs::remove_all(dir_);
+  }
+  Outcome up(const std::string& more = "") {
+    std::vector<std::string> words{"lab", "up", dir_ + "/up.toml", "--out", dir_};
+    if (!more.empty()) words.push_back(more);
+    return run(words);
+  }
+  Outcome client(int id, std::vector<std::string> words) {
+    std::vector<std::string> all{"client", "--deployment", dir_, "--id", std::to_string(id), "--timeout", "60"};
+    all.insert(all.end(), words.begin(), words.end());
+    return run(all);
+  }
+  /// The daemon of node `i` as `lab up` started it.
+  Result<ProcessId> start_node(std::size_t i) {
+    auto process = spawn({kProgram, "node", "--config", dir_ + "/nodes.toml", "--node", std::to_string(i + 1)},
+                         {.output = dir_ + "/nodes/again" + std::to_string(i + 1) + ".log", .detach = true});
+    if (!process) return process;
+    auto cluster = *load_state(dir_);
+    cluster.nodes[i].process = *process;
+    EXPECT_TRUE(save_state(cluster));
+    return process;
+  }
+  void kill_node(std::size_t i) {
+    const auto cluster = *load_state(dir_);
+    ASSERT_TRUE(send_signal(cluster.nodes[i].process, SIGKILL));
+    for (int n = 0; n < 500 && alive(cluster.nodes[i].process); ++n) ::usleep(10'000);
+    ASSERT_FALSE(alive(cluster.nodes[i].process));
+  }
+  std::string value_of(std::size_t node, const std::string& name) {
+    const auto report = ask_node(load_state(dir_)->nodes[node]);
+    if (!report || report->plugins.empty()) return "?";
+    const auto it = report->plugins.front().status.find(name);
+    return it == report->plugins.front().status.end() ? "-" : it->second;
+  }
+
+  std::string dir_;
+};
+
+TEST_P(Restart, ADaemonKilledInTheMiddleOfLoadGoesOnFromItsLog) {
+  ASSERT_EQ(up().code, 0);
+  ASSERT_EQ(client(1, {"put", "n", "0"}).code, 0);
+  // Node 1 has the representative of the leader site, or the primary: nothing moves until it is back.
+  for (const std::size_t victim : {2u, 0u}) {
+    std::atomic<int> done{0};
+    const int first = victim == 0 ? 10 : 0;
+    std::thread load([&] {
+      for (int i = 0; i < 10; ++i) {
+        const int id = std::array{2, 5, 1, 4}[static_cast<std::size_t>(i) % 4];
+        const Outcome swapped = client(id, {"cas", "n", std::to_string(first + i), std::to_string(first + i + 1)});
+        if (swapped.code == 0) ++done;
+      }
+    });
+    ::usleep(300'000);
+    kill_node(victim);
+    ::usleep(200'000);
+    ASSERT_TRUE(start_node(victim));
+    load.join();
+    // A client whose node was down could not send, and one whose reply got lost sees its own swap: the chain ends
+    // there.
+    const Outcome now = client(2, {"get", "n"});
+    ASSERT_EQ(now.code, 0) << now.text;
+    EXPECT_GE(std::stoi(now.text), first + done) << "an acknowledged update is gone";
+    EXPECT_EQ(client(2, {"put", "n", std::to_string(first + 10)}).code, 0);
+    EXPECT_EQ(value_of(victim, "participating"), "yes");
+    const std::string log = *read_file(dir_ + "/nodes/again" + std::to_string(victim + 1) + ".log");
+    EXPECT_THAT(log, HasSubstr("starts again with"));
+  }
+}
+
+TEST_P(Restart, AllDaemonsAreKilledAndEveryAcknowledgedUpdateIsStillThere) {
+  ASSERT_EQ(up().code, 0);
+  for (int i = 1; i <= 6; ++i)
+    ASSERT_EQ(client(i, {"put", "key" + std::to_string(i), "value" + std::to_string(i)}).code, 0);
+  const std::size_t nodes = load_state(dir_)->nodes.size();
+  for (std::size_t i = 0; i < nodes; ++i) kill_node(i);
+  for (std::size_t i = 0; i < nodes; ++i) ASSERT_TRUE(start_node(i));
+  for (int i = 1; i <= 6; ++i) {
+    const Outcome got = client(1 + i % 6, {"get", "key" + std::to_string(i)});
+    EXPECT_EQ(got.text, "value" + std::to_string(i) + "\n");
+  }
+  EXPECT_EQ(client(3, {"put", "after", "crash"}).code, 0);
+  EXPECT_EQ(client(4, {"get", "after"}).text, "crash\n");
+}
+
+TEST_P(Restart, DownAndUpKeepTheStoreAndFreshForgetsIt) {
+  ASSERT_EQ(up().code, 0);
+  ASSERT_EQ(client(1, {"put", "colour", "green"}).code, 0);
+  EXPECT_THAT(run({"lab", "down", "--out", dir_}).text, HasSubstr("logs"));
+  const Outcome again = up();
+  ASSERT_EQ(again.code, 0) << again.text;
+  EXPECT_EQ(client(2, {"get", "colour"}).text, "green\n");
+  ASSERT_EQ(run({"lab", "down", "--out", dir_}).code, 0);
+  const Outcome anew = up("--fresh");
+  ASSERT_EQ(anew.code, 0) << anew.text;
+  EXPECT_THAT(client(2, {"get", "colour"}).text, HasSubstr("no such key"));
+}
+
+TEST_P(Restart, AServerWhoseLogIsGoneDoesNotVoteAndSaysSo) {
+  ASSERT_EQ(up().code, 0);
+  ASSERT_EQ(client(1, {"put", "a", "1"}).code, 0);
+  kill_node(2);
+  std::size_t removed = 0;
+  for (const auto& entry : fs::directory_iterator(dir_ + "/data"))
+    if (entry.path().filename().string().starts_with("3-")) removed += fs::remove_all(entry.path()) > 0 ? 1 : 0;
+  ASSERT_GT(removed, 0u);
+  ASSERT_TRUE(start_node(2));
+  EXPECT_EQ(client(2, {"put", "b", "2"}).code, 0);
+  for (int i = 0; i < 200 && value_of(2, "executed") != value_of(0, "executed"); ++i) ::usleep(50'000);
+  EXPECT_THAT(value_of(2, "participating"), HasSubstr("no"));
+  EXPECT_EQ(value_of(2, "executed"), value_of(0, "executed"));  // it learns and executes
+  EXPECT_THAT(*read_file(dir_ + "/nodes/again3.log"), HasSubstr("the log is gone"));
+  EXPECT_EQ(client(2, {"get", "a"}).text, "1\n");
+}
+
+INSTANTIATE_TEST_SUITE_P(Protocols, Restart, testing::Values("steward", "bft"),
+                         [](const auto& protocol) { return protocol.param; });
+
+class WithoutLog : public Restart {};
+
+TEST_P(WithoutLog, ASecondStartIsRefusedUnlessItIsFresh) {
+  auto text = *read_file(dir_ + "/up.toml");
+  ASSERT_TRUE(write_file(dir_ + "/up.toml", text + "[options]\ndurability = \"none\"\n"));
+  ASSERT_EQ(up().code, 0);
+  EXPECT_EQ(client(1, {"put", "a", "1"}).code, 0);
+  ASSERT_EQ(run({"lab", "down", "--out", dir_}).code, 0);
+  const Outcome refused = up();
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.text, HasSubstr("--fresh"));
+  EXPECT_EQ(up("--fresh").code, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Protocols, WithoutLog, testing::Values("bft"),
+                         [](const auto& protocol) { return protocol.param; });
+
+}  // namespace
+}  // namespace seneschal::lab
