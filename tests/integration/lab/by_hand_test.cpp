@@ -1,4 +1,6 @@
 // Deployments by hand, as a user runs them: the real program, real daemons with plugins, real keys.
+#include "program.hpp"
+
 #include "lab/cluster.hpp"
 #include "lab/files.hpp"
 #include "lab/process.hpp"
@@ -18,30 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
-
-const std::string kProgram = SENESCHAL_BINARY_DIR "/bin/seneschal";
-
-struct Outcome {
-  int code = -1;
-  std::string text;  // standard output and error
-};
-
-/// Runs the program to its end, at most 60 s.
-Outcome run(std::vector<std::string> arguments) {
-  char name[] = "/tmp/seneschal-out-XXXXXX";
-  const int fd = ::mkstemp(name);
-  ::close(fd);
-  arguments.insert(arguments.begin(), kProgram);
-  Outcome outcome;
-  const auto process = spawn(arguments, {.output = name});
-  if (process) {
-    outcome.code = wait_for(*process, 60s).value_or(-1);
-    end_all({*process}, 0s);
-  }
-  outcome.text = read_file(name).value_or("");
-  ::unlink(name);
-  return outcome;
-}
 
 /// A deployment's folder and file; whatever runs from it is ended and removed. Keys are made once per shape and kept
 /// between tests, since dealing five site keys takes seconds.

@@ -1,4 +1,6 @@
 // Real daemons that are killed and started again from their logs.
+#include "program.hpp"
+
 #include "lab/cluster.hpp"
 #include "lab/files.hpp"
 #include "lab/keys.hpp"
@@ -21,27 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-const std::string kProgram = SENESCHAL_BINARY_DIR "/bin/seneschal";
-
-struct Outcome {
-  int code = -1;
-  std::string text;
-};
-
-Outcome run(std::vector<std::string> arguments) {
-  char name[] = "/tmp/seneschal-out-XXXXXX";
-  ::close(::mkstemp(name));
-  arguments.insert(arguments.begin(), kProgram);
-  Outcome outcome;
-  if (const auto process = spawn(arguments, {.output = name})) {
-    outcome.code = wait_for(*process, 90s).value_or(-1);
-    end_all({*process}, 0s);
-  }
-  outcome.text = read_file(name).value_or("");
-  ::unlink(name);
-  return outcome;
-}
-
 /// Three sites (Steward) or four (BFT), so that one daemon can be missed.
 class Restart : public testing::TestWithParam<std::string> {
  protected:
@@ -53,9 +34,13 @@ class Restart : public testing::TestWithParam<std::string> {
       sites += "[[site]]\nname = \"s" + std::to_string(i) + "\"\n";
     ASSERT_TRUE(write_file(dir_ + "/topology.toml",
                            "name = \"near\"\n[link_default]\ndelay_ms = 3\nbandwidth_mbps = 50\n" + sites));
-    ASSERT_TRUE(write_file(dir_ + "/up.toml", "name = \"restart\"\nprotocol = \"" + GetParam() +
-                                                  "\"\ntopology = \"topology.toml\"\nclients = 12\n"
-                                                  "[keys]\nsite_bits = 1024\nserver_bits = 1024\n"));
+    // Below the ports that the system hands out: nobody takes one while its daemon is down.
+    const int port = 12'000 + ::getpid() % 2'000 * 8;
+    ASSERT_TRUE(write_file(dir_ + "/up.toml",
+                           "name = \"restart\"\nprotocol = \"" + GetParam() +
+                               "\"\ntopology = \"topology.toml\"\nclients = 12\nbase_port = " + std::to_string(port) +
+                               "\n"
+                               "[keys]\nsite_bits = 1024\nserver_bits = 1024\n"));
   }
   void TearDown() override {
     if (const auto cluster = load_state(dir_)) stop_cluster(*cluster);
