@@ -146,14 +146,15 @@ bool Planner::restart(Prng& random, Duration at, ServerId id, world::DiskFate di
 // disk is lost or full count among the f.
 void Planner::restarts() {
   Prng random = root_.fork("restarts");
+  const bool logs = plan_.options.durability == "wal";  // without, whoever starts again has lost what it said
   const auto end = static_cast<std::uint64_t>(plan_.heal / ms(1));
   const auto fate = [&] { return random.chance(1, 2) ? world::DiskFate::Torn : world::DiskFate::Kept; };
   for (std::size_t site = 0; site < membership_.sites.size(); ++site) {
-    if (random.chance(1, 2)) continue;
+    if (random.chance(1, logs ? 2 : 4)) continue;
     const auto id = pick_server(random, SiteId(small(site)));
     if (!id) continue;
     const Duration at = ms(random.below(end));
-    if (random.chance(1, 2)) {
+    if (!logs || random.chance(1, 2)) {
       restart(random, at, *id, world::DiskFate::Lost);
     } else {
       Fault fault;
@@ -163,6 +164,7 @@ void Planner::restarts() {
       plan_.list.push_back(fault);
     }
   }
+  if (!logs) return;
   const std::uint64_t scale = random.below(4);  // 0: nothing common; 1: single servers; 2: sites; 3: everything
   const Duration together = ms(random.below(end));
   for (std::size_t site = 0; site < membership_.sites.size() && scale != 0; ++site) {
@@ -398,6 +400,9 @@ Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile
   if (profile == "site-crash" && steward) planner.site_crash();
   if (wanted("partition", 3)) planner.partitions();
   if (wanted("crash", 3)) {
+    if (random.chance(1, 3)) plan.options.durability = "none";
+    constexpr Duration kDisks[] = {100us, 2ms, 15ms};
+    plan.persist = kDisks[random.below(3)];
     if (random.chance(1, 3)) planner.crashes();
     planner.restarts();
     planner.drift();

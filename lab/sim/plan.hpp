@@ -77,6 +77,7 @@ struct Plan {
   std::uint32_t update_percent = 80;
   Duration think = std::chrono::milliseconds(20);
   ProtocolOptions options;
+  Duration persist = std::chrono::microseconds(100);  // what making a group of records durable takes
   bool real_crypto = false;
   /// When all links, partitions and machines get well again (crashed servers stay away).
   Duration heal = std::chrono::seconds(2);

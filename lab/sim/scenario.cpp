@@ -178,7 +178,8 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
   build.traitors = plan.traitors;
   build.workload = [&](ClientId client) { return workload_of(plan, client); };
   build.keep_logs = plan.restarts();
-  const emulator::CostModel costs = pinned_costs();
+  emulator::CostModel costs = pinned_costs();
+  costs.set(Op::Persist, plan.persist);
   if (plan.real_crypto) {
     auto keys = real_keys(plan.deployment(), costs);
     if (!keys) return std::unexpected(keys.error());
