@@ -14,6 +14,11 @@ class GraphChecker final : public Checker {
   void on_applied(Instant at, ServerId server, ClientId client, Span operation, Span result) override;
   /// A server that installed a state has not seen the updates that led to it: its graph has a hole.
   void on_thawed(Instant, ServerId server, std::uint64_t) override { holes_.insert(server); }
+  /// It executes its log again, from the start.
+  void on_restarted(ServerId server, bool) override {
+    built_.erase(server);
+    holes_.erase(server);
+  }
 
  private:
   /// One server's graph, in memory.
