@@ -23,13 +23,47 @@ void KeptWord::says(Instant at, ServerId id, const char* what, const Statement& 
                            "." + std::to_string(statement.sub_view) + ", seq " + std::to_string(statement.seq.value) +
                            ")";
   if (server.lost) return fail(at, "server " + to_string(id) + " lost its log and still sends a " + name);
-  const auto [found, fresh] = server.said.emplace(statement, digest);
+  auto [found, fresh] = server.said.emplace(statement, digest);
+  if (!fresh && found->second != digest && given_up(statement, found->second)) {
+    found->second = digest;
+    fresh = true;
+  }
   if (!fresh && found->second != digest)
     return fail(at, "server " + to_string(id) + " sends a " + name + " and had sent one of " + found->second.brief());
   if (!recorded || !facts_.logs || !fresh) return;
   const auto durable = server.on_disk.find(statement);
   if (durable == server.on_disk.end() || durable->second != digest)
     fail(at, "server " + to_string(id) + " sends a " + name + " before its disk has it");
+}
+
+// [BFT 9] Only PrePrepares and Prepares may be said anew, when 2f+1 backups promised never to prepare the first.
+bool KeptWord::given_up(const Statement& statement, const Digest& digest) const {
+  if (facts_.protocol != Protocol::Bft || statement.type == bft::Commit::kType) return false;
+  const auto found = promised_.find({{bft::Prepare::kType, statement.view, 0, statement.seq}, digest});
+  if (found == promised_.end()) return false;
+  std::size_t correct = 0;
+  for (const ServerId& id : found->second) correct += facts_.correct(id) ? 1 : 0;
+  return correct + facts_.byzantine_in(SiteId(0)) >= facts_.membership.site(SiteId(0)).quorum();
+}
+
+void KeptWord::prepares(Instant at, ServerId id, const Statement& statement, const Digest& digest) {
+  if (const auto found = promised_.find({statement, digest}); found != promised_.end() && found->second.contains(id))
+    return fail(at, "server " + to_string(id) + " prepares " + digest.brief() + " and had promised never to");
+  says(at, id, "Prepare", statement, digest, true);
+}
+
+void KeptWord::promises(Instant at, ServerId id, const Statement& statement, const Digest& digest) {
+  const std::string name =
+      "promise not to prepare " + digest.brief() + " at seq " + std::to_string(statement.seq.value);
+  Server& server = servers_[id];
+  if (server.lost) return fail(at, "server " + to_string(id) + " lost its log and still sends a " + name);
+  const auto said = server.said.find(statement);
+  if (said != server.said.end() && said->second == digest)
+    return fail(at, "server " + to_string(id) + " sends a " + name + " and has prepared it");
+  const Promise promise(statement, digest);
+  if (facts_.logs && !promised_on_disk_[promise].contains(id))
+    return fail(at, "server " + to_string(id) + " sends a " + name + " before its disk has it");
+  promised_[promise].insert(id);
 }
 
 void KeptWord::on_sent(Instant at, const Principal& from, const SealedParts& parts) {
@@ -46,7 +80,9 @@ void KeptWord::on_sent(Instant at, const Principal& from, const SealedParts& par
   if (auto m = said_in<bft::PrePrepare>(parts))
     says(at, id, "PrePrepare", {m->kType, m->view.value, 0, m->seq}, replication::digest_of(m->batch), true);
   else if (auto prepare = said_in<bft::Prepare>(parts))
-    says(at, id, "Prepare", {prepare->kType, prepare->view.value, 0, prepare->seq}, prepare->digest, true);
+    prepares(at, id, {prepare->kType, prepare->view.value, 0, prepare->seq}, prepare->digest);
+  else if (auto doubt = said_in<bft::Doubt>(parts); doubt && doubt->final)
+    promises(at, id, {bft::Prepare::kType, doubt->view.value, 0, doubt->seq}, doubt->digest);
   else if (auto commit = said_in<bft::Commit>(parts))
     says(at, id, "Commit", {commit->kType, commit->view.value, 0, commit->seq}, commit->digest, true);
   else if (auto checkpoint = said_in<bft::Checkpoint>(parts))
@@ -68,7 +104,7 @@ void KeptWord::on_durable(Instant, ServerId id, Span record) {
   if (facts_.protocol == Protocol::Steward)
     record_steward(servers_[id], record);
   else
-    record_bft(servers_[id], record);
+    record_bft(id, record);
 }
 
 void KeptWord::record_steward(Server& server, Span bytes) {
@@ -89,14 +125,17 @@ void KeptWord::record_steward(Server& server, Span bytes) {
   }
 }
 
-void KeptWord::record_bft(Server& server, Span bytes) {
+void KeptWord::record_bft(ServerId id, Span bytes) {
   const auto record = bft::decode_record(bytes);
   if (!record) return;
+  Server& server = servers_[id];
   if (auto* adopted = std::get_if<bft::AdoptedRecord>(&record->what)) {
     const bft::PrePrepare& m = adopted->proposal.value;
     const Digest digest = replication::digest_of(m.batch);
     server.on_disk[{bft::PrePrepare::kType, m.view.value, 0, m.seq}] = digest;
     server.on_disk[{bft::Prepare::kType, m.view.value, 0, m.seq}] = digest;
+  } else if (auto* promise = std::get_if<bft::PromiseRecord>(&record->what)) {
+    promised_on_disk_[{{bft::Prepare::kType, promise->view.value, 0, promise->seq}, promise->digest}].insert(id);
   } else if (auto* prepared = std::get_if<bft::PreparedRecord>(&record->what)) {
     server.on_disk[{bft::Commit::kType, prepared->view.value, 0, prepared->seq}] = prepared->digest;
   }

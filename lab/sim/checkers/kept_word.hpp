@@ -34,10 +34,17 @@ class KeptWord final : public Checker {
 
   void says(Instant at, ServerId server, const char* what, const Statement& statement, const Digest& digest,
             bool recorded);
+  void prepares(Instant at, ServerId server, const Statement& statement, const Digest& digest);
+  void promises(Instant at, ServerId server, const Statement& statement, const Digest& digest);
+  bool given_up(const Statement& statement, const Digest& digest) const;
   void record_steward(Server& server, Span record);
-  void record_bft(Server& server, Span record);
+  void record_bft(ServerId server, Span record);
 
+  using Promise = std::pair<Statement, Digest>;
   std::map<ServerId, Server> servers_;
+  /// Flat baseline: who promised never to prepare a digest. What 2f+1 promised frees its seq for another. [BFT 9]
+  std::map<Promise, std::set<ServerId>> promised_;
+  std::map<Promise, std::set<ServerId>> promised_on_disk_;
 };
 
 }  // namespace seneschal::lab::sim
