@@ -111,15 +111,19 @@ std::shared_ptr<const replication::Snapshot> Checkpoints::newest() const {
 }
 
 void Checkpoints::installed(const Held<Checkpoint>& proof, const std::vector<SharedBytes>& chunks, Effects& fx) {
+  tell_installed(proof, fx);
+  own_.erase(own_.begin(), own_.lower_bound(proof->seq));
+  executed();
+  write(proof, chunks, fx);
+}
+
+void Checkpoints::tell_installed(const Held<Checkpoint>& proof, Effects& fx) const {
   fx.event({.kind = EventKind::Checkpointed,
             .seq = proof->seq,
             .digest = proof->digest,
             .state = context_.execution.application().digest(),
             .who = Principal::of(context_.self),
             .timestamp = {}});
-  own_.erase(own_.begin(), own_.lower_bound(proof->seq));
-  executed();
-  write(proof, chunks, fx);
 }
 
 // Without it a restarted server would not know what it said above the state: its older entries do not reach there.
@@ -138,6 +142,12 @@ void Checkpoints::restore(const CheckpointRecord& record) {
     context_.checkpoint = Held<Checkpoint>::of(record.checkpoint);
   context_.hear(context_.history.checkpoint());
   trim(Instant{});
+}
+
+void Checkpoints::restore_installed(const Signed<Checkpoint>& proof, Effects& fx) {
+  tell_installed(Held<Checkpoint>::of(proof), fx);
+  restore({proof});
+  executed();
 }
 
 }  // namespace seneschal::steward

@@ -24,6 +24,8 @@ class Checkpoints {
   /// The state was replaced by `chunks`, which `proof` signed. Written to the log before anything above it is said.
   void installed(const Held<Checkpoint>& proof, const std::vector<SharedBytes>& chunks, Effects& fx);
   void restore(const CheckpointRecord& record);
+  /// From the log of an earlier life: the state of `proof` was installed again.
+  void restore_installed(const Signed<Checkpoint>& proof, Effects& fx);
 
   /// What this server computed is not what a site signed: its memory or program is broken, or more is faulty than the
   /// model allows.
@@ -39,6 +41,7 @@ class Checkpoints {
   };
   void stand_by(Instant now, Own& own, Effects& fx);
   void compare(Seq seq, const Digest& digest);
+  void tell_installed(const Held<Checkpoint>& proof, Effects& fx) const;
   void write(const Held<Checkpoint>& proof, const std::vector<SharedBytes>& chunks, Effects& fx) const;
   void trim(Instant now);
 

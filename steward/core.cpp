@@ -83,7 +83,7 @@ bool StewardCore::restore(Instant now, const Record& bytes, Effects& fx) {
   } else if (auto* checkpoint = std::get_if<CheckpointRecord>(&record->what)) {
     checkpoints_.restore(*checkpoint);
   } else if (auto* snapshot = std::get_if<SnapshotRecord>(&record->what)) {
-    return restore_snapshot(*snapshot);
+    return restore_snapshot(*snapshot, fx);
   }
   return true;
 }
@@ -395,7 +395,7 @@ void StewardCore::executed_elsewhere(Instant now, Effects& fx) {
   sequencing_.executed(now, all, fx);
 }
 
-bool StewardCore::restore_snapshot(const SnapshotRecord& record) {
+bool StewardCore::restore_snapshot(const SnapshotRecord& record, Effects& fx) {
   if (record.first != (record.first == 0 ? 0 : restored_chunks_.size())) return false;
   if (record.first == 0) restored_chunks_.clear();
   for (const auto& chunk : record.chunks) restored_chunks_.push_back(share(chunk.value));
@@ -405,8 +405,7 @@ bool StewardCore::restore_snapshot(const SnapshotRecord& record) {
   if (seq <= context_.history.aru()) return true;  // read from records before it
   if (!context_.execution.install(seq, chunks)) return false;
   context_.history.jump(seq);
-  checkpoints_.restore({record.checkpoint});
-  checkpoints_.executed();
+  checkpoints_.restore_installed(record.checkpoint, fx);
   return true;
 }
 

@@ -56,7 +56,7 @@ class StewardCore : public Core {
   void executed_elsewhere(Instant now, Effects& fx);
   bool busy() const;
   bool restore(Instant now, const Record& record, Effects& fx);
-  bool restore_snapshot(const SnapshotRecord& record);
+  bool restore_snapshot(const SnapshotRecord& record, Effects& fx);
 
   bool restoring_ = false;  // the log is being read: nobody is answered and nothing is voted for [Steward 7]
   Context context_;

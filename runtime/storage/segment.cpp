@@ -2,22 +2,12 @@
 
 #include "base/check.hpp"
 #include "base/codec.hpp"
-
-#include <boost/crc.hpp>
+#include "base/crc32c.hpp"
 
 namespace seneschal::storage {
 namespace {
 
-// CRC32C (Castagnoli), as in iSCSI and ext4.
-using Crc32c = boost::crc_optimal<32, 0x1EDC6F41, 0xFFFFFFFF, 0xFFFFFFFF, true, true>;
-
 constexpr std::uint64_t kMagic = 0x53454e455743414cULL;  // "SENEWCAL"
-
-std::uint32_t crc32c(Span bytes) {
-  Crc32c sum;
-  sum.process_bytes(bytes.data(), bytes.size());
-  return sum.checksum();
-}
 
 std::uint32_t sum_of(FrameHead head, std::uint64_t salt) {
   head.head_sum = 0;
