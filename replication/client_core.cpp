@@ -46,7 +46,7 @@ ClientCore::ClientCore(const Membership& membership, ClientSettings settings) : 
 }
 
 MessageTable ClientCore::message_table() {
-  return MessageTable::of<Reply, Answer>();
+  return MessageTable::of<Reply, Answer, NoMajority>();
 }
 
 void ClientCore::start(Instant now, std::span<const Record>, Effects& fx) {
@@ -117,6 +117,7 @@ void ClientCore::clear_votes() {
   replies_.assign(servers_, std::nullopt);
   answers_.assign(servers_, std::nullopt);
   stale_.assign(servers_, std::nullopt);
+  without_majority_.assign(servers_, std::nullopt);
 }
 
 bool ClientCore::is_ours(const Principal& sender) const {
@@ -131,6 +132,8 @@ void ClientCore::on_message(Instant now, const Inbound& message, Effects& fx) {
     refused = reply->body().stale ? on_stale(now, *reply, fx) : on_reply(now, *reply, fx);
   else if (auto answer = message.as<Answer>())
     refused = on_answer(now, *answer, fx);
+  else if (auto notice = message.as<NoMajority>())
+    refused = on_no_majority(*notice);
   if (refused) fx.reject(*refused);
 }
 
@@ -166,6 +169,22 @@ std::optional<Reject> ClientCore::on_answer(Instant now, const Verified<Answer>&
   std::ranges::sort(seqs, std::greater{});
   finish(now, seqs[faults_], answer.body().result.value, fx);
   return std::nullopt;
+}
+
+std::optional<Reject> ClientCore::on_no_majority(const Verified<NoMajority>& notice) {
+  if (phase_ != Phase::Ordering || notice.body().timestamp != timestamp_) return Reject::StaleTimestamp;
+  without_majority_[notice.signer().server().index.value] = notice.body();
+  return std::nullopt;
+}
+
+std::optional<NoMajority> ClientCore::no_majority() const {
+  if (phase_ != Phase::Ordering) return std::nullopt;
+  std::vector<NoMajority> said;
+  for (const auto& notice : without_majority_)
+    if (notice) said.push_back(*notice);
+  if (said.size() <= faults_) return std::nullopt;
+  std::ranges::sort(said, {}, &NoMajority::reached);
+  return said[faults_];
 }
 
 std::optional<Reject> ClientCore::on_stale(Instant now, const Verified<Reply>& reply, Effects& fx) {
@@ -248,6 +267,8 @@ void ClientCore::status(StatusList& out) const {
   out.emplace_back("timestamp", std::to_string(timestamp_.value));
   out.emplace_back("contact", std::to_string(contact_.value));
   out.emplace_back("submitted", std::to_string(submitted_));
+  if (auto notice = no_majority())
+    out.emplace_back("waits_for_sites", std::to_string(notice->reached) + " of " + std::to_string(notice->needed));
   out.emplace_back("last_seq", std::to_string(last_seq_.value));
 }
 

@@ -67,6 +67,9 @@ class ClientCore : public Core {
   /// The highest seq seen in a result: what the next query waits for. (Reads one's own writes; monotonic reads.)
   Seq last_seq() const { return last_seq_; }
   ServerIndex contact() const { return contact_; }
+  /// f+1 servers say that the outstanding update waits for want of sites: the fewest sites that a correct one of them
+  /// may mean. Nothing while there is no such word, or no update.
+  std::optional<NoMajority> no_majority() const;
 
   void start(Instant now, std::span<const Record> log, Effects& fx) override;
   void on_message(Instant now, const Inbound& message, Effects& fx) override;
@@ -81,6 +84,7 @@ class ClientCore : public Core {
 
   std::optional<Reject> on_reply(Instant now, const Verified<Reply>& reply, Effects& fx);
   std::optional<Reject> on_answer(Instant now, const Verified<Answer>& answer, Effects& fx);
+  std::optional<Reject> on_no_majority(const Verified<NoMajority>& notice);
   std::optional<Reject> on_stale(Instant now, const Verified<Reply>& reply, Effects& fx);
   void begin(Instant now, Effects& fx);
   void order(Instant now, bool to_all, Effects& fx);
@@ -116,6 +120,7 @@ class ClientCore : public Core {
   std::vector<std::optional<Verified<Reply>>> replies_;  // by server index
   std::vector<std::optional<Verified<Answer>>> answers_;
   std::vector<std::optional<Timestamp>> stale_;
+  std::vector<std::optional<NoMajority>> without_majority_;
   std::vector<Completion> completions_;
 };
 

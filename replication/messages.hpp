@@ -79,6 +79,23 @@ struct Answer {
   bool operator==(const Answer&) const = default;
 };
 
+/// A server's word that an update waits, since it reaches fewer sites than ordering needs. No refusal for good: the
+/// update is ordered when enough sites are back. Queries are answered meanwhile.
+struct NoMajority {
+  static constexpr ProtocolId kProtocol = ProtocolId::Replication;
+  static constexpr std::uint8_t kType = 5;
+  static constexpr const char* kName = "NoMajority";
+  static constexpr std::size_t kMaxSize = 1024;
+  static constexpr std::uint8_t kSenders = bit(PrincipalKind::Server);
+  static constexpr std::uint8_t kAuth = bit(AuthKind::Mac);
+  static constexpr Prefix kPrefix = Prefix::None;
+  Timestamp timestamp;
+  std::uint16_t reached = 0;  // sites, the server's own among them
+  std::uint16_t needed = 0;
+  auto fields() { return std::tie(timestamp, reached, needed); }
+  bool operator==(const NoMajority&) const = default;
+};
+
 /// The content of one seq: updates in execution order. The empty batch is the no-op.
 struct Batch {
   List<Signed<Update>, kMaxBatchUpdates> updates;

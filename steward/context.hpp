@@ -42,8 +42,13 @@ struct Context {
   /// The state of that Checkpoint is being fetched, and pieces come in: no view change is begun. [Steward 7]
   bool transferring = false;
 
+  /// Sites that answer, this one among them; see Reach.
+  std::size_t reached = 0;
+
   const SiteInfo& own() const { return membership.site(self.site); }
   std::size_t sites() const { return membership.sites.size(); }
+  /// False: nothing can be ordered from here for the time being.
+  bool majority_reached() const { return reached >= membership.site_majority(); }
   ServerId local(ServerIndex index) const { return {self.site, index}; }
   bool is_local(const Principal& who) const { return who.is_server() && who.server().site == self.site; }
 

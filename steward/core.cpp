@@ -1,15 +1,11 @@
 #include "steward/core.hpp"
 
 namespace seneschal::steward {
-namespace {
-/// How often round trips to other sites are measured while there is something to do.
-constexpr Duration kProbeEvery = 2s;
-}  // namespace
-
 StewardCore::StewardCore(ServerId self, const Membership& membership, Settings settings,
                          std::unique_ptr<replication::Application> application)
     : context_(self, membership, settings, std::move(application)),
       timers_(context_.settings, context_.membership, self.site),
+      reach_(context_, timers_),
       signing_(context_),
       states_(context_),
       sequencing_(context_, signing_, states_),
@@ -48,7 +44,7 @@ void StewardCore::start(Instant now, std::span<const Record> log, Effects& fx) {
   local_view_.start(now, fx);
   global_view_.start(now, fx);
   seen_ = {context_.views.global(), context_.views.local()};
-  next_probe_ = now + kProbeEvery;
+  reach_.start(now);
   if (context_.views.participating()) {
     global_.resume(now, fx);
     sequencing_.resume(now, fx);
@@ -157,7 +153,7 @@ std::optional<Reject> StewardCore::dispatch_views(Instant now, const Inbound& me
   if (auto m = message.as<AruMessage>()) return constraints_.take(now, Held<AruMessage>::of(*m), fx);
   if (auto m = message.as<GlobalConstraint>()) return constraints_.take(now, Held<GlobalConstraint>::of(*m), fx);
   if (auto m = message.as<CollectedConstraint>()) return constraints_.on_collected(*m);
-  if (auto m = message.as<RoundTrip>()) return on_round_trip(now, *m, fx);
+  if (auto m = message.as<RoundTrip>()) return reach_.on_round_trip(now, *m, fx);
   return Reject::UnknownType;
 }
 
@@ -215,7 +211,7 @@ void StewardCore::on_time(Instant now, Effects& fx) {
     updates_.on_tick(now, fx);
     transfer_.on_tick(now, fx);
     states_.on_tick(now, fx);
-    measure(now, fx);
+    if (reach_.on_tick(now, fx)) updates_.majority_lost(now, fx);
     timers_.set_share_time(signing_.share_time());
     timers_.set_views(context_.views.global(), context_.ordered_in);
     constraints_.on_tick(now, fx);
@@ -310,36 +306,6 @@ std::optional<Instant> StewardCore::oldest_work(Instant now) {
   bool bound = !context_.views.at_leader_site() || context_.views.constrained();
   if (local_view_.unfinished() || !bound || replays) consider(local_view_.since());
   return oldest;
-}
-
-// [Steward 6] One server of every other site in turn, while there is something to do.
-void StewardCore::measure(Instant now, Effects& fx) {
-  if (now < next_probe_) return;
-  next_probe_ = now + kProbeEvery;
-  probes_.clear();
-  for (std::uint16_t s = 0; s < context_.sites(); ++s) {
-    if (SiteId(s) == context_.self.site) continue;
-    std::uint16_t n = context_.membership.site(SiteId(s)).servers;
-    ServerId to{SiteId(s), ServerIndex(static_cast<std::uint16_t>((context_.self.index.value + probe_turn_) % n))};
-    probes_[to] = now;
-    fx.send(Destination::to(to), RoundTrip{false, static_cast<std::uint64_t>(now.ns)}, {.auth = AuthKind::Bare});
-  }
-  ++probe_turn_;
-}
-
-std::optional<Reject> StewardCore::on_round_trip(Instant now, const Verified<RoundTrip>& message, Effects& fx) {
-  if (context_.is_local(message.signer())) return Reject::WrongSite;
-  ServerId from = message.signer().server();
-  if (!message.body().back) {
-    fx.send(Destination::to(from), RoundTrip{true, message.body().token}, {.auth = AuthKind::Bare});
-    return std::nullopt;
-  }
-  auto probe = probes_.find(from);
-  if (probe == probes_.end() || static_cast<std::uint64_t>(probe->second.ns) != message.body().token)
-    return Reject::Superseded;
-  timers_.measured(from.site, now - probe->second);
-  probes_.erase(probe);
-  return std::nullopt;
 }
 
 // [Steward 3.9] in seq order, without gaps
@@ -451,6 +417,7 @@ void StewardCore::status(StatusList& out) const {
   out.emplace_back("waiting_updates", std::to_string(sequencing_.waiting()));
   out.emplace_back("watched_updates", std::to_string(updates_.watched().size()));
   out.emplace_back("batch_gap_us", std::to_string(sequencing_.rule().gap().count() / 1000));
+  out.emplace_back("sites_reached", std::to_string(context_.reached));
   out.emplace_back("representative_timeout_ms", std::to_string(timers_.representative_timeout() / 1ms));
   out.emplace_back("alarms", std::to_string(context_.alarms));
 }

@@ -5,6 +5,7 @@
 #include "steward/global_ordering.hpp"
 #include "steward/global_view_change.hpp"
 #include "steward/local_view_change.hpp"
+#include "steward/reach.hpp"
 #include "steward/reconciliation.hpp"
 #include "steward/state_transfer.hpp"
 #include "steward/updates.hpp"
@@ -48,8 +49,6 @@ class StewardCore : public Core {
   void settle(Instant now, Effects& fx);
   void settle_views(Instant now, Effects& fx);
   void constrain(Effects& fx);
-  void measure(Instant now, Effects& fx);
-  std::optional<Reject> on_round_trip(Instant now, const Verified<RoundTrip>& message, Effects& fx);
   std::optional<Instant> oldest_work(Instant now);
   void execute(Instant now, Effects& fx);
   void install(Instant now, Effects& fx);
@@ -61,6 +60,7 @@ class StewardCore : public Core {
   bool restoring_ = false;  // the log is being read: nobody is answered and nothing is voted for [Steward 7]
   Context context_;
   Timers timers_;
+  Reach reach_;
   ThresholdSigning signing_;
   CollectiveState states_;
   Sequencing sequencing_;
@@ -72,9 +72,6 @@ class StewardCore : public Core {
   GlobalConstraints constraints_;
   std::pair<GlobalView, LocalView> seen_;  // the views that the rooms know of
   std::pair<Seq, Instant> behind_;         // the ARU, and since when it stays below a known order certificate
-  std::map<ServerId, Instant> probes_;     // on their way, one per site
-  std::uint16_t probe_turn_ = 0;
-  Instant next_probe_{};
   Checkpoints checkpoints_;
   StateTransfer transfer_;
   /// From the log: chunks of a state, until all are here.

@@ -42,6 +42,7 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
   } else {
     sent = {};
   }
+  if (direct) say_majority_lost(now, client, timestamp, fx);
   if (!again || leg == Leg::ToLeaderSite) sent.leg = leg;
   sent.last = now;
   if (context_.views.at_leader_site()) {
@@ -119,6 +120,22 @@ void Updates::view_changed(Instant now) {
     bool watches = !orders && sent.leg == Leg::InsideLeaderSite && context_.views.at_leader_site();
     retries_.set(client, watches ? now + 2 * retry_after() : now);
   }
+}
+
+void Updates::majority_lost(Instant now, Effects& fx) {
+  for (const auto& [client, entry] : watched_.entries()) {
+    const ClientInfo* info = context_.membership.client(client);
+    if (info != nullptr && info->home == context_.self.site) say_majority_lost(now, client, entry.timestamp, fx);
+  }
+}
+
+// The update stays watched: it is ordered when enough sites are back, if its client still wants it or not.
+void Updates::say_majority_lost(Instant now, ClientId client, Timestamp timestamp, Effects& fx) {
+  if (context_.majority_reached() || !context_.answers.to_client(now, client, kReplyOverhead)) return;
+  auto number = [](std::size_t sites) { return static_cast<std::uint16_t>(sites); };
+  fx.send(Destination::to(client),
+          replication::NoMajority{timestamp, number(context_.reached), number(context_.membership.site_majority())},
+          {.auth = AuthKind::Mac});
 }
 
 // It did not get the reply [Steward 3.1], or somebody recorded what it said.

@@ -19,6 +19,8 @@ class Updates {
   /// An entry was executed: replies to the clients of this site, ends watches, answers queries that waited.
   void executed(Instant now, const std::vector<ClientId>& clients, Effects& fx);
   void on_tick(Instant now, Effects& fx);
+  /// Too few sites answer: the clients of this site that wait are told. Whoever asks again later is told then.
+  void majority_lost(Instant now, Effects& fx);
   /// Another representative or leader site: it gets what is watched here.
   void view_changed(Instant now);
 
@@ -28,6 +30,7 @@ class Updates {
  private:
   std::optional<Reject> take(Instant now, const Signed<Update>& update, Leg leg, bool direct, Effects& fx);
   void pass_on(Instant now, const Signed<Update>& update, Effects& fx);
+  void say_majority_lost(Instant now, ClientId client, Timestamp timestamp, Effects& fx);
   void reply(ClientId client, Timestamp timestamp, Effects& fx) const;
   std::optional<Reject> reply_again(Instant now, ClientId client, Timestamp timestamp, Effects& fx);
   /// Returns the size of the result.

@@ -43,6 +43,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace seneschal;
   const Span input(data, size);
   fuzz::round_trip_one_of<Everything, Inner, List<List<Inner, 3>, 3>, Header, replication::Update, replication::Query,
-                          replication::Reply, replication::Answer, replication::Batch>(input);
+                          replication::Reply, replication::Answer, replication::NoMajority, replication::Batch>(
+      input);
   return 0;
 }

@@ -10,8 +10,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace seneschal;
   using namespace seneschal::replication;
   Span input(data, size);
-  fuzz::round_trip_one_of<kv::Operation, kv::Outcome, Reply, Answer, SnapshotRequest, SnapshotBlock, SnapshotChunk,
-                          SnapshotHead, TableChunk>(input);
+  fuzz::round_trip_one_of<kv::Operation, kv::Outcome, Reply, Answer, NoMajority, SnapshotRequest, SnapshotBlock,
+                          SnapshotChunk, SnapshotHead, TableChunk>(input);
 
   kv::KvApplication app;
   Bytes before = app.snapshot();

@@ -158,11 +158,24 @@ int operate(int argc, char** argv) {
   });
   if (!submitted) return usage(submitted.error().message);
   std::vector<replication::Completion> done;
+  bool told = false;
   const Status ran = (*host)->run(now + Duration(static_cast<std::int64_t>(seconds * 1e9)), [&] {
     if (done.empty()) done = core.take_completions();
+    const auto waits = core.no_majority();
+    if (waits && !std::exchange(told, true))
+      fmt::print(
+          stderr,
+          "seneschal client: the servers reach {} sites and need {} to order an update; it waits until enough are "
+          "back (queries are answered meanwhile)\n",
+          waits->reached, waits->needed);
     return !done.empty();
   });
   if (!ran) return complain(ran.error().message, kFailed);
+  if (done.empty() && told)
+    return complain(fmt::format("not ordered after {} s for want of sites; the update stays with the servers and may "
+                                "still be ordered when enough sites are back",
+                                seconds),
+                    kFailed);
   if (done.empty())
     return complain(fmt::format("no result after {} s: fewer servers than needed answer the same; see 'seneschal lab "
                                 "status --out {}'",

@@ -126,6 +126,23 @@ TEST_P(ByHand, LossAndADeadDaemonChangeNoResult) {
 INSTANTIATE_TEST_SUITE_P(Protocols, ByHand, testing::Values("steward", "bft"),
                          [](const auto& protocol) { return protocol.param; });
 
+class BelowMajority : public ByHand {};
+
+TEST_F(BelowMajority, UpdatesWaitTheirClientIsToldAndQueriesAreAnswered) {
+  ASSERT_EQ(up("steward").code, 0);
+  const auto cluster = load_state(dir_);
+  ASSERT_TRUE(cluster);
+  ASSERT_EQ(client(1, {"put", "n", "0"}).code, 0);
+  for (std::size_t site : {2u, 3u, 4u}) ASSERT_TRUE(send_signal(cluster->nodes[site].process, SIGKILL));
+  const Outcome waits = client(1, {"put", "n", "1"});
+  EXPECT_EQ(waits.code, 1);
+  EXPECT_THAT(waits.text, HasSubstr("the servers reach 2 sites and need 3"));
+  EXPECT_THAT(waits.text, HasSubstr("may still be ordered"));
+  EXPECT_EQ(client(2, {"query", "n"}).text, "0\n");
+  EXPECT_EQ(run({"lab", "down", "--out", dir_}).code, 0);
+  expect_nothing_left(*cluster);
+}
+
 class BadInput : public ByHand {};
 
 TEST_F(BadInput, FilesAndFlags) {

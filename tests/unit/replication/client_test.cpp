@@ -247,6 +247,29 @@ TEST_F(ClientTest, RefusesRepliesFromElsewhereAndOldOnes) {
   EXPECT_EQ(bed.client(1).replica->rejected(Reject::StaleTimestamp), 1u);
 }
 
+TEST_F(ClientTest, BelievesThatAMajorityIsMissingWhenFPlusOneServersSaySo) {
+  build(settings());
+  for (auto& server : servers) server->deaf = true;
+  submit(kv::put("a", as_span("1")));
+  Principal self = Principal::of(ClientId(1));
+  auto says = [&](std::uint16_t i, std::uint64_t timestamp, std::uint16_t reached) {
+    bed.inject(self, bed.seal(Principal::of(ServerId{SiteId(0), ServerIndex(i)}),
+                              NoMajority{Timestamp(timestamp), reached, 3}, AuthKind::Mac, self));
+  };
+  says(0, 1, 2);
+  says(0, 1, 1);
+  EXPECT_FALSE(client->no_majority());  // one server, whatever it says
+  says(1, 2, 1);
+  EXPECT_FALSE(client->no_majority());  // about another update
+  says(1, 1, 2);
+  ASSERT_TRUE(client->no_majority());
+  EXPECT_EQ(client->no_majority()->reached, 2u);
+  EXPECT_FALSE(client->idle());  // no result: it may yet be ordered
+  for (auto& server : servers) server->deaf = false;
+  ASSERT_TRUE(finish());
+  EXPECT_FALSE(client->no_majority());
+}
+
 class WorkloadTest : public ::testing::Test {
  protected:
   Bed bed{make_membership(1, 0, 1)};

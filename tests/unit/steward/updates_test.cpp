@@ -152,6 +152,52 @@ TEST(StewardQueries, AreAnsweredFromExecutedState) {
   EXPECT_LT(bed.now - asked, 5ms);
 }
 
+// ---- fewer sites than a majority ----
+
+TEST(StewardMajority, WithoutItAClientIsToldAndQueriesAreAnswered) {
+  Bed bed(5, 1, 1);
+  auto in_minority = [](const Principal& who) {
+    SiteId site = who.is_server() ? who.server().site : SiteId(static_cast<std::uint16_t>(who.client().value - 1));
+    return site.value < 2;
+  };
+  bed.start();
+  bed.put(ClientId(1), "a", "1");
+  ASSERT_TRUE(bed.run_while(10s, [&] { return !bed.at(ClientId(1)).client().idle(); }));
+  bed.drop = [&](const Bed::Datagram& m) { return in_minority(m.from) != in_minority(m.to); };
+  bed.put(ClientId(1), "b", "2");
+  bed.put(ClientId(3), "c", "3");
+  bed.run_for(2s);
+  EXPECT_FALSE(bed.at(ClientId(1)).client().no_majority());  // one lost round is no proof
+  bed.run_for(8s);
+  auto notice = bed.at(ClientId(1)).client().no_majority();
+  ASSERT_TRUE(notice);
+  EXPECT_EQ(notice->reached, 2u);
+  EXPECT_EQ(notice->needed, 3u);
+  bed.operate(ClientId(2), replication::kv::get("a"), true);  // of a site in the minority
+  ASSERT_TRUE(bed.run_while(1s, [&] { return !bed.at(ClientId(2)).client().idle(); }));
+  EXPECT_FALSE(bed.at(ClientId(2)).client().take_completions().at(0).fell_back);
+  EXPECT_FALSE(bed.at(ClientId(3)).client().no_majority());
+  ASSERT_TRUE(bed.run_while(60s, [&] { return !bed.at(ClientId(3)).client().idle(); }));  // three sites of five go on
+  EXPECT_FALSE(bed.at(ClientId(1)).client().idle());
+  bed.drop = nullptr;
+  ASSERT_TRUE(bed.run_while(120s, [&] { return !bed.at(ClientId(1)).client().idle(); }));
+  bed.expect_agreement();
+}
+
+TEST(StewardMajority, ASiteOfWhichOneServerAnswersIsReached) {
+  Bed bed(3, 1, 1);
+  bed.start();
+  for (unsigned site : {1u, 2u}) bed.kill(server(site, 0));  // f of each, the representatives
+  bed.put(ClientId(1), "a", "1");
+  bool told = false;
+  bed.run_while(30s, [&] {
+    told = told || bed.at(ClientId(1)).client().no_majority();
+    return !bed.at(ClientId(1)).client().idle();
+  });
+  EXPECT_FALSE(told);
+  EXPECT_TRUE(bed.at(ClientId(1)).client().idle());
+}
+
 TEST(StewardQueries, WaitForMinSeqOnePerClient) {
   Lone lone(server(1, 2));
   auto query = [&](std::uint64_t timestamp, std::uint64_t min_seq) {

@@ -1,0 +1,66 @@
+#include "steward/reach.hpp"
+
+namespace seneschal::steward {
+namespace {
+/// How often other sites are asked while there is something to do.
+constexpr Duration kRound = 2s;
+/// A site is out of reach after so many rounds without an answer: one to a single server, one to f+1.
+constexpr std::uint32_t kSilentRounds = 2;
+}  // namespace
+
+void Reach::start(Instant now) {
+  next_ = now + kRound;
+  context_.reached = context_.sites();
+}
+
+bool Reach::on_tick(Instant now, Effects& fx) {
+  if (now < next_) return false;
+  bool paused = now - next_ > kRound;  // idle in between: silence of long ago says nothing
+  next_ = now + kRound;
+  probes_.clear();
+  bool before = context_.majority_reached();
+  std::size_t reached = 1;
+  for (std::uint16_t s = 0; s < context_.sites(); ++s) {
+    if (SiteId(s) == context_.self.site) continue;
+    Site& site = sites_[SiteId(s)];
+    site.silent = site.answered || paused ? 0 : site.silent + 1;
+    site.answered = false;
+    if (site.silent < kSilentRounds) ++reached;
+    ask(now, SiteId(s), fx);
+  }
+  ++turn_;
+  context_.reached = reached;
+  return before && !context_.majority_reached();
+}
+
+void Reach::ask(Instant now, SiteId site, Effects& fx) {
+  const SiteInfo& info = context_.membership.site(site);
+  std::uint32_t count = sites_[site].silent == 0 ? 1 : info.faults + 1u;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    std::uint32_t index = (context_.self.index.value + turn_ + i) % info.servers;
+    ServerId to{site, ServerIndex(static_cast<std::uint16_t>(index))};
+    probes_[to] = now;
+    fx.send(Destination::to(to), RoundTrip{false, static_cast<std::uint64_t>(now.ns)}, {.auth = AuthKind::Bare});
+  }
+}
+
+std::optional<Reject> Reach::on_round_trip(Instant now, const Verified<RoundTrip>& message, Effects& fx) {
+  if (context_.is_local(message.signer())) return Reject::WrongSite;
+  ServerId from = message.signer().server();
+  if (!message.body().back) {
+    fx.send(Destination::to(from), RoundTrip{true, message.body().token}, {.auth = AuthKind::Bare});
+    return std::nullopt;
+  }
+  auto probe = probes_.find(from);
+  if (probe == probes_.end() || static_cast<std::uint64_t>(probe->second.ns) != message.body().token)
+    return Reject::Superseded;
+  timers_.measured(from.site, now - probe->second);
+  probes_.erase(probe);
+  Site& site = sites_[from.site];
+  site.answered = true;
+  if (site.silent >= kSilentRounds) ++context_.reached;
+  site.silent = 0;
+  return std::nullopt;
+}
+
+}  // namespace seneschal::steward
