@@ -5,6 +5,7 @@
 #include "base/time.hpp"
 #include "emulator/link_model.hpp"
 #include "emulator/world/sim_disk.hpp"
+#include "lab/behaviours.hpp"
 #include "lab/deployment.hpp"
 
 #include <string>
@@ -41,28 +42,6 @@ struct Fault {
   bool operator==(const Fault&) const = default;
 };
 
-/// What a Byzantine server does; at most f per site unless a test says otherwise.
-enum class Behaviour : std::uint8_t {
-  Silent,      // stops talking
-  BadShares,   // its threshold shares are wrong
-  LyingReply,  // tells clients wrong results
-  Replay,      // says everything several times, and repeats what others said
-  Withhold,    // talks to some servers only
-  Equivocate,  // as representative or primary: different batches to different servers
-  Repeat,      // as representative or primary: old updates once more
-  Stall,       // as representative: takes part in everything but never orders anything
-  Starve,      // never hears one of the clients
-  Poison,  // lends forged pieces of states, and says in its own name what only a site may: that there is a Checkpoint
-  kLast = Poison,
-};
-std::string_view to_string(Behaviour behaviour);
-
-struct Traitor {
-  ServerId server;
-  Behaviour behaviour = Behaviour::Silent;
-  bool operator==(const Traitor&) const = default;
-};
-
 struct Plan {
   std::uint64_t seed = 1;
   Protocol protocol = Protocol::Steward;
@@ -78,6 +57,8 @@ struct Plan {
   Duration think = std::chrono::milliseconds(20);
   ProtocolOptions options;
   Duration persist = std::chrono::microseconds(100);  // what making a group of records durable takes
+  /// The least T1: shorter than the product's lets views change more often. 0: the product's. [Steward 6]
+  Duration patience{};
   bool real_crypto = false;
   /// When all links, partitions and machines get well again (crashed servers stay away).
   Duration heal = std::chrono::seconds(2);

@@ -14,8 +14,6 @@ constexpr std::string_view kFaultKinds[] = {"link", "lan",     "cut",       "joi
                                             "slow", "restart", "disk-full", "drift"};
 constexpr std::string_view kDiskFates[] = {"kept", "torn", "lost"};
 constexpr std::int64_t kMaxDriftPpm = 500'000;
-constexpr std::string_view kBehaviours[] = {"silent",     "bad-shares", "lying-reply", "replay", "withhold",
-                                            "equivocate", "repeat",     "stall",       "starve", "poison"};
 constexpr std::int64_t kMaxUs = std::int64_t{3600} * 1'000'000;
 
 // Durations are written in whole nanoseconds or microseconds: what is read back is exactly what ran.
@@ -124,6 +122,7 @@ Plan read_plan(const TomlTable& root) {
   plan.update_percent = read_number<std::uint32_t>(root, "update_percent", plan.update_percent, 0, 100);
   plan.think = read_us(root, "think", plan.think);
   plan.persist = read_us(root, "persist", plan.persist);
+  plan.patience = read_us(root, "patience", plan.patience);
   plan.real_crypto = root.boolean("real_crypto", false);
   plan.heal = read_us(root, "heal", plan.heal);
   plan.deadline = read_us(root, "deadline", plan.deadline);
@@ -133,7 +132,7 @@ Plan read_plan(const TomlTable& root) {
   for (const TomlTable& table : root.tables("fault")) plan.list.push_back(read_fault(table, plan, membership));
   for (const TomlTable& table : root.tables("traitor"))
     plan.traitors.push_back(
-        {read_server(table, membership), static_cast<Behaviour>(table.choice("behaviour", kBehaviours, 0))});
+        {read_server(table, membership), static_cast<Behaviour>(table.choice("behaviour", behaviour_names(), 0))});
   return plan;
 }
 
@@ -149,9 +148,6 @@ Result<Plan> read_file(Result<TomlFile> file) {
 std::string_view to_string(FaultKind kind) {
   return kFaultKinds[static_cast<std::size_t>(kind)];
 }
-std::string_view to_string(Behaviour behaviour) {
-  return kBehaviours[static_cast<std::size_t>(behaviour)];
-}
 
 std::string to_toml(const Plan& plan) {
   std::string text = "# Replay with: seneschal sim --plan FILE\n";
@@ -161,6 +157,7 @@ std::string to_toml(const Plan& plan) {
   text += line("delay", plan.delay) + line("bandwidth_bps", plan.bandwidth_bps);
   text += line("operations", plan.operations) + line("payload", plan.payload);
   text += line("update_percent", plan.update_percent) + line("think", plan.think) + line("persist", plan.persist);
+  text += line("patience", plan.patience);
   text += std::string("real_crypto = ") + (plan.real_crypto ? "true\n" : "false\n");
   text += line("heal", plan.heal) + line("deadline", plan.deadline);
   text += std::string("progress = ") + (plan.progress ? "true\n" : "false\n");
@@ -176,7 +173,7 @@ std::string to_toml(const Plan& plan) {
   for (const Fault& fault : plan.list) text += fault_lines(fault);
   for (const Traitor& traitor : plan.traitors)
     text += "\n[[traitor]]\n" + line("site", traitor.server.site.value) + line("server", traitor.server.index.value) +
-            "behaviour = \"" + std::string(to_string(traitor.behaviour)) + "\"\n";
+            "behaviour = \"" + std::string(lab::to_string(traitor.behaviour)) + "\"\n";
   return text;
 }
 
