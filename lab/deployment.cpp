@@ -18,6 +18,7 @@ constexpr std::int64_t kMaxFaults = 33;
 constexpr std::int64_t kMaxClients = 4096;
 
 constexpr std::string_view kProtocols[] = {"steward", "bft"};
+constexpr std::string_view kApplications[] = {"kv", "sql"};
 constexpr std::string_view kFanouts[] = {"collector", "all"};
 constexpr std::string_view kStewardDeliveries[] = {"multicast", "representative"};
 constexpr std::string_view kBftDeliveries[] = {"multicast", "unicast"};
@@ -118,6 +119,7 @@ Protocol read_protocol(const TomlTable& table) {
 
 ProtocolOptions read_options(const TomlTable& table, Protocol protocol, const ProtocolOptions& base) {
   ProtocolOptions options = base;
+  options.application = pick(table, "application", kApplications, base.application);
   options.batch_max = static_cast<std::uint32_t>(table.integer("batch_max", base.batch_max, {1, 1024}));
   options.window = static_cast<std::uint32_t>(table.integer("window", base.window, {1, 64}));
   // The flat baseline's log span is twice this, and a few thousand entries at most.
@@ -216,11 +218,11 @@ Status save_deployment(const Deployment& d, const std::string& dir) {
   for (std::uint16_t n : d.servers) servers += (servers.empty() ? "" : ", ") + std::to_string(n);
   std::string text = fmt::format(
       "name = {}\nprotocol = \"{}\"\nid = {}\ntopology = \"topology.toml\"\nfaults = {}\nservers = [{}]\n"
-      "clients = {}\naddress = {}\nbase_port = {}\nshaped = {}\n\n[options]\nbatch_max = {}\nwindow = {}\ndurability "
-      "= \"{}\"\nlog_growth_kb = {}\ncheckpoint_interval = {}\n",
+      "clients = {}\naddress = {}\nbase_port = {}\nshaped = {}\n\n[options]\napplication = \"{}\"\nbatch_max = "
+      "{}\nwindow = {}\ndurability = \"{}\"\nlog_growth_kb = {}\ncheckpoint_interval = {}\n",
       toml_quoted(d.name), to_string(d.protocol), d.id.value, d.faults, servers, d.clients, toml_quoted(d.address),
-      d.base_port, d.shaped, d.options.batch_max, d.options.window, d.options.durability, d.options.log_growth_kb,
-      d.options.checkpoint_interval);
+      d.base_port, d.shaped, d.options.application, d.options.batch_max, d.options.window, d.options.durability,
+      d.options.log_growth_kb, d.options.checkpoint_interval);
   if (d.protocol == Protocol::Steward)
     text += fmt::format("fanout = \"{}\"\ndelivery = \"{}\"\n", d.options.fanout, d.options.delivery);
   else

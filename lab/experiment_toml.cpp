@@ -195,10 +195,10 @@ std::string series_text(const Series& s, const std::string& topology, const std:
       to_seconds(s.measure), to_seconds(s.cooldown), list(s.seeds), s.plotted, s.one_host, s.host_cores);
   if (!costs.empty()) text += fmt::format("costs = {}\n", toml_quoted(costs));
   text += fmt::format(
-      "[series.options]\nbatch_max = {}\nwindow = {}\ndelivery = \"{}\"\ndurability = \"{}\"\n"
+      "[series.options]\napplication = \"{}\"\nbatch_max = {}\nwindow = {}\ndelivery = \"{}\"\ndurability = \"{}\"\n"
       "log_growth_kb = {}\ncheckpoint_interval = {}\n",
-      s.options.batch_max, s.options.window, s.options.delivery, s.options.durability, s.options.log_growth_kb,
-      s.options.checkpoint_interval);
+      s.options.application, s.options.batch_max, s.options.window, s.options.delivery, s.options.durability,
+      s.options.log_growth_kb, s.options.checkpoint_interval);
   text += s.protocol == Protocol::Steward ? fmt::format("fanout = \"{}\"\n", s.options.fanout)
                                           : fmt::format("auth = \"{}\"\n", s.options.auth);
   text += fmt::format("[series.keys]\nsite_bits = {}\nserver_bits = {}\n", s.keys.site_bits, s.keys.server_bits);
