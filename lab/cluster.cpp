@@ -43,7 +43,8 @@ Result<std::vector<std::uint16_t>> free_ports(std::size_t count) {
   return ports;
 }
 
-std::string plugin_text(const Deployment& d, const Roster& roster, ServerId id, const std::string& keys) {
+std::string plugin_text(const Deployment& d, const Roster& roster, ServerId id, const std::string& keys,
+                        const std::string& dir) {
   std::string text = fmt::format(
       "server = {} {}\nkeys = {}\napplication = kv\nwindow = {}\nbatch_max = {}\ndelivery = {}\n"
       "durability = {}\n",
@@ -52,6 +53,9 @@ std::string plugin_text(const Deployment& d, const Roster& roster, ServerId id, 
   text += d.protocol == Protocol::Steward ? fmt::format("fanout = {}\ncheckpoint_interval = {}\n", d.options.fanout,
                                                         d.options.checkpoint_interval)
                                           : fmt::format("auth = {}\n", d.options.auth);
+  if (d.options.accountability)
+    text += fmt::format("graph = {}\ngraph_source = {}\ngraph_epoch = {}\ngraph_keep = {}\n", graph_folder(dir, id),
+                        d.options.graph_source, d.options.graph_epoch, d.options.graph_keep);
   return text + to_text(roster);
 }
 
@@ -143,7 +147,7 @@ class Starter {
       for (ServerId id : deployment_.servers_on(node.id)) {
         const std::string name =
             fmt::format("{}-{}-{}", to_string(deployment_.protocol), id.site.value, id.index.value);
-        const std::string config = plugin_text(deployment_, roster, id, options_.keys);
+        const std::string config = plugin_text(deployment_, roster, id, options_.keys, dir_);
         if (Status good = write_file(fmt::format("{}/nodes/{}.conf", dir_, name), config); !good) return good;
         text += fmt::format(
             "\n[[plugin]]\nnode = {}\nname = \"{}\"\nlibrary = {}\nport = {}\nconfig = \"nodes/{}.conf\"\n",
@@ -176,6 +180,10 @@ class Starter {
 };
 
 }  // namespace
+
+std::string graph_folder(const std::string& dir, ServerId id) {
+  return fmt::format("{}/graph/{}.{}", dir, id.site.value, id.index.value);
+}
 
 std::vector<ProcessId> Cluster::processes() const {
   std::vector<ProcessId> list;

@@ -1,5 +1,5 @@
 // `seneschal graph bench`: the report's random graph, built and marked.
-#include "accountability/random_graph.hpp"
+#include "tools/seneschal/graph_bench.hpp"
 #include "accountability/store.hpp"
 #include "base/crc32c.hpp"
 #include "tools/seneschal/graph_commands.hpp"
@@ -25,11 +25,6 @@ class Watch {
   Clock::time_point start_ = Clock::now();
 };
 
-struct Figures {
-  double build_s = 0, mark_s = 0, scan_s = 0;
-  std::uint64_t bytes = 0, corrupt = 0, suspect = 0;
-};
-
 std::string empty_folder(const std::string& asked) {
   if (!asked.empty()) {
     if (fs::exists(asked) && !fs::is_empty(asked)) throw std::runtime_error(asked + ": is not empty");
@@ -41,9 +36,7 @@ std::string empty_folder(const std::string& asked) {
   return folder;
 }
 
-/// Marks and reads the same segments in turn, `rounds` times; the best of each counts, because other programs on the
-/// machine only ever add time.
-Figures measure(const RandomGraph& what, const std::string& folder, int rounds) {
+Figures measure_in(const RandomGraph& what, const std::string& folder, int rounds) {
   Figures figures;
   {
     Watch watch;
@@ -85,6 +78,18 @@ Figures measure(const RandomGraph& what, const std::string& folder, int rounds) 
 
 }  // namespace
 
+Figures measure(const RandomGraph& what, const std::string& folder, int rounds) {
+  const std::string where = empty_folder(folder);
+  try {
+    const Figures figures = measure_in(what, where, rounds);
+    if (folder.empty()) fs::remove_all(where);
+    return figures;
+  } catch (...) {
+    if (folder.empty()) fs::remove_all(where);
+    throw;
+  }
+}
+
 int bench(int argc, char** argv) {
   TCLAP::CmdLine line("Builds the report's random graph on disk, marks it, and reads the same files once.", ' ', "1");
   TCLAP::ValueArg<std::uint64_t> updates("", "updates", "how many", false, 4'000'000, "N", line);
@@ -102,15 +107,7 @@ int bench(int argc, char** argv) {
   const RandomGraph what{updates.getValue(), clients.getValue(), deps.getValue(), window.getValue(), seed.getValue()};
   if (auto bad = problem(what)) return usage_error(*bad);
   if (rounds.getValue() < 1) return usage_error("--rounds must be at least 1");
-  const std::string where = empty_folder(folder.getValue());
-  Figures f;
-  try {
-    f = measure(what, where, rounds.getValue());
-  } catch (...) {
-    if (folder.getValue().empty()) fs::remove_all(where);
-    throw;
-  }
-  if (folder.getValue().empty()) fs::remove_all(where);
+  const Figures f = measure(what, folder.getValue(), rounds.getValue());
   const double n = static_cast<double>(what.updates);
   if (as_json.getValue()) {
     const nlohmann::ordered_json json = {{"updates", what.updates},
