@@ -38,8 +38,14 @@ Digest update_digest(ClientId client, Span operation) {
 }
 
 void Ingest::add_flow(const replication::Footprint& footprint, std::vector<UpdateId>& names) const {
-  for (const Bytes& name : footprint.reads)
-    if (const auto it = writer_.find(name); it != writer_.end()) names.push_back(it->second);
+  bool unknown = !footprint.ranges.empty();
+  for (const Bytes& name : footprint.reads) {
+    const auto it = writer_.find(name);
+    if (it != writer_.end()) names.push_back(it->second);
+    unknown = unknown || it == writer_.end();
+  }
+  for (const Bytes& name : footprint.writes) unknown = unknown || !has_room_for(name);
+  if (unknown && crowded_out_) names.push_back(*crowded_out_);
   for (const auto& range : footprint.ranges) {
     for (auto it = writer_.lower_bound(range.first); it != writer_.end(); ++it) {
       if (range.last && it->first >= *range.last) break;
@@ -49,11 +55,10 @@ void Ingest::add_flow(const replication::Footprint& footprint, std::vector<Updat
 }
 
 void Ingest::note_write(UpdateId id, Span name) {
-  const auto known = writer_.find(to_bytes(name));
-  if (known != writer_.end())
-    known->second = id;
-  else if (writer_.size() < kMostNames)
-    writer_.emplace(to_bytes(name), id);
+  if (has_room_for(name))
+    writer_[to_bytes(name)] = id;
+  else
+    crowded_out_ = id;
 }
 
 void Ingest::remember(UpdateId id, ClientId client, std::span<const Span> writes) {

@@ -38,7 +38,13 @@ class Ingest {
   /// Where updates go: gives the id, or why the update's dependencies are refused.
   using Sink = std::function<std::expected<UpdateId, Refusal>(const NewUpdate&)>;
 
-  Ingest(Source source, Sink sink) : source_(source), sink_(std::move(sink)) {}
+  /// Latest writers are known by name for so many names. Those of further names are chained, each depending on the
+  /// one before, and who reads a name that is not known depends on the last: too much is suspect then, never too
+  /// little.
+  static constexpr std::size_t kMostNames = std::size_t{1} << 20;
+
+  Ingest(Source source, Sink sink, std::size_t most_names = kMostNames)
+      : source_(source), sink_(std::move(sink)), most_names_(most_names) {}
   /// Takes an executed update. A declaration that is refused does not stop the update, which was executed: it gets
   /// the dependencies of the conservative source instead, so that a lie never hides one. Nothing only for a client
   /// number at or above `kMaxClient`.
@@ -51,14 +57,16 @@ class Ingest {
   std::uint64_t refused() const;
 
  private:
-  /// Deleted names keep their writer: that something is gone is something one can read. Bounded all the same.
-  static constexpr std::size_t kMostNames = std::size_t{1} << 20;
+  bool has_room_for(Span name) const { return writer_.size() < most_names_ || writer_.contains(to_bytes(name)); }
   void add_flow(const replication::Footprint& footprint, std::vector<UpdateId>& names) const;
   void note_write(UpdateId id, Span name);
 
   Source source_;
   Sink sink_;
-  std::map<Bytes, UpdateId> writer_;                    // latest writer per name
+  std::size_t most_names_;
+  /// Latest writer per name. Deleted names keep theirs: that something is gone is something one can read.
+  std::map<Bytes, UpdateId> writer_;
+  std::optional<UpdateId> crowded_out_;  // the latest that wrote a name which `writer_` had no room for
   std::unordered_map<std::uint32_t, UpdateId> latest_;  // per client
   std::uint64_t taken_ = 0;
   std::array<std::uint64_t, static_cast<std::size_t>(Refusal::kLast) + 1> refused_{};

@@ -59,6 +59,18 @@ std::string plugin_text(const Deployment& d, const Roster& roster, ServerId id, 
   return text + to_text(roster);
 }
 
+/// Servers that begin from nothing begin new graphs: what an earlier deployment left is moved aside, not mixed in.
+Status set_old_graphs_aside(const std::string& dir) {
+  std::error_code error;
+  if (!fs::exists(dir + "/graph", error) || has_run(dir)) return {};
+  for (int n = 1;; ++n) {
+    const std::string aside = fmt::format("{}/graph-before-{}", dir, n);
+    if (fs::exists(aside, error)) continue;
+    fs::rename(dir + "/graph", aside, error);
+    return error ? failure(dir + "/graph: cannot be moved aside: " + error.message()) : Status{};
+  }
+}
+
 class Starter {
  public:
   Starter(Deployment deployment, const std::string& dir, const ClusterOptions& options)
@@ -96,6 +108,7 @@ class Starter {
 
   Status prepare() {
     if (options_.fresh) forget_runs(dir_);
+    if (Status aside = set_old_graphs_aside(dir_); !aside) return aside;
     if (Status made = make_dir(dir_ + "/nodes"); !made) return made;
     const std::string library = plugin_path();
     if (::access(library.c_str(), R_OK) != 0)

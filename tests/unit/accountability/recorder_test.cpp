@@ -71,6 +71,40 @@ TEST(GraphIngest, FlowMakesAnUpdateDependOnTheWritersOfWhatItRead) {
   EXPECT_EQ(run.bed->seqs, (std::vector<std::uint64_t>{1, 2, 3, 4, 5}));
 }
 
+TEST(GraphIngest, WritersThatThereIsNoRoomForAreChainedSoThatNoReadIsLost) {
+  std::vector<std::string> formulas;
+  Builder builder(nullptr);
+  const auto sink = [&](const NewUpdate& u) {
+    formulas.push_back(u.formula.text());
+    return builder.add(u.client, u.seq, u.formula);
+  };
+  Ingest ingest(Source::Flow, sink, 1);
+  kv::KvApplication app;
+  const auto execute = [&](std::uint32_t client, const Bytes& operation) {
+    app.apply(ClientId(client), operation);
+    const auto footprint = app.footprint(operation);
+    ExecutionObserver::Executed executed{Seq(1), ClientId(client), operation, {}, operation, {}, &footprint};
+    ingest.take(executed);
+  };
+  execute(1, put("a", "1"));
+  execute(2, put("b", "1"));
+  execute(3, put("c", "1"));
+  execute(4, kv::get("b"));
+  execute(5, kv::get("a"));
+  EXPECT_EQ(formulas, (std::vector<std::string>{"", "", "2", "3", "1"})) << "4 rests on 3, which rests on 2";
+}
+
+TEST(GraphIngest, AScanReadsAsFarAsItWentAlsoWhatIsGone) {
+  Executing run(Source::Flow);
+  run(1, put("a", "1"));
+  run(2, put("b", "1"));
+  run(3, kv::remove("b"));
+  run(4, put("c", "1"));
+  run(5, put("d", "1"));
+  run(6, kv::scan("a", std::nullopt, 2));  // a and c
+  EXPECT_EQ(run.bed->formulas.back(), "1 and 3 and 4");
+}
+
 TEST(GraphIngest, ConservativeAddsTheClientsUpdateBeforeAndSoAllThatItSaw) {
   Executing run(Source::Conservative);
   run(1, put("a", "1"));
