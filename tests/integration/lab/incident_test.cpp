@@ -240,12 +240,22 @@ TEST_P(Incident, FromTheLieToTheCleanState) {
   EXPECT_TRUE(key->verify(as_span(message), *signature));
   EXPECT_THAT(read_file(dir_ + "/graph/incident.html").value_or(""), HasSubstr("<svg"));
 
+  // Servers that start again go on with their graphs, and with what they know about who wrote what.
+  ASSERT_EQ(run({"lab", "down", "--out", dir_}).code, 0);
+  const Said again = run({"lab", "up", dir_ + "/up.toml", "--out", dir_});
+  ASSERT_EQ(again.code, 0) << again.errors;
+  ASSERT_EQ(run({"client", "--deployment", dir_, "--id", "6", "--timeout", "20", "get", "e"}).code, 0);
+  const Json later = json({"status"});
+  EXPECT_EQ(later["updates"], steps().size() + 1);
+  for (const Json& server : later["servers"]) EXPECT_EQ(server["trouble"], "");
+  EXPECT_EQ(json({"why", std::to_string(steps().size() + 1)}).size(), 4u) << "4, 5, 8, and the read of what 8 wrote";
+
   // The graph stays when the deployment is gone.
   ASSERT_EQ(run({"lab", "down", "--out", dir_}).code, 0);
   const Said after = run({"graph", "status", "--graph", dir_ + "/graph/0.0", "--keys", dir_ + "/keys"});
   EXPECT_EQ(after.code, 0) << after.errors;
-  EXPECT_THAT(after.text, HasSubstr("updates 1 to " + std::to_string(steps().size())));
-  EXPECT_GE(fs::exists(dir_ + "/graph/0.0/snapshot-3.snap"), true) << "an epoch ended there by itself";
+  EXPECT_THAT(after.text, HasSubstr("updates 1 to " + std::to_string(steps().size() + 1)));
+  EXPECT_TRUE(fs::exists(dir_ + "/graph/0.0/snapshot-3.snap")) << "an epoch ended there by itself";
 }
 
 TEST_P(Incident, WhatDoesNotExistIsToldAndNothingBreaks) {
