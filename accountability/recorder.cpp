@@ -9,6 +9,9 @@
 namespace seneschal::accountability {
 namespace {
 
+/// The thread stops gathering when the queue is so full: one in kEnough.
+constexpr std::size_t kEnough = 16;
+
 std::uint64_t thread_cpu_ns() {
   timespec used{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
@@ -113,13 +116,15 @@ void Recorder::batch_done(const replication::Position& at, const replication::Ap
   }
   epoch_ = epoch;
   std::vector<std::shared_ptr<const replication::Frozen>> spent;
+  bool wake = false;
   {
     const std::lock_guard lock(mutex_);
     spent.swap(spent_);
+    wake = !gathering_ || queue_.size() >= settings_.max_queued / kEnough;
     if (batch_began_ns_ != 0) facts_.core_cpu_ns += thread_cpu_ns() - batch_began_ns_;
   }
   batch_began_ns_ = 0;
-  work_.notify_one();
+  if (wake) work_.notify_one();
 }
 
 void Recorder::replaced(const replication::Position& at, const replication::Application&) {
@@ -149,12 +154,14 @@ std::expected<UpdateId, Refusal> Recorder::add(const NewUpdate& update) {
 }
 
 void Recorder::take_snapshot(const Item& item) {
-  if (position_ != writer_->next()) return;  // it was taken in an earlier life
+  const UpdateId last(position_.value - 1);
+  // It was taken in an earlier life.
+  if (position_ != writer_->next() || (!snapshots_.empty() && snapshots_.back() >= last)) return;
   std::vector<Bytes> chunks;
   for (std::size_t i = 0; i < item.state->chunks(); ++i) chunks.push_back(*item.state->chunk(i));
   if (Status done = writer_->snapshot(item.seq, std::move(chunks), item.state_digest); !done)
     return stop_at(done.error().message);
-  snapshots_.emplace_back(position_.value - 1);
+  snapshots_.push_back(last);
   if (settings_.keep_epochs != 0 && snapshots_.size() > settings_.keep_epochs) {
     snapshots_.erase(snapshots_.begin(), snapshots_.end() - static_cast<std::ptrdiff_t>(settings_.keep_epochs));
     if (Status done = writer_->drop_before(snapshots_.front()); !done) stop_at(done.error().message);
@@ -197,6 +204,11 @@ void Recorder::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
     work_.wait_until(lock, next_seal, [this] { return ending_ || want_seal_ || !queue_.empty(); });
+    gathering_ = true;
+    if (!queue_.empty())
+      work_.wait_for(lock, settings_.gather,
+                     [this] { return ending_ || want_seal_ || queue_.size() >= settings_.max_queued / kEnough; });
+    gathering_ = false;
     std::deque<Item> items;
     items.swap(queue_);
     queued_bytes_ = 0;

@@ -21,6 +21,9 @@ class Recorder final : public replication::ExecutionObserver {
     std::size_t max_queued = 65536;
     std::size_t max_queued_bytes = 64 * 1024 * 1024;
     std::chrono::milliseconds seal_every{2000};
+    /// Updates are gathered so long before they are written: waking and writing for each batch would cost more than
+    /// everything else. What a crash loses by that, the replica executes again.
+    std::chrono::milliseconds gather{50};
     /// A snapshot of the state at the end of the first batch after so many updates; 0: none.
     std::uint64_t epoch_updates = 65536;
     /// So many snapshots are kept; what is before the oldest leaves the graph. 0: everything is kept.
@@ -93,7 +96,7 @@ class Recorder final : public replication::ExecutionObserver {
   /// States that were written. The core's thread lets go of them: what it shares with them it may then change again
   /// without racing with whoever read it last.
   std::vector<std::shared_ptr<const replication::Frozen>> spent_;
-  bool busy_ = false, ending_ = false, want_seal_ = false;
+  bool busy_ = false, ending_ = false, want_seal_ = false, gathering_ = false;
   Facts facts_;
   std::thread thread_;
 };

@@ -56,7 +56,7 @@ Arguments parse(int argc, char** argv, const std::string& what) {
 }
 
 Incident load_incident(const Arguments& a) {
-  if (a.deployment.empty()) return load_incident({a.folder, a.folder, a.keys});
+  if (a.deployment.empty()) return load_incident(GraphPlace{a.folder, a.folder, a.keys});
   GraphPlace place = find_graph(a.deployment, a.server);
   if (!a.keys.empty()) place.keys = a.keys;
   return load_incident(place);

@@ -106,6 +106,7 @@ class Incident : public testing::TestWithParam<std::string> {
 
   Said run(std::vector<std::string> arguments) {
     const std::string out = dir_ + "/said";
+    fs::remove(out);
     arguments.insert(arguments.begin(), {"/bin/sh", "-c", "exec \"$0\" \"$@\" 2>" + dir_ + "/errors",
                                          SENESCHAL_BINARY_DIR "/bin/seneschal"});
     Said said;
@@ -139,9 +140,10 @@ class Incident : public testing::TestWithParam<std::string> {
       words.insert(words.end(), step.words.begin(), step.words.end());
       const Said said = run(words);
       ASSERT_EQ(said.code, 0) << said.errors;
-      if (!step.depends.empty())
+      if (!step.depends.empty()) {
         EXPECT_THAT(said.errors, HasSubstr("update " + std::to_string(i + 1) + "\n"))
             << "clients learn update names so";
+      }
     }
   }
   void expect_classes(const std::vector<Class>& classes) {
@@ -251,8 +253,9 @@ TEST_P(Incident, FromTheLieToTheCleanState) {
   EXPECT_EQ(json({"why", std::to_string(steps().size() + 1)}).size(), 4u) << "4, 5, 8, and the read of what 8 wrote";
 
   // The graph stays when the deployment is gone.
+  const std::string keys = load_state(dir_).value().keys;
   ASSERT_EQ(run({"lab", "down", "--out", dir_}).code, 0);
-  const Said after = run({"graph", "status", "--graph", dir_ + "/graph/0.0", "--keys", dir_ + "/keys"});
+  const Said after = run({"graph", "status", "--graph", dir_ + "/graph/0.0", "--keys", keys});
   EXPECT_EQ(after.code, 0) << after.errors;
   EXPECT_THAT(after.text, HasSubstr("updates 1 to " + std::to_string(steps().size() + 1)));
   EXPECT_TRUE(fs::exists(dir_ + "/graph/0.0/snapshot-3.snap")) << "an epoch ended there by itself";
