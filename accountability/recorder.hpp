@@ -20,7 +20,7 @@ class Recorder final : public replication::ExecutionObserver {
     /// At most so much waits for the thread; beyond it the graph ends, which is told, until the replica starts again.
     std::size_t max_queued = 65536;
     std::size_t max_queued_bytes = 64 * 1024 * 1024;
-    std::chrono::milliseconds seal_every{2000};
+    std::chrono::milliseconds seal_every{5000};
     /// Updates are gathered so long before they are written: waking and writing for each batch would cost more than
     /// everything else. What a crash loses by that, the replica executes again.
     std::chrono::milliseconds gather{50};
