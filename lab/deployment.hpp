@@ -26,6 +26,10 @@ struct ProtocolOptions {
   std::uint32_t checkpoint_interval = 128;  // entries between checkpoints
   std::string durability = "wal";           // "none": no disk; a server that starts again only learns and answers
   std::uint32_t log_growth_kb = 16 * 1024;  // the log is shortened when it has grown by this
+  bool accountability = false;              // every server builds the Accountability Graph
+  std::string graph_source = "flow";        // of dependencies: "declared", "flow", "conservative"
+  std::uint64_t graph_epoch = 65536;        // updates between snapshots; 0: none
+  std::uint64_t graph_keep = 0;             // snapshots kept; 0: all
   bool operator==(const ProtocolOptions&) const = default;
 };
 

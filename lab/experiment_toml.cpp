@@ -199,6 +199,9 @@ std::string series_text(const Series& s, const std::string& topology, const std:
       "log_growth_kb = {}\ncheckpoint_interval = {}\n",
       s.options.application, s.options.batch_max, s.options.window, s.options.delivery, s.options.durability,
       s.options.log_growth_kb, s.options.checkpoint_interval);
+  if (s.options.accountability)
+    text += fmt::format("accountability = true\ngraph_source = {}\ngraph_epoch = {}\ngraph_keep = {}\n",
+                        toml_quoted(s.options.graph_source), s.options.graph_epoch, s.options.graph_keep);
   text += s.protocol == Protocol::Steward ? fmt::format("fanout = \"{}\"\n", s.options.fanout)
                                           : fmt::format("auth = \"{}\"\n", s.options.auth);
   text += fmt::format("[series.keys]\nsite_bits = {}\nserver_bits = {}\n", s.keys.site_bits, s.keys.server_bits);

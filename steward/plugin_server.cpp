@@ -1,5 +1,6 @@
 #include "steward/plugin_server.hpp"
 
+#include "accountability/online.hpp"
 #include "replication/applications.hpp"
 #include "steward/core.hpp"
 
@@ -33,6 +34,7 @@ Result<std::unique_ptr<Assembly>> make_plugin_server(const PluginContext& contex
   ServerConfig server = plugin::read_server(*config, context.folder);
   Settings settings = read_settings(*config);
   settings.durability = server.keep_log ? Durability::Log : Durability::None;
+  const auto graph = accountability::read_recorder(*config, context.folder);
   if (Status good = config->finish(); !good) return std::unexpected(good.error());
   if (Status good = settings.validate(); !good) return std::unexpected(good.error());
   if (Status good = validate(server.roster.membership); !good) return std::unexpected(good.error());
@@ -40,11 +42,13 @@ Result<std::unique_ptr<Assembly>> make_plugin_server(const PluginContext& contex
   if (!application) return std::unexpected(application.error());
   auto keys = load_server_keys(server, context.host);
   if (!keys) return std::unexpected(keys.error());
-  std::unique_ptr<Core> core =
-      std::make_unique<StewardCore>(server.self, server.roster.membership, settings, std::move(*application));
+  auto observed = accountability::observe(std::move(*application), graph, Principal::of(server.self), **keys);
+  if (!observed) return std::unexpected(observed.error());
+  std::unique_ptr<Core> core = std::make_unique<StewardCore>(server.self, server.roster.membership, settings,
+                                                             std::move(observed->application));
   if (wrap) core = wrap(std::move(core), server.self, server.roster.membership);
   return std::make_unique<ServerAssembly>(context.host, std::move(server), std::move(*keys), std::move(core),
-                                          StewardCore::message_table());
+                                          StewardCore::message_table(), observed->status());
 }
 
 }  // namespace seneschal::steward

@@ -1,4 +1,5 @@
 // `seneschal client`: uses a running deployment by hand, or puts load on it.
+#include "accountability/ingest.hpp"
 #include "lab/load.hpp"
 #include "lab/report.hpp"
 #include "lab/sim/protocols.hpp"
@@ -126,6 +127,7 @@ Result<Place> open_place(const std::string& dir, const std::string& keys) {
 
 int operate(int argc, char** argv) {
   std::string dir, keys;
+  std::optional<accountability::Formula> formula;
   std::vector<std::string> words;
   std::uint32_t id = 0;
   double seconds = 0;
@@ -142,6 +144,10 @@ int operate(int argc, char** argv) {
     TCLAP::ValueArg<std::string> ring("k", "keys", "folder of the keys (default: the deployment's)", false, "", "DIR",
                                       line);
     TCLAP::ValueArg<double> patience("t", "timeout", "give up after so many seconds", false, 15, "SECONDS", line);
+    TCLAP::ValueArg<std::string> depends(
+        "", "depends",
+        "updates that this one depends on, such as \"(7 or 8) and 5\"; also tells which update it becomes", false, "",
+        "FORMULA", line);
     TCLAP::SwitchArg more("v", "verbose", "also tell position and latency", line);
     TCLAP::UnlabeledMultiArg<std::string> rest("OPERATION", "the operation and its arguments", true, "OPERATION",
                                                line);
@@ -152,14 +158,21 @@ int operate(int argc, char** argv) {
     id = who.getValue();
     seconds = patience.getValue();
     verbose = more.getValue();
+    if (depends.isSet()) {
+      auto read = accountability::Formula::parse(depends.getValue());
+      if (!read) return usage("--depends: " + std::string(accountability::to_string(read.error())));
+      formula = std::move(*read);
+    }
   } catch (const TCLAP::ExitException& exit) {
     return exit.getExitStatus() == 0 ? kGood : kUsage;
   } catch (const TCLAP::ArgException& error) {
     return usage(error.error() + " " + error.argId());
   }
   if (!(seconds > 0) || seconds > 86400) return usage("--timeout must be above 0 and at most a day");
-  const auto operation = parse_operation(words);
+  auto operation = parse_operation(words);
   if (!operation) return usage(operation.error().message);
+  if (formula && operation->query) return usage("--depends is for ordered operations");
+  if (formula) operation->bytes = accountability::declare(*formula, {}, operation->bytes);
   auto place = open_place(dir, keys);
   if (!place) return complain(place.error().message, kFailed);
   const std::string& application = place->deployment.options.application;
@@ -209,6 +222,13 @@ int operate(int argc, char** argv) {
     fmt::print(stderr, "seq {}, {:.1f} ms, {} retries{}\n", done[0].seq.value,
                to_ms(done[0].finished - done[0].started), done[0].retries,
                done[0].fell_back ? ", ordered because local answers differed" : "");
+  if (formula) {  // the operation said what it depends on: its result says which update it became
+    auto told = decode<replication::Numbered>(done[0].result);
+    if (!told)
+      return complain("the servers agree on a result that does not tell which update this became", kFailed);
+    fmt::print(stderr, "update {}\n", told->update);
+    done[0].result = std::move(told->result.value);
+  }
   return application == "sql" ? print_sql(done[0]) : print(done[0]);
 }
 
