@@ -27,6 +27,7 @@ void LocalViewChange::move_to(LocalView lv, Instant now, Effects& fx) {
   CHECK(context_.views.enter(lv));
   context_.promised = context_.save(LocalViewRecord{lv}, fx);
   preinstalled_ = false;
+  ++fruitless_;
   noticed_ = false;
   notice_.reset();
   send_new_rep({Destination::to(context_.self.site)}, true, fx);
@@ -151,10 +152,12 @@ void LocalViewChange::on_tick(Instant now, std::optional<Instant> oldest, Effect
       notice_retry_.fire(now, context_.settings.retransmit_wide, context_.settings.retransmit_max))
     spread_notice(notice_retry_.count, fx);
   // Only from a view that is preinstalled. An idle system changes no view.
+  if (context_.history.aru() != progress_) {
+    progress_ = context_.history.aru();
+    fruitless_ = 0;
+  }
   if (!preinstalled_ || !oldest) return;
-  Duration patience =
-      context_.views.at_leader_site() ? timers_.leader_representative_timeout() : timers_.representative_timeout();
-  if (now - std::max(*oldest, since_) <= patience) return;
+  if (now - std::max(*oldest, since_) <= patience()) return;
   fx.event({.kind = EventKind::Suspected,
             .seq = context_.history.aru(),
             .view = context_.views.global().value,
@@ -164,6 +167,16 @@ void LocalViewChange::on_tick(Instant now, std::optional<Instant> oldest, Effect
             .who = Principal::of(context_.views.representative()),
             .timestamp = {}});
   move_to(context_.views.local().next(), now, fx);
+}
+
+// [Steward 6] Once f+1 representatives have tried in vain, one of them correct, it is the leader site that does not
+// answer: another site goes on looking, but ever more rarely, so that it is not between two views when the next
+// leader site asks. The f+1 themselves get T1 each, or faulty ones could outlast T3.
+Duration LocalViewChange::patience() const {
+  if (context_.views.at_leader_site()) return timers_.leader_representative_timeout();
+  constexpr std::uint32_t kMaxDoublings = 10;
+  const std::uint32_t tried = context_.own().faults + 1u;
+  return timers_.representative_timeout() * (1 << std::min(fruitless_ - std::min(fruitless_, tried), kMaxDoublings));
 }
 
 void LocalViewChange::on_idle(Instant now, Effects& fx) {

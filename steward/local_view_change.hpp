@@ -23,7 +23,10 @@ class LocalViewChange {
   /// `oldest`: since when the oldest outstanding work waits; never if there is none.
   void on_tick(Instant now, std::optional<Instant> oldest, Effects& fx);
   /// A global view was preinstalled: Local_T starts again, and at the leader site the exchange.
-  void global_view_changed(Instant now) { since_ = now; }
+  void global_view_changed(Instant now) {
+    since_ = now;
+    fruitless_ = 0;
+  }
   /// Now and then an idle server shows its view to a neighbour, so that one who missed it learns of it.
   void on_idle(Instant now, Effects& fx);
   Instant deadline() const { return next_idle_; }
@@ -37,6 +40,7 @@ class LocalViewChange {
 
  private:
   void move_to(LocalView lv, Instant now, Effects& fx);
+  Duration patience() const;
   void send_new_rep(std::vector<Destination> to, bool loopback, Effects& fx) const;
   std::optional<Reject> take(ServerIndex server, Held<NewRep> vote);
   void collect(Instant now, Effects& fx);
@@ -50,6 +54,8 @@ class LocalViewChange {
   std::map<ServerIndex, Held<NewRep>> votes_;  // the highest of each server
   bool preinstalled_ = true;                   // local view 0 is
   Instant since_{};                            // when the local or the global view was preinstalled
+  Seq progress_;                               // the ARU at the last look
+  std::uint32_t fruitless_ = 0;                // views left since it last moved
   Retry retry_;
   std::optional<Held<LocalViewNotice>> notice_;
   bool noticed_ = true;  // this server shared the notice of its view
