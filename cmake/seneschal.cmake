@@ -67,6 +67,12 @@ function(seneschal_test_plugins)
   endforeach()
 endfunction()
 
+# lib/libsteward_traitor.so: Byzantine servers for live red-team runs. Never installed, never named in a deployment file.
+function(seneschal_traitor_plugin)
+  add_library(steward_traitor MODULE tests/plugins/steward_traitor.cpp)
+  target_link_libraries(steward_traitor PRIVATE seneschal_lab seneschal_options)
+endfunction()
+
 # One GoogleTest program per folder tests/<kind>/<part>/, named <kind>_<part>. It links the library of <part> (lab if there
 # is none of that name). tests/integration/* get the paths of the programs and plugins as definitions.
 function(seneschal_tests)
@@ -97,7 +103,7 @@ function(seneschal_tests)
         endif()
         gtest_discover_tests(${target} TEST_PREFIX "${kind}/${part}/" DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300 LABELS ${kind})
         if(kind STREQUAL "integration")
-          foreach(program seneschal steward bft test_echo test_wrong_version test_no_table)
+          foreach(program seneschal steward steward_traitor bft test_echo test_wrong_version test_no_table)
             if(TARGET ${program})
               add_dependencies(${target} ${program})
             endif()

@@ -5,6 +5,7 @@
 #include "base/time.hpp"
 #include "emulator/link_model.hpp"
 #include "emulator/world/sim_disk.hpp"
+#include "lab/behaviours.hpp"
 #include "lab/deployment.hpp"
 
 #include <string>
@@ -39,28 +40,6 @@ struct Fault {
   world::DiskFate disk = world::DiskFate::Kept;
   std::int32_t ppm = 0;
   bool operator==(const Fault&) const = default;
-};
-
-/// What a Byzantine server does; at most f per site unless a test says otherwise.
-enum class Behaviour : std::uint8_t {
-  Silent,      // stops talking
-  BadShares,   // its threshold shares are wrong
-  LyingReply,  // tells clients wrong results
-  Replay,      // says everything several times, and repeats what others said
-  Withhold,    // talks to some servers only
-  Equivocate,  // as representative or primary: different batches to different servers
-  Repeat,      // as representative or primary: old updates once more
-  Stall,       // as representative: takes part in everything but never orders anything
-  Starve,      // never hears one of the clients
-  Poison,  // lends forged pieces of states, and says in its own name what only a site may: that there is a Checkpoint
-  kLast = Poison,
-};
-std::string_view to_string(Behaviour behaviour);
-
-struct Traitor {
-  ServerId server;
-  Behaviour behaviour = Behaviour::Silent;
-  bool operator==(const Traitor&) const = default;
 };
 
 struct Plan {

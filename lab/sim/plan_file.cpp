@@ -14,8 +14,6 @@ constexpr std::string_view kFaultKinds[] = {"link", "lan",     "cut",       "joi
                                             "slow", "restart", "disk-full", "drift"};
 constexpr std::string_view kDiskFates[] = {"kept", "torn", "lost"};
 constexpr std::int64_t kMaxDriftPpm = 500'000;
-constexpr std::string_view kBehaviours[] = {"silent",     "bad-shares", "lying-reply", "replay", "withhold",
-                                            "equivocate", "repeat",     "stall",       "starve", "poison"};
 constexpr std::int64_t kMaxUs = std::int64_t{3600} * 1'000'000;
 
 // Durations are written in whole nanoseconds or microseconds: what is read back is exactly what ran.
@@ -133,7 +131,7 @@ Plan read_plan(const TomlTable& root) {
   for (const TomlTable& table : root.tables("fault")) plan.list.push_back(read_fault(table, plan, membership));
   for (const TomlTable& table : root.tables("traitor"))
     plan.traitors.push_back(
-        {read_server(table, membership), static_cast<Behaviour>(table.choice("behaviour", kBehaviours, 0))});
+        {read_server(table, membership), static_cast<Behaviour>(table.choice("behaviour", behaviour_names(), 0))});
   return plan;
 }
 
@@ -148,9 +146,6 @@ Result<Plan> read_file(Result<TomlFile> file) {
 
 std::string_view to_string(FaultKind kind) {
   return kFaultKinds[static_cast<std::size_t>(kind)];
-}
-std::string_view to_string(Behaviour behaviour) {
-  return kBehaviours[static_cast<std::size_t>(behaviour)];
 }
 
 std::string to_toml(const Plan& plan) {
@@ -175,7 +170,7 @@ std::string to_toml(const Plan& plan) {
   for (const Fault& fault : plan.list) text += fault_lines(fault);
   for (const Traitor& traitor : plan.traitors)
     text += "\n[[traitor]]\n" + line("site", traitor.server.site.value) + line("server", traitor.server.index.value) +
-            "behaviour = \"" + std::string(to_string(traitor.behaviour)) + "\"\n";
+            "behaviour = \"" + std::string(lab::to_string(traitor.behaviour)) + "\"\n";
   return text;
 }
 

@@ -5,6 +5,7 @@
 #include "steward/messages.hpp"
 
 #include <algorithm>
+#include <deque>
 
 namespace seneschal::lab::sim {
 
@@ -31,6 +32,35 @@ class Silent final : public Adversary {
     if (now >= from_) std::erase_if(fx.list(), speaks);
   }
   Instant from_;
+};
+
+/// Says everything, but half a second late: nobody may wait for it.
+class Late final : public Adversary {
+ public:
+  using Adversary::Adversary;
+  void on_time(Instant now, Effects& fx) override {
+    if (const auto due = Adversary::deadline(); due && *due <= now)
+      Adversary::on_time(now, fx);
+    else
+      twist(now, fx);
+  }
+  std::optional<Instant> deadline() const override {
+    const auto core = Adversary::deadline();
+    if (held_.empty()) return core;
+    return core ? std::min(*core, held_.front().first) : held_.front().first;
+  }
+
+ private:
+  static constexpr Duration kDelay = std::chrono::milliseconds(500);
+
+  void twist(Instant now, Effects& fx) override {
+    for (auto& effect : fx.list())
+      if (speaks(effect)) held_.emplace_back(now + kDelay, std::move(effect));
+    std::erase_if(fx.list(), speaks);
+    for (; !held_.empty() && held_.front().first <= now; held_.pop_front())
+      fx.list().push_back(std::move(held_.front().second));
+  }
+  std::deque<std::pair<Instant, Effects::Effect>> held_;
 };
 
 /// Shares that do not verify; some of them only after a while, when it is counted among the good responders.
@@ -191,6 +221,7 @@ std::unique_ptr<Core> corrupt(std::unique_ptr<Core> core, Behaviour behaviour, S
     case Behaviour::Repeat: return repeater(std::move(core));
     case Behaviour::Stall: return std::make_unique<Stall>(std::move(core));
     case Behaviour::Starve: return std::make_unique<Starve>(std::move(core), membership, random);
+    case Behaviour::Late: return std::make_unique<Late>(std::move(core));
     case Behaviour::Poison: return poisoner(std::move(core), self, random);
   }
   return core;

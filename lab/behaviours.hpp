@@ -1,0 +1,35 @@
+// What Byzantine servers do, in plans and experiments, simulated and live. The deeds are in lab/sim/adversaries/.
+#pragma once
+#include "base/ids.hpp"
+
+#include <span>
+#include <string_view>
+
+namespace seneschal::lab {
+
+/// What a Byzantine server does; at most f per site unless a test says otherwise.
+enum class Behaviour : std::uint8_t {
+  Silent,      // stops talking
+  BadShares,   // its threshold shares are wrong
+  LyingReply,  // tells clients wrong results
+  Replay,      // says everything several times, and repeats what others said
+  Withhold,    // talks to some servers only
+  Equivocate,  // as representative or primary: different batches to different servers
+  Repeat,      // as representative or primary: old updates once more
+  Stall,       // as representative: takes part in everything but never orders anything
+  Starve,      // never hears one of the clients
+  Poison,  // lends forged pieces of states, and says in its own name what only a site may: that there is a Checkpoint
+  Late,    // says everything half a second later than it could
+  kLast = Late,
+};
+std::string_view to_string(Behaviour behaviour);
+/// The names of all behaviours, in their order.
+std::span<const std::string_view> behaviour_names();
+
+struct Traitor {
+  ServerId server;
+  Behaviour behaviour = Behaviour::Silent;
+  bool operator==(const Traitor&) const = default;
+};
+
+}  // namespace seneschal::lab
