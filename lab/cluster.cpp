@@ -96,6 +96,9 @@ class Starter {
     const std::string library = plugin_path();
     if (::access(library.c_str(), R_OK) != 0)
       return failure(library + ": the plugin is missing; build it, or name its folder with --plugins");
+    if (!options_.traitors.empty() && ::access(traitor_path().c_str(), R_OK) != 0)
+      return failure(traitor_path() +
+                     ": the plugin of Byzantine servers is missing; build its target steward_traitor");
     cluster_.sockets = dir_ + "/run";
     if (cluster_.sockets.size() > kLongestSocketFolder) {
       char name[] = "/tmp/seneschal-XXXXXX";
@@ -128,6 +131,12 @@ class Starter {
   std::string plugin_path() const {
     return fmt::format("{}/lib{}.so", options_.plugins, to_string(deployment_.protocol));
   }
+  std::string traitor_path() const { return options_.plugins + "/libsteward_traitor.so"; }
+
+  const Traitor* traitor(ServerId id) const {
+    const auto it = std::ranges::find(options_.traitors, id, &Traitor::server);
+    return it == options_.traitors.end() ? nullptr : &*it;
+  }
 
   Status write_files() {
     const Roster roster = deployment_.roster();
@@ -143,11 +152,14 @@ class Starter {
       for (ServerId id : deployment_.servers_on(node.id)) {
         const std::string name =
             fmt::format("{}-{}-{}", to_string(deployment_.protocol), id.site.value, id.index.value);
-        const std::string config = plugin_text(deployment_, roster, id, options_.keys);
+        std::string config = plugin_text(deployment_, roster, id, options_.keys);
+        const Traitor* traitor = this->traitor(id);
+        if (traitor != nullptr) config = fmt::format("behaviour = {}\n", to_string(traitor->behaviour)) + config;
         if (Status good = write_file(fmt::format("{}/nodes/{}.conf", dir_, name), config); !good) return good;
         text += fmt::format(
             "\n[[plugin]]\nnode = {}\nname = \"{}\"\nlibrary = {}\nport = {}\nconfig = \"nodes/{}.conf\"\n",
-            node.id.value, name, toml_quoted(plugin_path()), roster.directory.endpoint(id).port.value, name);
+            node.id.value, name, toml_quoted(traitor != nullptr ? traitor_path() : plugin_path()),
+            roster.directory.endpoint(id).port.value, name);
       }
     if (Status good = write_file(dir_ + "/nodes.toml", text); !good) return good;
     return save_deployment(deployment_, dir_);

@@ -1,5 +1,6 @@
 // The daemons of a deployment on this machine: started, watched, and ended so that nothing is left behind.
 #pragma once
+#include "lab/behaviours.hpp"
 #include "lab/deployment.hpp"
 #include "lab/process.hpp"
 
@@ -28,6 +29,8 @@ struct ClusterOptions {
   std::string program;  // `seneschal`; empty: the running program
   std::string plugins;  // folder of libsteward.so and libbft.so; empty: lib/ beside the program's folder
   std::string keys;     // folder that `generate_keys` filled
+  /// Byzantine servers: they run libsteward_traitor.so, which only test builds have (target steward_traitor).
+  std::vector<Traitor> traitors;
   bool detach = false;  // survives its starter (`lab up`); else it ends with it
   bool fresh = false;   // what servers of an earlier start from `dir` wrote is removed first
 };

@@ -2,6 +2,7 @@
 // runs live (real processes) and in the simulator. File format: docs/lab.md.
 #pragma once
 #include "lab/deployment.hpp"
+#include "lab/mishaps.hpp"
 
 #include <optional>
 
@@ -37,6 +38,8 @@ struct Series {
   Duration cooldown{};                  // load goes on so long after the window
   std::vector<std::uint64_t> seeds{1};  // one run each; live runs use them for the load only
   bool plotted = true;
+  std::vector<Mishap> mishaps;    // what happens while it is measured; such a series is deployed anew for each run
+  std::vector<Treason> treasons;  // Byzantine servers, from the start
 
   std::size_t sites() const { return topology.size(); }
   std::uint32_t server_count() const;
@@ -55,6 +58,11 @@ enum class Metric : std::uint8_t {
   FloorElsewhere,  // the largest of the other sites
   LatencyOverFloor,
   Throughput,
+  ThroughputRecovered,  // after the last mishap and what it may take to recover from it
+  RecoveryTime,         // the longest, seconds from a mishap to service
+  RecoveryFull,         // the same, to nine tenths of the throughput before
+  RecoveryBound,        // what was allowed for the slowest
+  RecoveryOverBound,
   WanBytesPerOp,
   WanMessagesPerOp,
   LinkUseMax,  // percent
@@ -83,7 +91,8 @@ struct Figure {
                // cpu_below
     Fidelity,  // live runs VALID
     Show,      // printed, never judged
-    kLast = Show,
+    Ratio,     // a metric of `series` over that of `other` within [at_least, at_most]
+    kLast = Ratio,
   };
   Kind kind = Kind::Show;
   std::string title;

@@ -16,7 +16,7 @@ using emulator::TomlTable;
 namespace {
 
 constexpr std::string_view kRuntimes[] = {"live", "sim"};
-constexpr std::string_view kKinds[] = {"bound", "ahead", "agree", "fidelity", "show"};
+constexpr std::string_view kKinds[] = {"bound", "ahead", "agree", "fidelity", "show", "ratio"};
 constexpr std::int64_t kMaxClients = 100'000;
 constexpr std::int64_t kMaxLiveClients = 4096;
 
@@ -65,6 +65,8 @@ class Reader {
 
       if (series.topology.sites.empty()) table.text("topology");  // notes that it is missing, here and in [defaults]
       series.servers = read_servers(table, series.protocol, series.faults, series.sites());
+      series.mishaps = read_mishaps(table, series.sites(), series.servers);
+      series.treasons = read_treasons(table, series.sites(), series.faults, series.servers);
       check(table, series);
       experiment_.series.push_back(std::move(series));
     }
@@ -103,6 +105,8 @@ class Reader {
   void check(const TomlTable& table, const Series& series) {
     if (experiment_.find(series.id) != nullptr)
       table.fail("id", "the series '" + series.id + "' is listed twice; expected ids to differ");
+    if (series.protocol != Protocol::Steward && !(series.mishaps.empty() && series.treasons.empty()))
+      table.fail("event", "events and traitors are for Steward's series; the flat baseline changes no view");
     if (series.clients.empty())
       table.fail("clients", "'clients' is missing or empty; expected a list such as clients = [1, 5, 10]");
     if (series.measure <= Duration(0))
@@ -125,14 +129,16 @@ class Reader {
       figure.kind = static_cast<Figure::Kind>(table.choice("kind", kKinds, 4));
       figure.title = table.text("title");
       figure.series = series_id(table, "series");
-      if (figure.kind == Figure::Kind::Ahead || figure.kind == Figure::Kind::Agree)
+      const bool ratio = figure.kind == Figure::Kind::Ratio;
+      if (figure.kind == Figure::Kind::Ahead || figure.kind == Figure::Kind::Agree || ratio)
         figure.other = series_id(table, "other");
       figure.clients = client_list(table, "clients");
       figure.host_bound_ok = client_list(table, "host_bound_ok");
-      if (figure.kind == Figure::Kind::Bound || figure.kind == Figure::Kind::Show) figure.metric = read_metric(table);
+      if (figure.kind == Figure::Kind::Bound || figure.kind == Figure::Kind::Show || ratio)
+        figure.metric = read_metric(table);
       if (table.has("at_least")) figure.at_least = table.real("at_least", 0);
       if (table.has("at_most")) figure.at_most = table.real("at_most", 0);
-      if (figure.kind == Figure::Kind::Bound && !figure.at_least && !figure.at_most)
+      if ((figure.kind == Figure::Kind::Bound || ratio) && !figure.at_least && !figure.at_most)
         table.fail("", "a bound without 'at_least' or 'at_most' judges nothing; expected one (or kind = \"show\")");
       figure.within_percent = table.real("within_percent", figure.within_percent);
       figure.cpu_below_percent = table.real("cpu_below_percent", figure.cpu_below_percent);
@@ -192,8 +198,10 @@ std::string series_text(const Series& s, const std::string& topology, const std:
                       s.options.batch_max, s.options.window, s.options.delivery, s.options.durability);
   text += s.protocol == Protocol::Steward ? fmt::format("fanout = \"{}\"\n", s.options.fanout)
                                           : fmt::format("auth = \"{}\"\n", s.options.auth);
-  return text +
-         fmt::format("[series.keys]\nsite_bits = {}\nserver_bits = {}\n", s.keys.site_bits, s.keys.server_bits);
+  text += fmt::format("[series.keys]\nsite_bits = {}\nserver_bits = {}\n", s.keys.site_bits, s.keys.server_bits);
+  for (const Mishap& mishap : s.mishaps) text += to_toml(mishap);
+  for (const Treason& treason : s.treasons) text += to_toml(treason);
+  return text;
 }
 
 std::string figure_text(const Figure& f) {
@@ -201,7 +209,7 @@ std::string figure_text(const Figure& f) {
       fmt::format("\n[[figure]]\nkind = \"{}\"\ntitle = {}\nseries = {}\n", kKinds[static_cast<std::size_t>(f.kind)],
                   toml_quoted(f.title), toml_quoted(f.series));
   if (!f.other.empty()) text += fmt::format("other = {}\n", toml_quoted(f.other));
-  if (f.kind == Figure::Kind::Bound || f.kind == Figure::Kind::Show)
+  if (f.kind == Figure::Kind::Bound || f.kind == Figure::Kind::Show || f.kind == Figure::Kind::Ratio)
     text += fmt::format("metric = \"{}\"\n", to_string(f.metric));
   if (!f.clients.empty()) text += fmt::format("clients = {}\n", list(f.clients));
   if (!f.host_bound_ok.empty()) text += fmt::format("host_bound_ok = {}\n", list(f.host_bound_ok));

@@ -3,6 +3,7 @@
 #include "lab/cluster.hpp"
 #include "lab/files.hpp"
 #include "lab/keys.hpp"
+#include "lab/live_mishaps.hpp"
 #include "lab/load_file.hpp"
 #include "lab/node_report.hpp"
 
@@ -51,9 +52,11 @@ class SeriesRun {
     ClusterOptions options;
     options.keys = keys_;
     options.fresh = true;
+    options.traitors = traitors_of(series_.treasons, series_.sites());
     auto cluster = start_cluster(deployment_, dir_, options);
     if (!cluster) return std::unexpected(cluster.error());
     cluster_ = std::move(*cluster);
+    mishaps_ = std::make_unique<LiveMishaps>(deployment_, cluster_);
     return wait_ready(cluster_, deployment_, 30s);
   }
 
@@ -68,6 +71,7 @@ class SeriesRun {
 
   void stop() {
     if (!cluster_.nodes.empty()) stop_cluster(cluster_);
+    mishaps_.reset();
     cluster_ = {};
   }
 
@@ -97,7 +101,7 @@ class SeriesRun {
       if (Status good = reset_measurements(node); !good) return good;
     auto before = snapshot();
     if (!before) return std::unexpected(before.error());
-    if (!sleep(series_.measure, "measuring")) return stopped(log);
+    if (Status measured = measure_through_mishaps(*before, log, run); !measured) return measured;
     auto after = snapshot();
     if (!after) return std::unexpected(after.error());
     if (!sleep(series_.cooldown, "cool-down")) return stopped(log);
@@ -107,8 +111,42 @@ class SeriesRun {
     for (const LoadSample& s : *samples)
       run.samples.push_back({deployment_.site_of_client(s.client), s.accepted, s.latency, s.update});
     evaluate_window(*before, *after, run);
+    set_bounds(*before, *after, run);
     check_agreement(run);
     return {};
+  }
+
+  /// Sleeps through the window, doing what is to happen when its time has come.
+  Status measure_through_mishaps(const Snapshot& before, const std::string& log, RunData& run) {
+    run.mishaps = marks_of(series_.mishaps, series_.sites(), before.at, timers_in(before));
+    const Instant end = before.at + series_.measure;
+    last_ = before;
+    for (std::size_t i = 0; i < series_.mishaps.size(); ++i) {
+      const Mishap& mishap = series_.mishaps[i];
+      if (!sleep(before.at + mishap.at - steady_now(), "measuring")) return stopped(log);
+      run.mishaps[i].at = steady_now();
+      if (Status done = mishaps_->carry_out(mishap); !done) return done;
+      progress_.line(fmt::format("live  {}  {}", series_.id, mishap.label()));
+    }
+    if (!sleep(series_.mishaps.empty() ? series_.measure : end - steady_now(), "measuring")) return stopped(log);
+    return {};
+  }
+
+  /// Bounds in the timers as they have come to be measured: before the first view change servers know only the
+  /// floors.
+  void set_bounds(const Snapshot& before, const Snapshot& after, RunData& run) const {
+    ProtocolTimers timers = timers_in(before);
+    for (const NodeReport& node : after.nodes)
+      for (const PluginReport& plugin : node.plugins) take_timers(plugin.status, timers);
+    const auto marks = marks_of(series_.mishaps, series_.sites(), before.at, timers);
+    for (std::size_t i = 0; i < marks.size(); ++i) run.mishaps[i].bound = marks[i].bound;
+  }
+
+  static ProtocolTimers timers_in(const Snapshot& snapshot) {
+    ProtocolTimers timers;
+    for (const NodeReport& node : snapshot.nodes)
+      for (const PluginReport& plugin : node.plugins) take_timers(plugin.status, timers);
+    return timers;
   }
 
   /// The load writes its first line when all its clients are attached.
@@ -140,7 +178,7 @@ class SeriesRun {
       progress_.update(fmt::format("live  {}  {}: {:.0f} s left", series_.id, what, to_seconds(end - steady_now())));
       if (!sleep_unless_interrupted(std::min<Duration>(end - steady_now(), 500ms)) || !alive(load_)) return false;
       for (const ClusterNode& node : cluster_.nodes)
-        if (!alive(node.process)) return false;
+        if (!gone(node) && !alive(node.process)) return false;
     }
     return true;
   }
@@ -148,7 +186,7 @@ class SeriesRun {
   Status stopped(const std::string& log) const {
     if (interrupted()) return failure("interrupted");
     for (const ClusterNode& node : cluster_.nodes)
-      if (!alive(node.process))
+      if (!gone(node) && !alive(node.process))
         return failure(fmt::format("daemon {} ended in the middle of the run, {}: {}", node.id.value,
                                    how(node.process), log_tail(node.log)));
     return failure("the load ended in the middle of the run, " + how(load_) + ": " + log_tail(log));
@@ -159,19 +197,26 @@ class SeriesRun {
     s.at = steady_now();
     s.machine = machine_cpu();
     for (const ClusterNode& node : cluster_.nodes) {
-      const auto ms = cpu_ms(node.process);
+      const auto ms = gone(node) ? 0.0 : cpu_ms(node.process);
       if (!ms)
         return failure(fmt::format("daemon {} ended {}: {}", node.id.value, how(node.process), log_tail(node.log)));
       s.daemons_ms += *ms;
     }
     s.ours_ms = s.daemons_ms + cpu_ms(load_).value_or(0) + own_cpu_ms();
-    for (const ClusterNode& node : cluster_.nodes) {
+    for (std::size_t n = 0; n < cluster_.nodes.size(); ++n) {
+      const ClusterNode& node = cluster_.nodes[n];
+      if (gone(node)) {  // nothing is known of it but what it said last
+        s.nodes.push_back(last_.nodes[n]);
+        continue;
+      }
       auto report = ask_node(node);
       if (!report) return std::unexpected(report.error());
       s.nodes.push_back(std::move(*report));
     }
     return s;
   }
+
+  bool gone(const ClusterNode& node) const { return mishaps_ && mishaps_->gone(node.id); }
 
   static double own_cpu_ms() {
     timespec t{};
@@ -253,6 +298,8 @@ class SeriesRun {
   Progress& progress_;
   Deployment deployment_;
   Cluster cluster_;  // without nodes: nothing runs
+  std::unique_ptr<LiveMishaps> mishaps_;
+  Snapshot last_;  // before the mishaps
   ProcessId load_;
 };
 
@@ -273,18 +320,27 @@ Result<Runs> run_live(const Experiment& experiment, const std::string& dir, Prog
         });
     if (!keys) return std::unexpected(keys.error());
     progress.update(fmt::format("live  {}  starting {} daemons", series.id, series.sites()));
-    SeriesRun run(series, absolute(dir + "/live/" + series.id), *keys, progress);
-    const Status started = run.start();
+    const auto deploy = [&] {
+      auto fresh = std::make_unique<SeriesRun>(series, absolute(dir + "/live/" + series.id), *keys, progress);
+      return std::pair(fresh->start(), std::move(fresh));
+    };
+    auto [started, run] = deploy();
+    bool worn = false;
     for (std::uint32_t clients : series.clients)
       for (std::uint64_t seed : series.seeds) {
         RunData data;
         data.seed = seed;
+        if (worn && !series.mishaps.empty()) {  // what the last run did to it must not be seen in this one
+          run.reset();
+          std::tie(started, run) = deploy();
+        }
+        worn = true;
         if (interrupted())
           data.problem = "interrupted";
         else if (!started)
           data.problem = started.error().message;
         else
-          data = run.measure(clients, seed);
+          data = run->measure(clients, seed);
         progress.line(fmt::format("live {:>2}/{}  {}, {} clients: {}", ++done, points, series.id, clients,
                                   data.problem.empty() ? fmt::format("{:.1f} s", data.wall_s) : data.problem));
         runs[{i, clients}].push_back(std::move(data));

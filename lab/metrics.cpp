@@ -186,6 +186,10 @@ Point evaluate(const Series& series, std::uint32_t clients, const std::vector<Ru
       continue;
     }
     point.operations += values.operations;
+    if (!run.mishaps.empty()) {
+      if (point.timeline.empty()) point.timeline = timeline_of(run);
+      for (Recovery& recovery : recoveries_of(run)) point.recoveries.push_back(std::move(recovery));
+    }
     throughputs.push_back(values.throughput);
     means.push_back(values.latency_mean_ms);
     const Traffic traffic = traffic_of(run, values, series.payload_bytes);
@@ -243,6 +247,11 @@ std::optional<double> value_of(const Point& point, Metric metric) {
       if (point.latency_floor_ms <= 0) return std::nullopt;
       return point.latency_mean_ms.mean / point.latency_floor_ms;
     case Metric::Throughput: return point.throughput.mean;
+    case Metric::ThroughputRecovered:
+    case Metric::RecoveryTime:
+    case Metric::RecoveryFull:
+    case Metric::RecoveryBound:
+    case Metric::RecoveryOverBound: return value_of_recoveries(point, metric);
     case Metric::WanBytesPerOp: return point.wan_bytes_per_op;
     case Metric::WanMessagesPerOp: return point.wan_messages_per_op;
     case Metric::LinkUseMax: return point.link_use_max_percent;

@@ -64,12 +64,25 @@ struct Fidelity {
 /// Compares with the bounds and fills `breaches`.
 void judge(Fidelity& fidelity);
 
+/// A mishap of a run, and what was allowed for getting over it.
+struct MishapMark {
+  Instant at;
+  std::string label;
+  std::optional<Duration> bound;
+  std::string bound_text;          // "3 T2 + 4 round trips"
+  std::vector<std::size_t> taken;  // sites whose clients nobody can serve from then on
+};
+
+std::vector<MishapMark> marks_of(const std::vector<Mishap>& mishaps, std::size_t sites, Instant window_begin,
+                                 const ProtocolTimers& timers);
+
 /// Raw facts of one run of one point.
 struct RunData {
   std::uint64_t seed = 0;
   Instant window_begin;
   Instant window_end;
   std::vector<Sample> samples;  // all of the run, warm-up included
+  std::vector<MishapMark> mishaps;
   std::vector<LinkTraffic> links;
   std::optional<double> cpu_ms;            // of all daemons (live) or hosts (sim), in the window
   std::optional<double> cpu_busy_percent;  // of the busiest host
@@ -94,6 +107,17 @@ Estimate estimate(const std::vector<double>& values);
 /// Counts of latencies in buckets of equal ratio, from 0.01 ms.
 struct Histogram {
   std::vector<std::pair<double, std::uint64_t>> buckets;  // upper bound in ms, count; empty ones left out
+};
+
+/// How a run got over one mishap. Times are seconds after it.
+struct Recovery {
+  std::string label;
+  double at_s = 0;                  // after the begin of the measured window
+  std::optional<double> service_s;  // the last unusual silence of any site's clients ends
+  std::optional<double> full_s;     // nine tenths of the throughput before the first mishap, over two seconds
+  std::optional<double> bound_s;
+  std::string bound_text;
+  double throughput_after = 0;  // from the bound (at once without one) to the next mishap or the window's end
 };
 
 /// What a point of a series came to.
@@ -124,15 +148,25 @@ struct Point {
   std::optional<double> sim_wall_per_minute_s;
   std::string trace;
   Histogram histogram;
-  std::string problem;  // why there is no measurement
+  std::vector<double> timeline;      // of the first run, only of series with mishaps
+  std::vector<Recovery> recoveries;  // of all runs
+  std::string problem;               // why there is no measurement
 
   bool measured() const { return problem.empty(); }
   std::string_view fidelity_word() const;
 };
 
+/// Only clients count that can be served after all mishaps.
+std::vector<Recovery> recoveries_of(const RunData& run);
+/// Accepted operations per second in steps of `kTimelineStep` from the begin of the window to its end.
+inline constexpr Duration kTimelineStep = std::chrono::milliseconds(500);
+std::vector<double> timeline_of(const RunData& run);
+
 /// Works the runs of one point out. A point without an accepted operation has a `problem`.
 Point evaluate(const Series& series, std::uint32_t clients, const std::vector<RunData>& runs);
 
+/// The slowest recovery of a point, and what it may take; the metrics of recovery only.
+std::optional<double> value_of_recoveries(const Point& point, Metric metric);
 /// The value of a metric at a point; nothing if it was not measured there.
 std::optional<double> value_of(const Point& point, Metric metric);
 

@@ -19,12 +19,12 @@ constexpr std::size_t kMaxAnswer = 16 << 20;
 constexpr timeval kPatience{5, 0};
 
 /// One request line, one answer line.
-Result<Json> ask(const ClusterNode& node, const std::string& command) {
+Result<Json> ask(const ClusterNode& node, const Json& request_json) {
   const auto name = fmt::format("node {} ({})", node.id.value, node.control);
   auto socket = asio::connect_unix(node.control, SOCK_STREAM);
   if (!socket) return std::unexpected(socket.error());
   ::setsockopt(socket->get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
-  const std::string request = Json{{"command", command}}.dump() + "\n";
+  const std::string request = request_json.dump() + "\n";
   if (::send(socket->get(), request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
     return failure(name + " does not take requests");
   std::string answer;
@@ -41,6 +41,10 @@ Result<Json> ask(const ClusterNode& node, const std::string& command) {
         name + ": " +
         (json.contains("error") && json["error"].is_string() ? json["error"].get<std::string>() : "refused"));
   return json;
+}
+
+Result<Json> ask(const ClusterNode& node, const char* command) {
+  return ask(node, Json{{"command", command}});
 }
 
 // Members of what another process said: a missing or mistyped one is zero, empty, or false.
@@ -109,6 +113,24 @@ Result<NodeReport> ask_node(const ClusterNode& node) {
 
 Status reset_measurements(const ClusterNode& node) {
   const auto answer = ask(node, "reset_fidelity");
+  if (!answer) return std::unexpected(answer.error());
+  return {};
+}
+
+Status end_replica(const ClusterNode& node, std::uint32_t port) {
+  const auto answer = ask(node, Json{{"command", "end_plugin"}, {"port", port}});
+  if (!answer) return std::unexpected(answer.error());
+  return {};
+}
+
+Status set_link(const ClusterNode& node, NodeId to, const emulator::LinkConfig& link) {
+  const Json properties = {{"delay_ms", to_ms(link.delay)},
+                           {"jitter_ms", to_ms(link.jitter)},
+                           {"loss_percent", link.loss_ppm / 1e4},
+                           {"duplicate_percent", link.duplicate_ppm / 1e4},
+                           {"reorder_percent", link.reorder_ppm / 1e4}};
+  const auto answer =
+      ask(node, Json{{"command", "link_set"}, {"from", node.id.value}, {"to", to.value}, {"set", properties}});
   if (!answer) return std::unexpected(answer.error());
   return {};
 }

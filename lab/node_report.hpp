@@ -39,5 +39,9 @@ struct NodeReport {
 Result<NodeReport> ask_node(const ClusterNode& node);
 /// Starts the measurement of delays and bandwidth afresh.
 Status reset_measurements(const ClusterNode& node);
+/// Ends the replica on `port` of the node at once, in the middle of what it does.
+Status end_replica(const ClusterNode& node, std::uint32_t port);
+/// From now on the node's link to `to` behaves like that.
+Status set_link(const ClusterNode& node, NodeId to, const emulator::LinkConfig& link);
 
 }  // namespace seneschal::lab

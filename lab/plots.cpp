@@ -128,8 +128,47 @@ class Script {
 
 }  // namespace
 
+namespace {
+
+/// Throughput over time of the points with mishaps, one plot for each setting: live and simulated beside each other.
+std::string timeline_script(const Results& results, const std::string& setting, const std::string& output) {
+  std::string blocks, marks, curves;
+  int count = 0;
+  for (const Point& point : results.points) {
+    if (point.timeline.empty() || point.series->setting != setting) continue;
+    std::string lines;
+    for (std::size_t i = 0; i < point.timeline.size(); ++i)
+      lines += fmt::format("{} {}\n", (static_cast<double>(i) + 0.5) * to_seconds(kTimelineStep), point.timeline[i]);
+    blocks += fmt::format("$d{} << EOD\n{}EOD\n", ++count, lines);
+    curves +=
+        fmt::format("{}$d{} using 1:2 with lines lw 2 dt {} lc rgb '{}' title {}", curves.empty() ? "" : ", ", count,
+                    point.series->runtime == RuntimeKind::Live ? 1 : 2,
+                    point.series->runtime == RuntimeKind::Live ? kSteward : kReference,
+                    gnuplot_quoted(fmt::format("{}, f={}", to_string(point.series->runtime), point.series->faults)));
+    for (const Recovery& r : point.recoveries)
+      marks += fmt::format("set arrow from {0}, graph 0 to {0}, graph 1 nohead dt 3 lc rgb '{1}'\n", r.at_s, kBft);
+  }
+  if (curves.empty()) return "";
+  return fmt::format(
+             "set terminal svg size 640,360 dynamic enhanced font 'Helvetica,15' background 'white'\nset output {}\n"
+             "set xlabel 'seconds'\nset ylabel 'operations per second'\nset yrange [0:*]\nset grid ytics lc rgb "
+             "'#dddddd' lw 1 lt 1\nset border 3 lc rgb '#888888'\nset tics nomirror\nset key below center Left "
+             "reverse\n",
+             gnuplot_quoted(output)) +
+         marks + blocks + "plot " + curves + "\n";
+}
+
+}  // namespace
+
 std::vector<Plot> plots_of(const Results& results, const std::string& dir) {
   std::vector<Plot> plots;
+  std::set<std::string> settings;
+  for (const Series& series : results.experiment.series)
+    if (!series.mishaps.empty() && settings.insert(series.setting).second) {
+      const std::string name = fmt::format("timeline-{}", settings.size());
+      std::string script = timeline_script(results, series.setting, dir + "/" + name + ".svg");
+      if (!script.empty()) plots.push_back({name, "Throughput over time: " + series.setting, std::move(script)});
+    }
   for (const Axis& axis : kAxes) {
     const std::string name(axis.name);
     std::string script = Script(results, axis).text(dir + "/" + name + ".svg");

@@ -5,6 +5,7 @@
 #include "lab/html.hpp"
 #include "lab/plots.hpp"
 #include "lab/report_figures.hpp"
+#include "lab/report_recovery.hpp"
 #include "lab/tables.hpp"
 
 #include <fmt/format.h>
@@ -47,6 +48,7 @@ class Page {
     banners();
     body_ += figures_in_short(verdicts_) + figures_in_full(verdicts_);
     plots();
+    body_ += recoveries(results_);
     for (RuntimeKind kind : {RuntimeKind::Live, RuntimeKind::Sim}) measurements(kind);
     side_by_side();
     published();

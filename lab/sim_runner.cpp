@@ -33,6 +33,8 @@ sim::SimSetup setup_of(const Series& series, const Task& task, const emulator::C
   setup.warmup = series.warmup;
   setup.measured = series.measure;
   setup.seed = task.seed;
+  setup.mishaps = series.mishaps;
+  setup.traitors = traitors_of(series.treasons, series.sites());
   return setup;
 }
 
@@ -41,12 +43,9 @@ RunData convert(const sim::SimResult& result, const Series& series, std::uint64_
   run.seed = seed;
   run.window_begin = Instant{} + series.warmup;
   run.window_end = run.window_begin + series.measure;
-  const auto take = [&](const std::vector<std::vector<Duration>>& by_site, bool update) {
-    for (std::size_t site = 0; site < by_site.size(); ++site)
-      for (Duration latency : by_site[site]) run.samples.push_back({site, run.window_begin, latency, update});
-  };
-  take(result.update_latencies, true);
-  take(result.query_latencies, false);
+  for (const sim::SimCompletion& done : result.completions)
+    run.samples.push_back({done.site, done.finished, done.latency, !done.query});
+  run.mishaps = marks_of(series.mishaps, series.sites(), run.window_begin, result.timers);
   for (const sim::LinkUse& link : result.links) {
     const auto* config = series.topology.link(link.from, link.to);
     run.links.push_back({link.from, link.to, link.packets, link.bytes, link.queue_drops, 0,

@@ -117,6 +117,19 @@ Json json_of(const Point& point) {
     json["sim_wall_per_virtual_minute_s"] = json_of(point.sim_wall_per_minute_s);
     json["trace"] = point.trace;
   }
+  if (!point.recoveries.empty()) {
+    Json list = Json::array();
+    for (const Recovery& r : point.recoveries)
+      list.push_back({{"what", r.label},
+                      {"at_s", r.at_s},
+                      {"service_s", json_of(r.service_s)},
+                      {"nine_tenths_s", json_of(r.full_s)},
+                      {"bound_s", json_of(r.bound_s)},
+                      {"bound", r.bound_text},
+                      {"throughput_after", r.throughput_after}});
+    json["recoveries"] = list;
+    json["throughput_every_half_second"] = point.timeline;
+  }
   Json histogram = Json::array();
   for (const auto& [bound, count] : point.histogram.buckets) histogram.push_back({bound, count});
   json["latency_histogram_ms"] = histogram;

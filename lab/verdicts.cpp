@@ -76,6 +76,10 @@ class Judge {
       case Figure::Kind::Agree:
         return fmt::format("within {} % of {} while the CPU is under {} % busy", number(figure_.within_percent),
                            figure_.other, number(figure_.cpu_below_percent));
+      case Figure::Kind::Ratio:
+        return fmt::format("{}{}{} of {}", figure_.at_least ? "at least " + number(*figure_.at_least) : "",
+                           figure_.at_least && figure_.at_most ? ", " : "",
+                           figure_.at_most ? "at most " + number(*figure_.at_most) : "", figure_.other);
       case Figure::Kind::Fidelity: return "VALID";
       case Figure::Kind::Show: return "shown";
     }
@@ -88,6 +92,7 @@ class Judge {
       case Figure::Kind::Ahead: return ahead(point, verdict);
       case Figure::Kind::Agree: return agree(point, verdict);
       case Figure::Kind::Fidelity: return fidelity(point, verdict);
+      case Figure::Kind::Ratio: return ratio(point, verdict);
       case Figure::Kind::Show: {
         const auto value = value_of(point, figure_.metric);
         verdict.outcome = Outcome::Shown;
@@ -183,6 +188,30 @@ class Judge {
         return;
       }
     verdict.outcome = std::abs(difference) <= figure_.within_percent ? Outcome::Passed : Outcome::Missed;
+  }
+
+  void ratio(const Point& point, Verdict& verdict) {
+    const Point* other = results_.find(figure_.other, point.clients);
+    if (other == nullptr || !other->measured()) {
+      verdict.remark = figure_.other + (other == nullptr ? " was not run" : " measured nothing: " + other->problem);
+      return;
+    }
+    const auto mine = value_of(point, figure_.metric);
+    // What is measured only after mishaps is compared with what the calm run does all the time.
+    const Metric theirs_is = figure_.metric == Metric::ThroughputRecovered ? Metric::Throughput : figure_.metric;
+    const auto theirs = value_of(*other, theirs_is);
+    if (!mine || !theirs || *theirs == 0) {
+      verdict.outcome = Outcome::Missed;
+      verdict.remark = "this run does not measure it";
+      return;
+    }
+    const double times = *mine / *theirs;
+    verdict.measured = fmt::format("{:.2f}", times);
+    verdict.remark = fmt::format("{} against {}", with_unit(*mine, figure_.metric), with_unit(*theirs, theirs_is));
+    const bool good =
+        (!figure_.at_least || times >= *figure_.at_least) && (!figure_.at_most || times <= *figure_.at_most);
+    verdict.outcome = good ? Outcome::Passed : Outcome::Missed;
+    if (!good) excuse(point, verdict);
   }
 
   void fidelity(const Point& point, Verdict& verdict) {

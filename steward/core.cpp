@@ -419,6 +419,11 @@ void StewardCore::status(StatusList& out) const {
   out.emplace_back("batch_gap_us", std::to_string(sequencing_.rule().gap().count() / 1000));
   out.emplace_back("sites_reached", std::to_string(context_.reached));
   out.emplace_back("representative_timeout_ms", std::to_string(timers_.representative_timeout() / 1ms));
+  const auto us = [](Duration timer) { return std::to_string(timer.count() / 1000); };
+  out.emplace_back("round_trip_us", us(timers_.round_trip()));
+  out.emplace_back("t1_us", us(timers_.representative_timeout()));
+  out.emplace_back("t2_us", us(timers_.leader_representative_timeout()));
+  out.emplace_back("t3_us", us(timers_.leader_site_timeout()));
   out.emplace_back("alarms", std::to_string(context_.alarms));
 }
 

@@ -1,6 +1,7 @@
 #include "lab/sim/simulation.hpp"
 
 #include "lab/sim/assembly.hpp"
+#include "lab/sim/mishap_actor.hpp"
 #include "lab/sim/real_keys.hpp"
 
 #include <algorithm>
@@ -100,6 +101,7 @@ replication::WorkloadSettings workload_of(const SimSetup& setup, ClientId client
 void add_latencies(Assembly& assembly, Instant from, Instant to, SimResult& result) {
   for (const ClientPart& client : assembly.clients()) {
     for (const replication::Completion& done : client.workload->take_completions()) {
+      result.completions.push_back({client.site, done.finished, done.finished - done.started, done.query});
       if (done.finished < from || done.finished >= to) continue;
       auto& latencies = done.query ? result.query_latencies : result.update_latencies;
       latencies[client.site].push_back(done.finished - done.started);
@@ -150,6 +152,7 @@ Result<SimResult> simulate(const SimSetup& setup) {
   Facts facts;
   facts.protocol = setup.deployment.protocol;
   facts.membership = setup.deployment.roster().membership;
+  for (const Traitor& traitor : setup.traitors) facts.byzantine.insert(traitor.server);
   CheckerSet checkers(std::move(facts));
   Meter meter(setup.check ? &checkers : nullptr);
   AssemblyOptions options;
@@ -157,6 +160,7 @@ Result<SimResult> simulate(const SimSetup& setup) {
   options.machines = setup.machines;
   options.checkers = setup.check ? &checkers : nullptr;
   options.observer = &meter;
+  options.traitors = setup.traitors;
   options.workload = [&](ClientId client) { return workload_of(setup, client); };
   if (setup.real_crypto) {
     auto keys = real_keys(setup.deployment, setup.costs);
@@ -171,11 +175,13 @@ Result<SimResult> simulate(const SimSetup& setup) {
   const Instant from = Instant{} + setup.warmup;
   const Instant to = from + setup.measured;
   assembly.world().run_until(from);
+  SimResult result;
+  MishapActor actor(setup.deployment, setup.mishaps, assembly, from);
   const Snapshot before = snapshot(assembly, meter);
   assembly.world().run_until(to);
   const Snapshot after = snapshot(assembly, meter);
+  result.timers = timers_of(assembly);
 
-  SimResult result;
   result.update_latencies.resize(setup.deployment.sites());
   result.query_latencies.resize(setup.deployment.sites());
   add_latencies(assembly, from, to, result);

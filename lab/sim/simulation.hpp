@@ -3,6 +3,7 @@
 #pragma once
 #include "emulator/cost_model.hpp"
 #include "lab/deployment.hpp"
+#include "lab/mishaps.hpp"
 
 #include <string>
 #include <vector>
@@ -44,6 +45,9 @@ struct SimSetup {
   std::uint64_t seed = 1;
   /// Safety checkers; they cost about a tenth of the time.
   bool check = true;
+  /// What happens from the begin of the measured time on, and who is Byzantine.
+  std::vector<Mishap> mishaps;
+  std::vector<Traitor> traitors;
   /// Real keys instead of simulated ones: slow, same costs in virtual time.
   bool real_crypto = false;
 };
@@ -58,7 +62,19 @@ struct LinkUse {
   double use = 0;  // busy time over measured time; 0 for links without a bandwidth
 };
 
+/// An operation that finished, at any time of the run.
+struct SimCompletion {
+  std::size_t site = 0;  // of the client
+  Instant finished;
+  Duration latency{};
+  bool query = false;
+};
+
 struct SimResult {
+  std::vector<SimCompletion> completions;
+  /// At the end of the measured time, the largest of the living servers: before the first view change they know only
+  /// the floors.
+  ProtocolTimers timers;
   /// Latencies of operations that finished in the measured time, by site of the client, unsorted.
   std::vector<std::vector<Duration>> update_latencies;
   std::vector<std::vector<Duration>> query_latencies;

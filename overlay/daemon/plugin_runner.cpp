@@ -87,6 +87,9 @@ void PluginRunner::stop() {
   ready_.notify_all();
   if (thread_.joinable()) thread_.join();
   log_.reset();  // writes what still waits
+  deadline_ = Instant::never();
+  std::lock_guard lock(status_mutex_);
+  if (state_ == "running") state_ = "ended";
 }
 
 void PluginRunner::thread_main() {

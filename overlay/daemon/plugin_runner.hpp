@@ -57,7 +57,7 @@ class PluginRunner final : public Endpoint {
 
   /// Makes the instance (on its own thread if it has one). Without one: the error, and the runner stays idle.
   Status start();
-  /// No more calls after this.
+  /// No more calls after this: as if its machine had lost its power. May be called twice.
   void stop();
 
   void deliver(const Delivery& delivery) override;

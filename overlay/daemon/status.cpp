@@ -227,6 +227,19 @@ struct Node::Control {
     node.core_.set_bandwidth(link->place.id, pacing_rate(changed));
     return {{"ok", true}, {"from", from}, {"to", to}, {"model", model_json(changed)}};
   }
+
+  Json end_plugin(const Json& request) const {
+    if (!request.contains("port") || !request["port"].is_number_unsigned())
+      return failed("expected {\"command\":\"end_plugin\",\"port\":P}");
+    const auto port = request["port"].get<std::uint64_t>();
+    for (auto& plugin : node.plugins_) {
+      if (plugin->port().value != port) continue;
+      plugin->stop();
+      node.close(plugin->port());
+      return {{"ok", true}, {"node", node.config_.self.value}, {"port", port}};
+    }
+    return failed("there is no plugin on port " + std::to_string(port));
+  }
 };
 
 std::string Node::on_control(const std::string& line) {
@@ -246,13 +259,15 @@ std::string Node::on_control(const std::string& line) {
     answer = {{"ok", true}, {"node", config_.self.value}, {"plugins", list}};
   } else if (command == "link_set") {
     answer = control.link_set(request);
+  } else if (command == "end_plugin") {
+    answer = control.end_plugin(request);
   } else if (command == "reset_fidelity") {
     for (const PeerPlace& peer : config_.peers) wire_.find(peer.id)->fidelity = Fidelity{};
     answer = {{"ok", true}, {"node", config_.self.value}};
   } else {
     answer = failed(
-        "unknown command; expected a JSON object with \"command\": status, links, plugins, link_set or "
-        "reset_fidelity");
+        "unknown command; expected a JSON object with \"command\": status, links, plugins, link_set, "
+        "end_plugin or reset_fidelity");
   }
   return answer.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -7,6 +7,7 @@
 #include "lab/live_runner.hpp"
 #include "lab/node_report.hpp"
 #include "lab/report.hpp"
+#include "lab/report_recovery.hpp"
 #include "tools/seneschal/commands.hpp"
 
 #include <fmt/chrono.h>
@@ -76,7 +77,7 @@ Results collect(Experiment experiment, const Runs& runs) {
 }
 
 void print_results(const Results& results, const std::vector<Verdict>& verdicts) {
-  fmt::print("{}\n", to_text(results));
+  fmt::print("{}\n{}", to_text(results), recoveries_text(results));
   std::array<std::size_t, 4> counts{};
   for (const Verdict& v : verdicts) {
     ++counts[static_cast<std::size_t>(v.outcome)];
