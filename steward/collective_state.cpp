@@ -17,8 +17,15 @@ void CollectiveState::view_changed() {
   exchanges_ = {};
   wanted_.clear();
   wanted_batches_.clear();
-  // What is ordered needs no proof; the rest may be asked for by others in the next view.
-  std::erase_if(evidence_, [&](const auto& e) { return e.first.seq <= context_.history.aru(); });
+  // What is ordered needs no proof, and what is outranked decides nothing; the rest may be asked for by others in the
+  // next view. So at most one proof for each seq of the window outlives a view, whatever a faulty server shows.
+  std::map<Seq, StateItem> best;
+  for (const auto& [item, evidence] : evidence_)
+    if (auto [held, first] = best.try_emplace(item.seq, item); !first && outranks(item, held->second))
+      held->second = item;
+  std::erase_if(evidence_, [&](const auto& e) {
+    return e.first.seq <= context_.history.aru() || best.at(e.first.seq) != e.first;
+  });
   std::erase_if(batches_, [&](const auto& b) { return b.first.first <= context_.history.aru(); });
 }
 
@@ -162,9 +169,14 @@ void CollectiveState::send_bundle(const Exchange& exchange, const std::vector<De
   }
 }
 
-void CollectiveState::supply(ServerIndex server, Effects& fx) {
-  for (const Exchange& exchange : exchanges_)
-    if (!exchange.sent.empty()) send_bundle(exchange, {Destination::to(context_.local(server))}, false, fx);
+// Asked for by repeating a NewRep, which costs nothing: the answer is drawn from the neighbour's account. [Steward 7]
+void CollectiveState::supply(Instant now, ServerIndex server, Effects& fx) {
+  for (const Exchange& exchange : exchanges_) {
+    std::size_t bytes = 0;
+    for (const auto& state : exchange.sent) bytes += state.sealed->size();
+    if (bytes != 0 && context_.answers.to_repeater(now, server, bytes))
+      send_bundle(exchange, {Destination::to(context_.local(server))}, false, fx);
+  }
 }
 
 // ---- everybody: the bundle ----

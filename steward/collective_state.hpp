@@ -41,7 +41,7 @@ class CollectiveState {
   }
   bool collecting(const StateKey& key) const { return slot(key.context).request == key; }
   /// Sends the bundle again to a server that lacks it.
-  void supply(ServerIndex server, Effects& fx);
+  void supply(Instant now, ServerIndex server, Effects& fx);
 
   /// The batch of an entry, wherever this server holds it.
   HeldBatch batch(Seq seq, const Digest& digest) const;
@@ -49,6 +49,8 @@ class CollectiveState {
   /// certificates.
   void fetch(const std::vector<StateItem>& items, const std::vector<Destination>& from, AuthKind auth, Effects& fx);
   bool busy() const;
+  /// Proofs held for others.
+  std::size_t evidence() const { return evidence_.size(); }
   /// What this server would report.
   StateItems items(const StateKey& key) const;
 

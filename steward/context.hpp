@@ -5,6 +5,7 @@
 #include "steward/answers.hpp"
 #include "steward/history.hpp"
 #include "steward/records.hpp"
+#include "steward/view_messages.hpp"
 #include "steward/views.hpp"
 
 namespace seneschal::steward {
@@ -37,6 +38,10 @@ struct Context {
   GlobalView ordered_in;
   /// The last record of a promise or a local view: what reveals them waits for it.
   Ticket promised;
+  /// The last record of an order certificate: an ARU is told to others only when what it counts is durable.
+  Ticket order_saved;
+  /// The leader site's AruMessage of the current global view: it proves that view.
+  Held<AruMessage> aru_message;
   /// The newest Checkpoint of any site; nothing before the first. `history.checkpoint()` is its seq. [Steward 7]
   Held<Checkpoint> checkpoint;
   /// The state of that Checkpoint is being fetched, and pieces come in: no view change is begun. [Steward 7]
@@ -76,6 +81,8 @@ struct Context {
     }
     certify(seq);
   }
+  /// Everything that this server's ARU and its views rest on is on disk. [Steward 8]
+  bool durable() const { return promised.value == 0 && order_saved.value == 0; }
   /// A higher global view is preinstalled: never again below it. [Steward 5]
   void promise(GlobalView gv, Effects& fx) {
     if (views.promise(gv)) promised = save(PromiseRecord{gv}, fx);

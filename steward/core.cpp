@@ -185,19 +185,25 @@ std::optional<Reject> StewardCore::on_news(Instant now, const Verified<GlobalVie
   // Only those who ask are answered, so that answers are not answered. Who still asks for a view that is preinstalled
   // here lacks the proof.
   if (!m.relay) return refused;
+  // A question shows how far the asker has come; nothing would be anybody's.
+  if (highest == GlobalView{}) return Reject::Malformed;
   bool behind = (!m.changes.empty() && highest <= context_.views.global()) || highest < context_.views.global();
   bool again = m.aru && refused;
   if ((!behind && !again) || context_.views.global() == GlobalView{}) return refused;
   if (!global_view_.may_answer(now, message.signer())) return Reject::Overloaded;
-  if (behind)
-    fx.send(Destination::to(message.signer().server()), global_view_.proof(), {.auth = AuthKind::Bare});
-  else
+  if (!behind) {
     constraints_.asked_again(now, fx);
+    return refused;
+  }
+  GlobalViewNews proof = global_view_.proof();
+  if (!context_.may_draw(now, message.signer().server(), encode(proof).size())) return Reject::Overloaded;
+  fx.send(Destination::to(message.signer().server()), proof, {.auth = AuthKind::Bare});
   return refused;
 }
 
 void StewardCore::on_done(Instant now, Ticket ticket, const JobResult& result, Effects& fx) {
   if (ticket == context_.promised) context_.promised = {};
+  if (ticket == context_.order_saved) context_.order_saved = {};
   signing_.on_done(now, ticket, result, fx);
   settle(now, fx);
 }
@@ -268,8 +274,8 @@ void StewardCore::settle_views(Instant now, Effects& fx) {
   constrain(fx);
   auto server = local_view_.take_asking();
   if (!server || !context_.views.is_representative()) return;
-  states_.supply(*server, fx);
-  constraints_.supply(*server, fx);
+  states_.supply(now, *server, fx);
+  constraints_.supply(now, *server, fx);
 }
 
 // [Steward 4] A server takes part once it knows what binds it and has executed up to the base of that: below it, it
@@ -410,6 +416,7 @@ void StewardCore::status(StatusList& out) const {
   out.emplace_back("entries", std::to_string(context_.history.size()));
   out.emplace_back("checkpoint", std::to_string(context_.history.checkpoint().value));
   out.emplace_back("snapshots", std::to_string(checkpoints_.snapshots()));
+  out.emplace_back("evidence", std::to_string(states_.evidence()));
   out.emplace_back("transfer_missing", std::to_string(transfer_.missing()));
   out.emplace_back("forged_pieces", std::to_string(transfer_.forged()));
   out.emplace_back("diverged", checkpoints_.diverged() ? "yes" : "no");
@@ -418,7 +425,6 @@ void StewardCore::status(StatusList& out) const {
   out.emplace_back("watched_updates", std::to_string(updates_.watched().size()));
   out.emplace_back("batch_gap_us", std::to_string(sequencing_.rule().gap().count() / 1000));
   out.emplace_back("sites_reached", std::to_string(context_.reached));
-  out.emplace_back("representative_timeout_ms", std::to_string(timers_.representative_timeout() / 1ms));
   const auto us = [](Duration timer) { return std::to_string(timer.count() / 1000); };
   out.emplace_back("round_trip_us", us(timers_.round_trip()));
   out.emplace_back("t1_us", us(timers_.representative_timeout()));

@@ -2,10 +2,6 @@
 #include "steward/collective_state.hpp"
 
 namespace seneschal::steward {
-namespace {
-constexpr Duration kRequestSpacing = 10ms;
-}  // namespace
-
 // Whether this server has seen what proves `item`. An order certificate of the same digest proves more than any vote
 // for it; one of another digest proves nothing either way.
 bool CollectiveState::proven(const StateItem& item) const {
@@ -52,9 +48,7 @@ std::optional<Reject> CollectiveState::on_entry_request(Instant now, const Verif
                                                         Effects& fx) {
   // As with ordered entries: a neighbour must not use up another's answers. [Steward 7]
   if (context_.is_local(message.signer()) && message.header().auth != AuthKind::Mac) return Reject::BadSignature;
-  auto [last, first] = answered_.try_emplace(message.signer(), now);
-  if (!first && now - last->second < kRequestSpacing) return Reject::Overloaded;
-  last->second = now;
+  // No spacing: a view change may need a whole window of proofs at once. Each answer is paid for. [Steward 7]
   for (const StateItem& item : message.body().items)
     if (auto refused = answer(now, item, message.signer(), fx)) fx.reject(*refused);
   return std::nullopt;

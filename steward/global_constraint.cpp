@@ -21,9 +21,16 @@ void GlobalConstraints::view_changed(Instant now, bool global) {
 
 std::optional<Instant> GlobalConstraints::oldest() const {
   auto own = constraints_.find(context_.self.site);
-  if (aru_ && (own == constraints_.end() || own->second->base < (*aru_)->aru)) return aru_at_;
+  bool answered = own != constraints_.end() && aru_ && own->second->base >= (*aru_)->aru;
+  // Who is further ahead than a constraint reaches answers with history: nothing of its own is outstanding.
+  if (aru_ && !answered && !ahead()) return aru_at_;
   if (leading() && !result_) return aru_at_;
   return std::nullopt;
+}
+
+bool GlobalConstraints::ahead() const {
+  return context_.history.aru().value > (*aru_)->aru.value + context_.history.window() ||
+         (*aru_)->aru < context_.history.base();
 }
 
 // ---- the leader site's ARU ----
@@ -67,6 +74,7 @@ std::optional<Reject> GlobalConstraints::on_claims(const Verified<AruClaims>& me
 void GlobalConstraints::share_aru(Instant now, Effects& fx) {
   if (!targeted_ || context_.history.aru() < target_ || agreed_aru_ == target_) return;
   agreed_aru_ = target_;
+  signing_.withdraw(AruMessage::kType);  // what a lower claim called for
   AruMessage message{context_.views.global(), target_};
   signing_.agree(now, {AruMessage::kType, message.gv, {}, {}},
                  share(site_message(context_.membership, context_.self.site, message)), context_.promised, fx);
@@ -81,6 +89,7 @@ std::optional<Reject> GlobalConstraints::take(Instant now, const Held<AruMessage
   context_.certify(message->aru);
   if (aru_ && (*aru_)->gv == message->gv && (*aru_)->aru >= message->aru) return Reject::Duplicate;
   aru_ = message;
+  context_.aru_message = message;
   aru_at_ = now;
   retry_.start(now, Duration{0});
   return std::nullopt;
@@ -109,6 +118,7 @@ void GlobalConstraints::share_constraint(Instant now, Effects& fx) {
     return;
   }
   agreed_base_ = all->base;
+  signing_.withdraw(GlobalConstraint::kType);
   naming_.stop();
   signing_.agree(now, {GlobalConstraint::kType, message.gv, {}, {}},
                  share(site_message(context_.membership, context_.self.site, message)), context_.promised, fx);
@@ -151,8 +161,7 @@ void GlobalConstraints::answer(std::uint32_t round, Effects& fx) {
 
 void GlobalConstraints::asked_again(Instant now, Effects& fx) {
   if (!aru_ || leading()) return;
-  if (context_.history.aru().value > (*aru_)->aru.value + context_.history.window() ||
-      (*aru_)->aru < context_.history.base())
+  if (ahead())
     show_entries(now, answers_++, fx);
   else
     answer(answers_++, fx);
@@ -197,8 +206,11 @@ void GlobalConstraints::send_set(const std::vector<Destination>& to, bool loopba
   }
 }
 
-void GlobalConstraints::supply(ServerIndex server, Effects& fx) {
-  if (!sent_.empty()) send_set({Destination::to(context_.local(server))}, false, fx);
+void GlobalConstraints::supply(Instant now, ServerIndex server, Effects& fx) {
+  std::size_t bytes = 0;
+  for (const auto& constraint : sent_) bytes += constraint.sealed->size();
+  if (bytes != 0 && context_.answers.to_repeater(now, server, bytes))
+    send_set({Destination::to(context_.local(server))}, false, fx);
 }
 
 std::optional<Reject> GlobalConstraints::on_collected(const Verified<CollectedConstraint>& message) {
@@ -262,7 +274,7 @@ void GlobalConstraints::fetch_missing(Instant now, Effects& fx) {
 
 void GlobalConstraints::settle(Instant now, Effects& fx) {
   if (!context_.views.participating()) return;
-  if (context_.promised.value == 0) {
+  if (context_.durable()) {
     if (leading()) share_aru(now, fx);
     share_constraint(now, fx);
   }
@@ -278,15 +290,14 @@ void GlobalConstraints::settle(Instant now, Effects& fx) {
 
 void GlobalConstraints::on_tick(Instant now, Effects& fx) {
   if (!context_.views.participating() || context_.views.global() == GlobalView{}) return;
-  if (!busy()) return;
+  if (!busy() || !context_.durable()) return;  // claims and questions count on what is logged [Steward 8]
   if (!retry_.fire(now, context_.settings.retransmit_wide, context_.settings.retransmit_max)) return;
   bool representative = context_.views.is_representative();
   std::uint32_t round = retry_.count - 1;
   if (leading() && !result_) {
     bool self = representative;
     fx.send(self ? std::vector<Destination>{} : std::vector{Destination::to(context_.views.representative())},
-            AruClaim{context_.views.global(), context_.history.aru()},
-            {.after = context_.promised, .loopback = self});
+            AruClaim{context_.views.global(), context_.history.aru()}, {.loopback = self});
     if (representative && claims_.size() >= context_.own().quorum()) {
       std::vector<Seq> values;
       for (const auto& [server, claim] : claims_) values.push_back(claim->aru);

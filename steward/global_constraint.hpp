@@ -26,7 +26,7 @@ class GlobalConstraints {
   /// The leader site asks once more: its server was not the only one to miss the answer.
   void asked_again(Instant now, Effects& fx);
   /// Sends the set again to a server that lacks it.
-  void supply(ServerIndex server, Effects& fx);
+  void supply(Instant now, ServerIndex server, Effects& fx);
 
   /// The union of this (gv, lv)'s set; null if it is not complete.
   const StateUnion* result() const { return result_ ? &*result_ : nullptr; }
@@ -38,6 +38,8 @@ class GlobalConstraints {
 
  private:
   bool leading() const { return context_.views.at_leader_site() && context_.views.global() != GlobalView{}; }
+  /// This server has executed more than a constraint above the leader site's ARU can say.
+  bool ahead() const;
   std::optional<Seq> target(const std::vector<Seq>& claims) const;
   void share_aru(Instant now, Effects& fx);
   void share_constraint(Instant now, Effects& fx);

@@ -201,7 +201,7 @@ void GlobalOrdering::try_order(Seq seq, Entry& entry, Effects& fx) {
   if (certificate.accepts.size() < needed) return;
   entry.order = std::move(certificate);
   context_.ordered(seq, entry.proposal->gv);
-  context_.save(OrderedRecord{{ordered_entry(entry)}}, fx);
+  context_.order_saved = context_.save(OrderedRecord{{ordered_entry(entry)}}, fx);
   fx.event({.kind = EventKind::Ordered,
             .seq = seq,
             .view = entry.proposal->gv.value,

@@ -35,6 +35,8 @@ GlobalViewNews GlobalViewChanges::proof() const {
   GlobalViewNews news;
   for (const auto& [site, change] : changes_)
     if (change->gv >= context_.views.global()) news.changes.items.push_back(change.embed());
+  if (context_.aru_message && context_.aru_message->gv == context_.views.global())
+    news.aru = context_.aru_message.embed();
   // A Proposal of this view proves it, too: it may be all this server ever saw of the change.
   for (const auto& [seq, entry] : context_.history.all())
     if (entry.proposal && entry.proposal->gv == context_.views.global()) {

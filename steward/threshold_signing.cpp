@@ -123,6 +123,13 @@ ThresholdSigning::Instances::iterator ThresholdSigning::drop(Instances::iterator
   return instances_.erase(instance);
 }
 
+void ThresholdSigning::withdraw(std::uint8_t type) {
+  for (auto it = instances_.begin(); it != instances_.end();) {
+    const Instance& instance = it->second;
+    it = instance.message && instance.what.type == type && !instance.sealed ? drop(it) : std::next(it);
+  }
+}
+
 void ThresholdSigning::view_changed(Instant now, Effects& fx) {
   for (auto it = instances_.begin(); it != instances_.end();)
     it = it->second.message && !current(it->second.what) ? drop(it) : std::next(it);

@@ -53,6 +53,9 @@ class ThresholdSigning {
 
   /// How long shares of our own take of late, from asking to having: the longest, fading by an eighth with each.
   Duration share_time() const { return share_time_; }
+  /// What this server agreed to of this type and what has no signature yet is of no use any more: a newer one takes
+  /// its place.
+  void withdraw(std::uint8_t type);
   /// True while any instance has no combined signature.
   bool busy() const;
   bool blamed(ServerIndex server) const { return blamed_.contains(server); }

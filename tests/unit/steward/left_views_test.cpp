@@ -1,0 +1,211 @@
+// What a view change leaves behind: unfinished jobs, updates in two places, back-offs of another representative,
+// proofs that nobody needs any more. [Steward 4] [Steward 5] [Steward 7]
+#include "lone.hpp"
+
+namespace seneschal::steward::testing {
+namespace {
+
+SharedBytes new_rep(Bed& bed, unsigned from, std::uint64_t lv, unsigned site = 0) {
+  return bed.seal(Principal::of(server(site, from)), NewRep{LocalView(lv), 0});
+}
+void enter_local_view(Lone& lone, std::uint64_t lv) {
+  for (std::uint16_t i = 0; i < 4; ++i)
+    if (i != lone.self.index.value) lone.deliver(new_rep(lone.bed, i, lv, lone.self.site.value));
+}
+SharedBytes change(Bed& bed, unsigned site, std::uint64_t gv) {
+  return bed.seal(Principal::of(SiteId(static_cast<std::uint16_t>(site))), GlobalViewChange{GlobalView(gv)});
+}
+std::string status_of(StewardCore& core, const std::string& key) {
+  StatusList list;
+  core.status(list);
+  for (const auto& [name, value] : list)
+    if (name == key) return value;
+  return "";
+}
+
+TEST(StewardLeftViews, AShareThatFinishesAfterItsInstanceWasDroppedMeetsNoOther) {
+  Lone lone(server(0, 2));
+  lone.bed.job_delay = 50ms;
+  Batch b = lone.one();
+  lone.deliver(lone.pre_prepare(1, b));
+  lone.deliver(lone.prepare(1, digest_of(b), server(0, 1)));
+  lone.deliver(lone.prepare(1, digest_of(b), server(0, 3)));  // its share is being made
+  ASSERT_TRUE(lone.shared(1));
+  enter_local_view(lone, 1);
+  // Another's share of the same content begins an instance that has agreed to nothing.
+  Bytes content = site_message(lone.bed.membership, SiteId(0), Proposal{{}, {}, Seq(1), digest_of(b)});
+  SigShare share{Seq(1), content_of(content), {lone.bed.at(server(0, 1)).keys->share(content)}, {}};
+  lone.deliver(lone.bed.seal(Principal::of(server(0, 1)), share));
+  lone.bed.run_for(1s);
+  EXPECT_EQ(lone.sent<SigShare>(), 0u);
+}
+
+/// Hands the representative of (0, 1), which is `lone`, the states of two others.
+void answer_states(Lone& lone, const std::vector<StateItem>& items) {
+  StateKey key{StateContext::Pending, GlobalView(0), LocalView(1), Seq(0)};
+  for (unsigned i : {2u, 3u}) lone.deliver(lone.bed.seal(Principal::of(server(0, i)), ServerState{key, {items}}));
+}
+
+TEST(StewardLeftViews, AReplayedBatchLeavesThePool) {
+  Settings settings;
+  settings.batch_max = 1;
+  Lone lone(server(0, 1), settings);
+  Batch b = lone.one();
+  lone.deliver(lone.carrier(lone.proposal(1, b), b));  // signed by our site before the view changed
+  lone.deliver(lone.bed.seal(Principal::of(server(1, 0)), ForwardedUpdate{Leg::ToLeaderSite, b.updates.items[0]},
+                             AuthKind::Bare));
+  enter_local_view(lone, 1);
+  lone.bed.run_for(100ms);  // as representative it has the update in its pool
+  answer_states(lone, {{Seq(1), EntryKind::Proposed, GlobalView(0), {}, digest_of(b)}});
+  lone.bed.run_for(500ms);
+  ASSERT_TRUE(lone.core().views().constrained());
+  EXPECT_GT(lone.sent<PrePrepare>(), 0u);
+  EXPECT_EQ(lone.bed.count_sent(
+                [](const Bed::Datagram& m) { return m.is<PrePrepare>() && m.body<PrePrepare>().seq != Seq(1); }),
+            0u);
+}
+
+TEST(StewardLeftViews, WhoOnlyWatchesAnUpdatePassesItOnInTheEnd) {
+  Lone lone(server(0, 2));
+  lone.deliver(lone.bed.seal(Principal::of(server(0, 3)),
+                             ForwardedUpdate{Leg::InsideLeaderSite, lone.bed.update(ClientId(3), 1)},
+                             AuthKind::Bare));
+  lone.bed.run_for(Settings{}.retransmit_wide);
+  EXPECT_EQ(lone.sent<ForwardedUpdate>(), 0u);  // whoever showed it first tries again first
+  lone.bed.run_for(2 * Settings{}.retransmit_wide);
+  EXPECT_GT(lone.sent<ForwardedUpdate>(), 0u);
+  EXPECT_EQ(lone.core().views().local(), LocalView(0));
+}
+
+TEST(StewardLeftViews, ANewRepresentativeRetriesFromTheBeginning) {
+  Lone lone(server(1, 1));
+  Batch b = lone.one();
+  lone.deliver(lone.carrier(lone.proposal(1, b), b));
+  lone.deliver(lone.accept(1, 1, b));  // its own site's
+  for (int i = 0; i < 40; ++i) lone.bed.run_for(1s);
+  enter_local_view(lone, lone.core().views().local().value == 1 ? 5 : 1);
+  ASSERT_TRUE(lone.core().views().is_representative());
+  lone.bed.sent.clear();
+  lone.bed.run_for(2 * Settings{}.retransmit_wide);
+  EXPECT_GT(lone.sent<RelayedAccept>() + lone.sent<Accept>(), 0u);
+}
+
+TEST(StewardLeftViews, AfterARestartTimersKnowInWhichViewTheLastEntryWasOrdered) {
+  Lone lone(server(1, 1));
+  Batch b = lone.one();
+  OrderedEntry entry{lone.proposal(1, b, 6), {}, {b}};
+  entry.accepts.items.push_back(lone.bed.sign(Principal::of(SiteId(1)), Accept{GlobalView(6), Seq(1), digest_of(b)}));
+  const auto t1 = [&](const std::vector<Record>& log) {
+    StewardCore core(lone.self, lone.bed.membership, {}, *replication::make_application("kv"));
+    std::uint64_t tickets = 1;
+    Effects fx(tickets);
+    core.start(lone.bed.now, log, fx);
+    for (int i = 1; i <= 20; ++i) core.on_time(lone.bed.now + i * 20ms, fx);
+    return status_of(core, "t1_us");
+  };
+  const Record promise = encode(LogRecord{LogRecord::kVersion, PromiseRecord{GlobalView(6)}});
+  const Record ordered = encode(LogRecord{LogRecord::kVersion, OrderedRecord{{entry}}});
+  EXPECT_EQ(t1({promise}), "2000000");          // two rounds of three sites without order
+  EXPECT_EQ(t1({promise, ordered}), "500000");  // that view orders
+}
+
+TEST(StewardLeftViews, AWindowOfProofsIsAnsweredAtOnce) {
+  Lone lone(server(0, 2));
+  std::vector<StateItem> items;
+  for (std::uint64_t seq = 1; seq <= 32; ++seq) {
+    Batch b = lone.one(1, seq, "v" + std::to_string(seq));
+    lone.deliver(lone.carrier(lone.proposal(seq, b), b));
+    items.push_back({Seq(seq), EntryKind::Proposed, GlobalView(0), {}, digest_of(b)});
+  }
+  for (std::size_t first = 0; first < items.size(); first += EntryRequest::kMaxItems) {
+    EntryRequest request;
+    for (std::size_t i = first; i < std::min(items.size(), first + EntryRequest::kMaxItems); ++i)
+      request.items.items.push_back(items[i]);
+    lone.bed.deliver(lone.self, lone.bed.seal(Principal::of(server(0, 1)), request, AuthKind::Mac, lone.me()));
+  }
+  EXPECT_EQ(lone.sent<EntryEvidence>(), 32u);
+}
+
+TEST(StewardLeftViews, AnEmptyQuestionAboutViewsIsNotAnswered) {
+  Lone lone(server(2, 1));
+  lone.deliver(change(lone.bed, 0, 1));
+  lone.deliver(change(lone.bed, 1, 1));
+  GlobalViewNews question;
+  question.relay = true;
+  lone.bed.sent.clear();
+  EXPECT_EQ(lone.deliver(lone.bed.seal(Principal::of(server(0, 0)), question, AuthKind::Bare), Reject::Malformed),
+            1u);
+  EXPECT_EQ(lone.sent<GlobalViewNews>(), 0u);
+}
+
+TEST(StewardLeftViews, TheProofOfAViewCarriesTheAruMessageThatShowedIt) {
+  Lone lone(server(2, 1));
+  lone.deliver(lone.bed.seal(Principal::of(SiteId(1)), AruMessage{GlobalView(1), Seq(0)}));
+  ASSERT_EQ(lone.core().views().global(), GlobalView(1));
+  lone.bed.sent.clear();
+  lone.deliver(lone.bed.seal(Principal::of(server(2, 2)), GlobalViewAttempt{GlobalView(1), 0}));
+  ASSERT_EQ(lone.sent<GlobalViewNews>(), 1u);
+  for (const auto& m : lone.bed.sent)
+    if (m.is<GlobalViewNews>()) {
+      ASSERT_TRUE(m.body<GlobalViewNews>().aru);
+      EXPECT_EQ(m.body<GlobalViewNews>().aru->body.gv, GlobalView(1));
+    }
+}
+
+TEST(StewardLeftViews, AnAruIsClaimedOnlyWhenItsLastOrderIsDurable) {
+  Lone lone(server(1, 1));
+  lone.bed.persist_delay = 1s;
+  lone.order(1, lone.one());
+  lone.deliver(change(lone.bed, 0, 1));
+  lone.deliver(change(lone.bed, 2, 1));
+  lone.bed.run_for(800ms);
+  EXPECT_EQ(lone.sent<AruClaim>(), 0u);
+  lone.bed.run_for(2s);
+  EXPECT_GT(lone.sent<AruClaim>(), 0u);
+}
+
+TEST(StewardLeftViews, WhoeverAsksForTheBundleAgainAndAgainDrawsFromItsAccount) {
+  Settings settings;
+  Lone lone(server(0, 1), settings);
+  enter_local_view(lone, 1);
+  lone.bed.run_for(100ms);
+  answer_states(lone, {});
+  ASSERT_GT(lone.sent<CollectedState>(), 0u);
+  lone.bed.run_for(200ms);
+  lone.bed.sent.clear();
+  for (int i = 0; i < 2000; ++i) {
+    lone.bed.deliver(lone.self, new_rep(lone.bed, 3, 1));
+    lone.bed.run_for(60ms);
+  }
+  std::size_t bytes = 0;
+  for (const auto& m : lone.bed.sent)
+    if (m.is<CollectedState>() && m.to == Principal::of(server(0, 3))) bytes += m.bytes->size();
+  EXPECT_GT(bytes, 0u);
+}
+
+TEST(StewardLeftViews, ASiteThatIsTooFarAheadToAnswerHasNothingOutstanding) {
+  Settings settings;
+  settings.window = 4;
+  Lone lone(server(2, 1), settings);
+  for (std::uint64_t seq = 1; seq <= 8; ++seq) lone.order(seq, lone.one(1, seq));
+  ASSERT_EQ(lone.core().execution().executed(), Seq(8));
+  lone.deliver(lone.bed.seal(Principal::of(SiteId(1)), AruMessage{GlobalView(1), Seq(0)}));
+  lone.bed.run_for(30s);
+  EXPECT_EQ(lone.core().views().local(), LocalView(0));
+}
+
+TEST(StewardLeftViews, AnotherSiteLooksOnEverMoreRarelyWhenFPlusOneTriedInVain) {
+  Bed bed(3, 1, 1);
+  bed.start();
+  ASSERT_TRUE(bed.all_clients_put(1, 10s));
+  for (unsigned site : {0u, 2u})
+    for (unsigned i = 0; i < 4; ++i) bed.kill(server(site, i));  // nobody can order
+  bed.put(ClientId(2), "k", "v");
+  bed.run_for(60s);
+  const std::uint64_t tried = bed.steward(server(1, 0)).views().local().value;
+  EXPECT_GE(tried, 3u);
+  EXPECT_LE(tried, 10u);  // a view a T1 would be more than a hundred
+}
+
+}  // namespace
+}  // namespace seneschal::steward::testing
