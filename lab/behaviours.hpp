@@ -20,7 +20,8 @@ enum class Behaviour : std::uint8_t {
   Starve,      // never hears one of the clients
   Poison,  // lends forged pieces of states, and says in its own name what only a site may: that there is a Checkpoint
   Late,    // says everything half a second later than it could
-  kLast = Late,
+  Collude,  // votes twice, leaves out of its states what it knows, lets old messages out in new views
+  kLast = Collude,
 };
 std::string_view to_string(Behaviour behaviour);
 /// The names of all behaviours, in their order.

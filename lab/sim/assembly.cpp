@@ -110,7 +110,8 @@ Assembly::Assembly(const Deployment& deployment, const emulator::CostModel& cost
       world_(options.seed),
       cache_(16384),
       traitors_(options.traitors),
-      seed_(options.seed) {}
+      seed_(options.seed),
+      patience_(options.patience) {}
 
 Result<std::unique_ptr<Assembly>> Assembly::build(const Deployment& deployment, const emulator::CostModel& costs,
                                                   const AssemblyOptions& options) {
@@ -150,7 +151,7 @@ Result<std::unique_ptr<Core>> Assembly::make_core(ServerId id) {
   if (!application) return std::unexpected(application.error());
   if (checkers_ != nullptr)
     *application = std::make_unique<WitnessApplication>(std::move(*application), id, *checkers_);
-  auto core = make_server(deployment_, roster_.membership, id, std::move(*application));
+  auto core = make_server(deployment_, roster_.membership, id, std::move(*application), patience_);
   if (!core) return core;
   for (const Traitor& traitor : traitors_)
     if (traitor.server == id) *core = corrupt(std::move(*core), traitor.behaviour, id, roster_.membership, seed_);

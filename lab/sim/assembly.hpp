@@ -24,6 +24,7 @@ struct AssemblyOptions {
   /// Where keys come from instead of being simulated; null: simulated.
   KeySource keys;
   bool keep_logs = false;  // servers can be restarted
+  Duration patience{};     // the least T1; 0: the product's
 };
 
 struct ServerPart {
@@ -81,6 +82,7 @@ class Assembly {
   KeySource key_source_;
   std::vector<Traitor> traitors_;
   std::uint64_t seed_;
+  Duration patience_;
   std::vector<std::unique_ptr<world::Host>> hosts_;
   std::unique_ptr<Network> network_;
   std::vector<std::unique_ptr<world::SimProcess>> processes_;

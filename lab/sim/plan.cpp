@@ -256,7 +256,20 @@ void Planner::byzantine() {
   constexpr Behaviour kKinds[] = {Behaviour::Silent, Behaviour::BadShares,  Behaviour::LyingReply,
                                   Behaviour::Replay, Behaviour::Withhold,   Behaviour::Stall,
                                   Behaviour::Starve, Behaviour::Equivocate, Behaviour::Poison};
-  for (std::size_t site = 0; site < membership_.sites.size(); ++site) {
+  // One mind in all sites, often as the first representative.
+  const bool together = plan_.protocol == Protocol::Steward && random.chance(1, 3);
+  for (std::size_t site = 0; together && site < membership_.sites.size(); ++site) {
+    const SiteId id(small(site));
+    const ServerId first{id, ServerIndex(0)};
+    const bool free = spoilt_in(id) < membership_.site(id).faults;
+    if (free && std::ranges::find(spoilt_, first) == spoilt_.end() && random.chance(1, 2)) {
+      spoilt_.push_back(first);
+      plan_.traitors.push_back({first, Behaviour::Collude});
+    } else if (auto server = pick_server(random, id)) {
+      plan_.traitors.push_back({*server, Behaviour::Collude});
+    }
+  }
+  for (std::size_t site = 0; !together && site < membership_.sites.size(); ++site) {
     if (random.chance(1, 4)) continue;
     // The flat baseline has no view change: what only another primary could mend is left out.
     Behaviour kind = kKinds[random.below(plan_.protocol == Protocol::Steward ? std::size(kKinds) : 5)];
@@ -385,6 +398,10 @@ Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile
   if (random.chance(1, 4)) plan.options.delivery = steward ? "representative" : "unicast";
   if (random.chance(1, 3) && !steward) plan.options.auth = "signatures";
 
+  if (steward && (profile == "partition" || profile == "byzantine" || combined)) {
+    constexpr Duration kPatience[] = {0ms, 250ms, 120ms};
+    plan.patience = kPatience[Prng(seed).fork("patience").below(3)];
+  }
   constexpr std::uint32_t kIntervals[] = {4, 16, 128};
   if (steward) plan.options.checkpoint_interval = kIntervals[Prng(seed).fork("checkpoints").below(3)];
   if (seed % kRealCryptoEvery == 0) make_small_and_real(plan);

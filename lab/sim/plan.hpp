@@ -57,6 +57,8 @@ struct Plan {
   Duration think = std::chrono::milliseconds(20);
   ProtocolOptions options;
   Duration persist = std::chrono::microseconds(100);  // what making a group of records durable takes
+  /// The least T1: shorter than the product's lets views change more often. 0: the product's. [Steward 6]
+  Duration patience{};
   bool real_crypto = false;
   /// When all links, partitions and machines get well again (crashed servers stay away).
   Duration heal = std::chrono::seconds(2);

@@ -122,6 +122,7 @@ Plan read_plan(const TomlTable& root) {
   plan.update_percent = read_number<std::uint32_t>(root, "update_percent", plan.update_percent, 0, 100);
   plan.think = read_us(root, "think", plan.think);
   plan.persist = read_us(root, "persist", plan.persist);
+  plan.patience = read_us(root, "patience", plan.patience);
   plan.real_crypto = root.boolean("real_crypto", false);
   plan.heal = read_us(root, "heal", plan.heal);
   plan.deadline = read_us(root, "deadline", plan.deadline);
@@ -156,6 +157,7 @@ std::string to_toml(const Plan& plan) {
   text += line("delay", plan.delay) + line("bandwidth_bps", plan.bandwidth_bps);
   text += line("operations", plan.operations) + line("payload", plan.payload);
   text += line("update_percent", plan.update_percent) + line("think", plan.think) + line("persist", plan.persist);
+  text += line("patience", plan.patience);
   text += std::string("real_crypto = ") + (plan.real_crypto ? "true\n" : "false\n");
   text += line("heal", plan.heal) + line("deadline", plan.deadline);
   text += std::string("progress = ") + (plan.progress ? "true\n" : "false\n");

@@ -20,8 +20,9 @@ steward::Settings steward_settings(const ProtocolOptions& options) {
 }
 
 Result<std::unique_ptr<Core>> make_steward(const Deployment& deployment, const Membership& membership, ServerId self,
-                                           std::unique_ptr<replication::Application> application) {
-  const steward::Settings settings = steward_settings(deployment.options);
+                                           std::unique_ptr<replication::Application> application, Duration patience) {
+  steward::Settings settings = steward_settings(deployment.options);
+  if (patience > Duration{}) settings.representative_timeout = patience;
   if (Status good = settings.validate(); !good) return std::unexpected(good.error());
   if (Status good = steward::validate(membership); !good) return std::unexpected(good.error());
   return std::make_unique<steward::StewardCore>(self, membership, settings, std::move(application));
@@ -53,9 +54,9 @@ MessageTable server_messages(Protocol protocol) {
 }
 
 Result<std::unique_ptr<Core>> make_server(const Deployment& deployment, const Membership& membership, ServerId self,
-                                          std::unique_ptr<replication::Application> application) {
+                                          std::unique_ptr<replication::Application> application, Duration patience) {
   if (deployment.protocol == Protocol::Steward)
-    return make_steward(deployment, membership, self, std::move(application));
+    return make_steward(deployment, membership, self, std::move(application), patience);
   return make_bft(deployment, membership, self, std::move(application));
 }
 

@@ -178,6 +178,7 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
   build.traitors = plan.traitors;
   build.workload = [&](ClientId client) { return workload_of(plan, client); };
   build.keep_logs = plan.restarts();
+  build.patience = plan.patience;
   emulator::CostModel costs = pinned_costs();
   costs.set(Op::Persist, plan.persist);
   if (plan.real_crypto) {

@@ -57,6 +57,8 @@ std::unique_ptr<Core> corrupt(std::unique_ptr<Core> core, Behaviour behaviour, S
 std::unique_ptr<Core> equivocator(std::unique_ptr<Core> core, ServerId self, const Membership& membership);
 /// One that proposes old updates once more.
 std::unique_ptr<Core> repeater(std::unique_ptr<Core> core);
+/// One that works against view changes: votes twice, forgets, exaggerates, and lets old messages out late.
+std::unique_ptr<Core> colluder(std::unique_ptr<Core> core, ServerId self, Prng random);
 /// One that lends forged pieces of states and claims Checkpoints that no site signed.
 std::unique_ptr<Core> poisoner(std::unique_ptr<Core> core, ServerId self, Prng random);
 

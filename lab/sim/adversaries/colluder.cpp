@@ -1,0 +1,101 @@
+// One mind in every site: what it knows of a view it keeps from the next, what belongs to an old view it lets out in
+// the new one. [Steward 9]
+#include "lab/sim/adversaries/adversary.hpp"
+
+#include "steward/messages.hpp"
+#include "steward/view_messages.hpp"
+
+#include <map>
+
+namespace seneschal::lab::sim {
+
+namespace {
+
+using steward::Prepare;
+using steward::PrePrepare;
+
+/// Votes for every content it is shown, leaves out of its states what it likes, claims to have executed what it has
+/// not, and holds back what a site signed to let it out seconds later, to some of those it was for.
+class Colluder final : public Adversary {
+ public:
+  Colluder(std::unique_ptr<Core> core, ServerId self, Prng random)
+      : Adversary(std::move(core)), self_(self), random_(random) {}
+
+  void on_time(Instant now, Effects& fx) override {
+    if (const auto due = Adversary::deadline(); due && *due <= now)
+      Adversary::on_time(now, fx);
+    else
+      twist(now, fx);
+  }
+  std::optional<Instant> deadline() const override {
+    const auto core = Adversary::deadline();
+    if (held_.empty()) return core;
+    return core ? std::min(*core, held_.begin()->first) : held_.begin()->first;
+  }
+
+ private:
+  static constexpr std::size_t kMostHeld = 256;
+
+  void overhear(const Inbound& message) override {
+    if (auto m = message.as<PrePrepare>())
+      if (m->signer().server().site == self_.site) proposed_.push_back(m->body());
+  }
+
+  void twist(Instant now, Effects& fx) override {
+    std::vector<Effects::Effect> kept;
+    for (auto& effect : fx.list()) {
+      if (auto* send = std::get_if<Effects::Send>(&effect)) lie(*send);
+      if (hides(effect))
+        held_.emplace(now + Duration(std::chrono::milliseconds(random_.between(100, 4000))), std::move(effect));
+      else
+        kept.push_back(std::move(effect));
+    }
+    fx.list() = std::move(kept);
+    // A vote for each content, also for a second one of the same seq.
+    for (const PrePrepare& m : std::exchange(proposed_, {}))
+      fx.send(Destination::to(self_.site), Prepare{m.gv, m.lv, m.seq, replication::digest_of(m.batch)});
+    for (; !held_.empty() && held_.begin()->first <= now; held_.erase(held_.begin()))
+      fx.list().push_back(std::move(held_.begin()->second));
+  }
+
+  /// Signed by a site, or carrying what is: for other sites.
+  bool hides(const Effects::Effect& effect) {
+    if (held_.size() >= kMostHeld) return false;
+    const auto* forward = std::get_if<Effects::Forward>(&effect);
+    const auto* send = std::get_if<Effects::Send>(&effect);
+    const bool carries = forward != nullptr || (send != nullptr && is<steward::ProposalCarrier>(*send));
+    return carries && random_.chance(1, 3);
+  }
+
+  void lie(Effects::Send& send) {
+    rewrite<steward::ServerState>(send, [&](steward::ServerState& state) {
+      if (random_.chance(1, 2)) std::erase_if(state.items.items, [&](const auto&) { return random_.chance(1, 2); });
+    });
+    rewrite<steward::AruClaim>(send, [&](steward::AruClaim& claim) { claim.aru = claim.aru + random_.below(6); });
+  }
+  template <class M>
+  static bool is(const Effects::Send& send) {
+    return send.header.protocol == M::kProtocol && send.header.type == M::kType;
+  }
+  template <class M, class F>
+  static void rewrite(Effects::Send& send, F&& change) {
+    if (!is<M>(send)) return;
+    auto message = decode<M>(send.body);
+    if (!message) return;
+    change(*message);
+    send.body = encode(*message);
+  }
+
+  ServerId self_;
+  Prng random_;
+  std::vector<PrePrepare> proposed_;
+  std::multimap<Instant, Effects::Effect> held_;
+};
+
+}  // namespace
+
+std::unique_ptr<Core> colluder(std::unique_ptr<Core> core, ServerId self, Prng random) {
+  return std::make_unique<Colluder>(std::move(core), self, random);
+}
+
+}  // namespace seneschal::lab::sim
