@@ -138,6 +138,7 @@ class SeriesRun {
     ProtocolTimers timers = timers_in(before);
     for (const NodeReport& node : after.nodes)
       for (const PluginReport& plugin : node.plugins) take_timers(plugin.status, timers);
+    timers.round_trip = longest_round_trip(series_.topology);
     const auto marks = marks_of(series_.mishaps, series_.sites(), before.at, timers);
     for (std::size_t i = 0; i < marks.size(); ++i) run.mishaps[i].bound = marks[i].bound;
   }

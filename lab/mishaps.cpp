@@ -109,6 +109,16 @@ std::vector<Traitor> traitors_of(const std::vector<Treason>& treasons, std::size
   return traitors;
 }
 
+Duration longest_round_trip(const emulator::Topology& topology) {
+  Duration longest{};
+  for (std::size_t a = 0; a < topology.size(); ++a)
+    for (std::size_t b = 0; b < topology.size(); ++b) {
+      const auto *there = topology.link(a, b), *back = topology.link(b, a);
+      if (there != nullptr && back != nullptr) longest = std::max(longest, there->delay + back->delay);
+    }
+  return longest;
+}
+
 Duration bound_of(const Within& within, const ProtocolTimers& timers) {
   return within.t1 * timers.t1 + within.t2 * timers.t2 + within.t3 * timers.t3 +
          within.round_trips * timers.round_trip;

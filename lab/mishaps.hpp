@@ -6,6 +6,7 @@
 #include "base/time.hpp"
 #include "emulator/link_model.hpp"
 #include "emulator/toml_file.hpp"
+#include "emulator/topology.hpp"
 #include "lab/behaviours.hpp"
 
 #include <map>
@@ -68,6 +69,8 @@ std::vector<Traitor> traitors_of(const std::vector<Treason>& treasons, std::size
 struct ProtocolTimers {
   Duration t1{}, t2{}, t3{}, round_trip{};
 };
+/// The longest round trip between two sites that have a link.
+Duration longest_round_trip(const emulator::Topology& topology);
 Duration bound_of(const Within& within, const ProtocolTimers& timers);
 /// "3 T2 + 4 round trips".
 std::string to_string(const Within& within);

@@ -45,7 +45,9 @@ RunData convert(const sim::SimResult& result, const Series& series, std::uint64_
   run.window_end = run.window_begin + series.measure;
   for (const sim::SimCompletion& done : result.completions)
     run.samples.push_back({done.site, done.finished, done.latency, !done.query});
-  run.mishaps = marks_of(series.mishaps, series.sites(), run.window_begin, result.timers);
+  ProtocolTimers timers = result.timers;
+  timers.round_trip = longest_round_trip(series.topology);
+  run.mishaps = marks_of(series.mishaps, series.sites(), run.window_begin, timers);
   for (const sim::LinkUse& link : result.links) {
     const auto* config = series.topology.link(link.from, link.to);
     run.links.push_back({link.from, link.to, link.packets, link.bytes, link.queue_drops, 0,

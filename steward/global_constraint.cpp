@@ -9,6 +9,7 @@ void GlobalConstraints::view_changed(Instant now, bool global) {
   result_.reset();
   reported_by_.clear();
   agreed_aru_.reset();
+  claims_shown_ = false;
   agreed_base_.reset();
   retry_.start(now, Duration{0});  // claims and questions afresh for the new representative
   if (!global) return;
@@ -284,6 +285,8 @@ void GlobalConstraints::settle(Instant now, Effects& fx) {
     bool answered = own != constraints_.end() && own->second->base >= key.base;
     if (!answered && !states_.collecting(key) && context_.history.aru() >= key.base) states_.collect(now, key, fx);
   }
+  // As soon as there are enough, not only when it is time to try again.
+  if (leading() && context_.views.is_representative() && !result_ && !claims_shown_) show_claims(fx);
   choose(fx);
   fetch_missing(now, fx);
 }
@@ -298,19 +301,22 @@ void GlobalConstraints::on_tick(Instant now, Effects& fx) {
     bool self = representative;
     fx.send(self ? std::vector<Destination>{} : std::vector{Destination::to(context_.views.representative())},
             AruClaim{context_.views.global(), context_.history.aru()}, {.loopback = self});
-    if (representative && claims_.size() >= context_.own().quorum()) {
-      std::vector<Seq> values;
-      for (const auto& [server, claim] : claims_) values.push_back(claim->aru);
-      // Again when this site has caught up with one that was too far ahead to answer.
-      if (auto aru = target(values); aru && (!aru_ || *aru > (*aru_)->aru)) {
-        AruClaims all;
-        for (const auto& [server, claim] : claims_) all.claims.items.push_back(claim.embed());
-        fx.send(Destination::to(context_.self.site), all, {.auth = AuthKind::Bare, .loopback = true});
-      }
-    }
+    if (representative) show_claims(fx);
     if (!sent_.empty()) send_set({Destination::to(context_.self.site)}, true, fx);
     if (representative || round >= 2) ask(round, fx);
   }
+}
+
+void GlobalConstraints::show_claims(Effects& fx) {
+  std::vector<Seq> values;
+  for (const auto& [server, claim] : claims_) values.push_back(claim->aru);
+  // Again when this site has caught up with one that was too far ahead to answer.
+  const auto aru = target(values);
+  if (!aru || (aru_ && *aru <= (*aru_)->aru)) return;
+  claims_shown_ = true;
+  AruClaims all;
+  for (const auto& [server, claim] : claims_) all.claims.items.push_back(claim.embed());
+  fx.send(Destination::to(context_.self.site), all, {.auth = AuthKind::Bare, .loopback = true});
 }
 
 // The question goes to every site that has not answered it; the first time to all servers.

@@ -42,6 +42,7 @@ class GlobalConstraints {
   bool ahead() const;
   std::optional<Seq> target(const std::vector<Seq>& claims) const;
   void share_aru(Instant now, Effects& fx);
+  void show_claims(Effects& fx);
   void share_constraint(Instant now, Effects& fx);
   void answer(std::uint32_t round, Effects& fx);
   void show_entries(Instant now, std::uint32_t round, Effects& fx);
@@ -57,6 +58,7 @@ class GlobalConstraints {
   std::map<ServerIndex, Held<AruClaim>> claims_;  // of this gv, the highest of each server
   Seq target_;                                    // the highest ARU that q claims justify
   bool targeted_ = false;
+  bool claims_shown_ = false;            // representative: to its site, in this (gv, lv)
   std::optional<Held<AruMessage>> aru_;  // of this gv, the highest
   Instant aru_at_;
   std::map<SiteId, Held<GlobalConstraint>> constraints_;  // of this gv, the highest base of each site

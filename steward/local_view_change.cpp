@@ -170,11 +170,12 @@ void LocalViewChange::on_tick(Instant now, std::optional<Instant> oldest, Effect
 }
 
 // [Steward 6] Once f+1 representatives have tried in vain, one of them correct, it is the leader site that does not
-// answer: another site goes on looking, but ever more rarely, so that it is not between two views when the next
-// leader site asks. The f+1 themselves get T1 each, or faulty ones could outlast T3.
+// answer: another site goes on looking, but more rarely, so that it is not between two views when the next leader
+// site asks. The f+1 themselves get T1 each, or faulty ones could outlast T3; and nobody more than eight times that,
+// or a site whose representative died meanwhile would come back late.
 Duration LocalViewChange::patience() const {
   if (context_.views.at_leader_site()) return timers_.leader_representative_timeout();
-  constexpr std::uint32_t kMaxDoublings = 10;
+  constexpr std::uint32_t kMaxDoublings = 3;
   const std::uint32_t tried = context_.own().faults + 1u;
   return timers_.representative_timeout() * (1 << std::min(fruitless_ - std::min(fruitless_, tried), kMaxDoublings));
 }

@@ -5,6 +5,7 @@
 #include "steward/messages.hpp"
 #include "steward/view_messages.hpp"
 
+#include <deque>
 #include <map>
 
 namespace seneschal::lab::sim {
@@ -15,7 +16,8 @@ using steward::Prepare;
 using steward::PrePrepare;
 
 /// Votes for every content it is shown, leaves out of its states what it likes, claims to have executed what it has
-/// not, and holds back what a site signed to let it out seconds later, to some of those it was for.
+/// not, holds back what a site signed to let it out seconds later, and as a new representative proposes at once what
+/// it likes, before anybody knows what binds the view.
 class Colluder final : public Adversary {
  public:
   Colluder(std::unique_ptr<Core> core, ServerId self, Prng random)
@@ -35,16 +37,39 @@ class Colluder final : public Adversary {
 
  private:
   static constexpr std::size_t kMostHeld = 256;
+  static constexpr std::size_t kMostUpdates = 16;
 
   void overhear(const Inbound& message) override {
     if (auto m = message.as<PrePrepare>())
       if (m->signer().server().site == self_.site) proposed_.push_back(m->body());
+    if (auto m = message.as<replication::Update>()) remember(m->embed());
+    if (auto m = message.as<steward::ForwardedUpdate>()) remember(m->body().update);
+  }
+  void remember(const Signed<replication::Update>& update) {
+    if (updates_.size() >= kMostUpdates) updates_.pop_front();
+    updates_.push_back(update);
+  }
+
+  /// It asks for states as the representative of a view: correct ones wait for them before they propose.
+  void be_hasty(const Effects::Send& send, std::vector<PrePrepare>& hasty) {
+    if (!is<steward::StateRequest>(send) || updates_.empty()) return;
+    const auto request = decode<steward::StateRequest>(send.body);
+    if (!request || request->key.context != steward::StateContext::Pending) return;
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+      PrePrepare m{request->key.gv, request->key.lv, request->key.base + i, {}};
+      m.batch.updates.items.push_back(updates_[random_.below(updates_.size())]);
+      hasty.push_back(std::move(m));
+    }
   }
 
   void twist(Instant now, Effects& fx) override {
     std::vector<Effects::Effect> kept;
+    std::vector<PrePrepare> hasty;
     for (auto& effect : fx.list()) {
-      if (auto* send = std::get_if<Effects::Send>(&effect)) lie(*send);
+      if (auto* send = std::get_if<Effects::Send>(&effect)) {
+        lie(*send);
+        be_hasty(*send, hasty);
+      }
       if (hides(effect))
         held_.emplace(now + Duration(std::chrono::milliseconds(random_.between(100, 4000))), std::move(effect));
       else
@@ -54,6 +79,7 @@ class Colluder final : public Adversary {
     // A vote for each content, also for a second one of the same seq.
     for (const PrePrepare& m : std::exchange(proposed_, {}))
       fx.send(Destination::to(self_.site), Prepare{m.gv, m.lv, m.seq, replication::digest_of(m.batch)});
+    for (const PrePrepare& m : hasty) fx.send(Destination::to(self_.site), m);
     for (; !held_.empty() && held_.begin()->first <= now; held_.erase(held_.begin()))
       fx.list().push_back(std::move(held_.begin()->second));
   }
@@ -89,6 +115,7 @@ class Colluder final : public Adversary {
   ServerId self_;
   Prng random_;
   std::vector<PrePrepare> proposed_;
+  std::deque<Signed<replication::Update>> updates_;
   std::multimap<Instant, Effects::Effect> held_;
 };
 
