@@ -253,9 +253,9 @@ void Planner::slow() {
 
 void Planner::byzantine() {
   Prng random = root_.fork("byzantine");
-  constexpr Behaviour kKinds[] = {Behaviour::Silent, Behaviour::BadShares,  Behaviour::LyingReply,
-                                  Behaviour::Replay, Behaviour::Withhold,   Behaviour::Stall,
-                                  Behaviour::Starve, Behaviour::Equivocate, Behaviour::Poison};
+  constexpr Behaviour kKinds[] = {
+      Behaviour::Silent, Behaviour::BadShares, Behaviour::LyingReply, Behaviour::Replay, Behaviour::Withhold,
+      Behaviour::Stall,  Behaviour::Starve,    Behaviour::Equivocate, Behaviour::Poison, Behaviour::Late};
   // One mind in all sites, often as the first representative.
   const bool together = plan_.protocol == Protocol::Steward && random.chance(1, 3);
   for (std::size_t site = 0; together && site < membership_.sites.size(); ++site) {
