@@ -3,6 +3,7 @@
 #include "base/check.hpp"
 #include "base/codec.hpp"
 #include "replication/kv.hpp"
+#include "replication/sql/sql.hpp"
 
 namespace seneschal::replication {
 
@@ -30,8 +31,9 @@ Status NullApplication::restore(Span snapshot) {
 
 Result<std::unique_ptr<Application>> make_application(std::string_view name) {
   if (name == "kv") return std::make_unique<kv::KvApplication>();
+  if (name == "sql") return std::make_unique<sql::SqlApplication>();
   if (name == "null") return std::make_unique<NullApplication>();
-  return failure("unknown application \"" + std::string(name) + "\": use \"kv\" or \"null\"");
+  return failure("unknown application \"" + std::string(name) + "\": use \"kv\", \"sql\" or \"null\"");
 }
 
 }  // namespace seneschal::replication

@@ -26,7 +26,7 @@ class NullApplication final : public Application {
   std::uint64_t settled_ = 0;
 };
 
-/// "kv" or "null"; an error that lists the names for any other.
+/// "kv", "sql" or "null"; an error that lists the names for any other.
 Result<std::unique_ptr<Application>> make_application(std::string_view name);
 
 }  // namespace seneschal::replication

@@ -1,0 +1,98 @@
+#include "replication/sql/rules.hpp"
+
+#include "replication/sql/sqlite.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace seneschal::replication::sql {
+
+namespace {
+// Functions whose result depends on their arguments alone and is no real number. Absent on purpose: random(), dates
+// and times, changes() and last_insert_rowid() (state of a connection), versions, avg(), total(), round() and
+// mathematics (real numbers), printf() (formats them), load_extension().
+constexpr std::array<std::string_view, 39> kFunctions = {
+    "->",       "->>",    "abs",      "char",      "coalesce", "count",       "glob",      "group_concat",
+    "hex",      "ifnull", "iif",      "instr",     "length",   "like",        "likely",    "lower",
+    "ltrim",    "max",    "min",      "nullif",    "quote",    "rank",        "replace",   "row_number",
+    "rtrim",    "sign",   "substr",   "substring", "sum",      "trim",        "typeof",    "unicode",
+    "unlikely", "upper",  "zeroblob", "lag",       "lead",     "first_value", "last_value"};
+
+bool is_schema_table(std::string_view name) {
+  return name == "sqlite_master" || name == "sqlite_schema";
+}
+std::string_view text(const char* maybe) {
+  return maybe == nullptr ? std::string_view() : std::string_view(maybe);
+}
+}  // namespace
+
+void Rules::begin() {
+  schema_change_ = false;
+  created_table_.clear();
+  dropped_table_.clear();
+  objection_.clear();
+}
+
+int Rules::deny(std::string reason) {
+  if (objection_.empty()) objection_ = std::move(reason);
+  return SQLITE_DENY;
+}
+
+int Rules::read(std::string_view table, std::string_view column) {
+  if (is_table_(table) || (!created_table_.empty() && table == created_table_)) return SQLITE_OK;
+  // Root pages and positions tell about the layout of pages, which differs after a restore; changes of the schema
+  // need them internally.
+  if (is_schema_table(table)) {
+    const bool harmless =
+        column == "type" || column == "name" || column == "tbl_name" || column == "sql" || column.empty();
+    return harmless || schema_change_ ? SQLITE_OK : deny("column " + std::string(column) + " of the schema");
+  }
+  return deny("table " + std::string(table));
+}
+
+int Rules::write(std::string_view table) {
+  // SQLite asks this before it asks about CREATE and DROP; it lets nobody write the schema by hand.
+  if (is_table_(table) || is_schema_table(table)) return SQLITE_OK;
+  return deny("writing table " + std::string(table));
+}
+
+int Rules::change_schema(std::string_view object) {
+  if (object.starts_with("sqlite_") && !object.starts_with("sqlite_autoindex_"))
+    return deny("AUTOINCREMENT and names that begin with sqlite_");  // a counter outside of the rows
+  schema_change_ = true;
+  return SQLITE_OK;
+}
+
+int Rules::check(int action, const char* first, const char* second, const char* database) {
+  if (database != nullptr && text(database) != "main") return deny("database " + std::string(database));
+  switch (action) {
+    case SQLITE_SELECT: return schema_change_ ? deny("CREATE ... AS SELECT") : SQLITE_OK;
+    case SQLITE_READ: return read(text(first), text(second));
+    case SQLITE_INSERT:
+    case SQLITE_UPDATE:
+    case SQLITE_DELETE: return write(text(first));
+    case SQLITE_CREATE_TABLE: created_table_ = text(first); return change_schema(created_table_);
+    case SQLITE_CREATE_INDEX: return change_schema(text(first));
+    case SQLITE_DROP_INDEX: return change_schema(text(first));
+    case SQLITE_DROP_TABLE: dropped_table_ = text(first); return change_schema(text(first));
+    case SQLITE_REINDEX: return schema_change_ ? SQLITE_OK : deny("REINDEX");  // filling a new index
+    case SQLITE_FUNCTION: {
+      std::string name(text(second));
+      std::ranges::transform(name, name.begin(),
+                             [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+      if (std::ranges::find(kFunctions, name) != kFunctions.end()) return SQLITE_OK;
+      return deny("function " + name + "()");
+    }
+    case SQLITE_TRANSACTION:
+    case SQLITE_SAVEPOINT: return deny("transactions (each statement is one)");
+    case SQLITE_PRAGMA: return deny("PRAGMA");
+    case SQLITE_ATTACH:
+    case SQLITE_DETACH: return deny("other databases");
+    case SQLITE_RECURSIVE: return deny("recursive queries");
+    case SQLITE_ANALYZE: return deny("ANALYZE");  // statistics would change plans
+    case SQLITE_ALTER_TABLE: return deny("ALTER TABLE");
+    default: return deny("this kind of statement or object (temporary, view, trigger, virtual table)");
+  }
+}
+
+}  // namespace seneschal::replication::sql

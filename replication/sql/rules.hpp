@@ -1,0 +1,39 @@
+// What a statement may use. Internal to this folder.
+#pragma once
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace seneschal::replication::sql {
+
+/// Watches over one statement while SQLite compiles it: SQLite asks for each thing that the statement would use.
+class Rules {
+ public:
+  using IsTable = std::function<bool(std::string_view)>;
+  explicit Rules(IsTable is_table) : is_table_(std::move(is_table)) {}
+
+  /// Before each statement.
+  void begin();
+  /// SQLite's authorizer callback: SQLITE_OK or SQLITE_DENY.
+  int check(int action, const char* first, const char* second, const char* database);
+
+  /// Why the statement was denied; empty if it was not.
+  const std::string& objection() const { return objection_; }
+  bool changes_schema() const { return schema_change_; }
+  /// The table that the statement drops, or empty.
+  const std::string& dropped_table() const { return dropped_table_; }
+
+ private:
+  int deny(std::string reason);
+  int read(std::string_view table, std::string_view column);
+  int write(std::string_view table);
+  int change_schema(std::string_view object);
+
+  IsTable is_table_;
+  bool schema_change_ = false;
+  std::string created_table_;
+  std::string dropped_table_;
+  std::string objection_;
+};
+
+}  // namespace seneschal::replication::sql

@@ -1,0 +1,94 @@
+#include "replication/sql/sql.hpp"
+
+#include "replication/sql/database.hpp"
+
+namespace seneschal::replication::sql {
+
+namespace {
+std::string printable(Span bytes) {
+  std::string text;
+  for (Byte b : bytes)
+    text += b >= 0x20 && b != 0x7f ? std::string(1, static_cast<char>(b)) : "\\x" + to_hex(Span(&b, 1));
+  return text;
+}
+
+std::string print(const Cell& cell) {
+  if (const auto* integer = std::get_if<Integer>(&cell)) return std::to_string(integer->value());
+  if (const auto* text = std::get_if<Text>(&cell)) return printable(text->bytes.value);
+  if (const auto* blob = std::get_if<Blob>(&cell)) return "x'" + to_hex(blob->bytes.value) + "'";
+  return "NULL";
+}
+
+std::string_view name(Problem problem) {
+  switch (problem) {
+    case Problem::Malformed: return "malformed";
+    case Problem::Forbidden: return "not in the deterministic subset";
+    case Problem::Failed: return "failed";
+    case Problem::RealNumber: return "real numbers are not replicated";
+    case Problem::TooMuchWork: return "too much work";
+    case Problem::Full: return "full";
+    case Problem::WouldWrite: return "would write";
+  }
+  return "refused";
+}
+}  // namespace
+
+std::expected<Outcome, Reject> parse_result(Span result) {
+  return decode<Outcome>(result);
+}
+
+std::string print_result(Span result) {
+  const auto outcome = parse_result(result);
+  if (!outcome) return "unreadable result (" + std::string(to_string(outcome.error())) + ")";
+  if (const auto* no = std::get_if<Refused>(&*outcome))
+    return "refused, " + std::string(name(no->problem)) + ": " + printable(no->reason.value);
+  const Done& done = std::get<Done>(*outcome);
+  std::string text;
+  for (const Row& row : done.rows) {
+    for (std::size_t i = 0; i < row.cells.size(); ++i) text += (i == 0 ? "" : "\t") + print(row.cells.items[i]);
+    text += "\n";
+  }
+  if (done.columns.empty()) return "done, " + std::to_string(done.changed) + " rows written";
+  return text + std::to_string(done.rows.size()) + " rows" + (done.more ? ", more are not shown" : "");
+}
+
+bool looks_read_only(std::string_view statement) {
+  std::string word;
+  for (char c : statement) {
+    if (word.empty() && (c == ' ' || c == '\t' || c == '\n' || c == '\r')) continue;
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (!letter) break;
+    word += static_cast<char>(c | 0x20);
+  }
+  return word == "select" || word == "values";
+}
+
+SqlApplication::SqlApplication(Limits limits) : database_(std::make_unique<Database>(limits)), limits_(limits) {}
+SqlApplication::~SqlApplication() = default;
+
+Bytes SqlApplication::apply(ClientId, Span operation) {
+  return encode(database_->execute(as_text(operation)));
+}
+void SqlApplication::undo() {
+  database_->undo();
+}
+void SqlApplication::settle() {
+  database_->settle();
+}
+Bytes SqlApplication::query(Span operation) const {
+  return encode(database_->query(as_text(operation)));
+}
+Digest SqlApplication::digest() const {
+  return database_->digest();
+}
+Bytes SqlApplication::snapshot() const {
+  return database_->snapshot();
+}
+Status SqlApplication::restore(Span snapshot) {
+  auto fresh = std::make_unique<Database>(limits_);
+  if (Status good = fresh->load(snapshot); !good) return good;
+  database_ = std::move(fresh);
+  return {};
+}
+
+}  // namespace seneschal::replication::sql
