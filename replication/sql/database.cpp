@@ -84,6 +84,17 @@ bool has_real_affinity(const std::string& declared) {
          type.find("doub") != std::string::npos;
 }
 
+/// Whether a column's default, as the schema spells it, is no default, a number, a string, a blob, or NULL.
+bool is_literal(const std::string& spelled) {
+  const std::string text = lower(spelled);
+  if (text.empty() || text == "null" || text == "true" || text == "false") return true;
+  const bool number = text.find_first_not_of("+-0123456789") == std::string::npos;
+  const std::size_t open = text[0] == 'x' ? 1 : 0;
+  const bool quoted_whole = text.size() > open + 1 && text[open] == '\'' && text.back() == '\'' &&
+                            text.find('\'', open + 1) == text.size() - 1;
+  return number || quoted_whole;
+}
+
 void limit(sqlite3* connection) {
   sqlite3_limit(connection, SQLITE_LIMIT_LENGTH, kMaxCell);  // also of a row
   sqlite3_limit(connection, SQLITE_LIMIT_SQL_LENGTH, kMaxStatement);
@@ -389,6 +400,8 @@ std::optional<Refused> Database::describe(const SchemaItem& item) {
     ++table.columns;
     std::erase(free, lower(text(1)));
     if (sqlite3_column_int(columns.get(), 6) != 0) wrong = refused(Problem::Forbidden, "generated columns");
+    // SQLite asks no leave for what a default does: CURRENT_TIMESTAMP would read the clock at every insertion.
+    if (!is_literal(text(4))) wrong = refused(Problem::Forbidden, "a default that is not a literal");
     if (has_real_affinity(text(2))) wrong = refused(Problem::Forbidden, "columns of real numbers");
   }
   if (free.empty()) return refused(Problem::Forbidden, "columns rowid, _rowid_ and oid in one table");

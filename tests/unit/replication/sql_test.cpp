@@ -129,11 +129,15 @@ TEST(Sql, RefusesWhatReachesBeyondItsTables) {
   EXPECT_EQ(shown(app, "SELECT name FROM sqlite_master"), "t\n1 rows");
 }
 
-TEST(Sql, ADefaultThatReadsTheClockIsRefusedWhereItIsUsed) {
+TEST(Sql, DefaultsAreLiterals) {
   SqlApplication app;
-  good(app, "CREATE TABLE t(a, b DEFAULT CURRENT_TIMESTAMP)");
-  refuses(app, "INSERT INTO t(a) VALUES(1)", Problem::Forbidden);
-  good(app, "INSERT INTO t(a, b) VALUES(1, 2)");
+  for (std::string_view statement :
+       {"CREATE TABLE t(a, b DEFAULT CURRENT_TIMESTAMP)", "CREATE TABLE t(a, b DEFAULT (random()))",
+        "CREATE TABLE t(a, b DEFAULT (current_date))", "CREATE TABLE t(a DEFAULT ('x' || datetime('now') || 'y'))"})
+    refuses(app, statement, Problem::Forbidden);
+  good(app, "CREATE TABLE t(a DEFAULT -1, b DEFAULT 'x', c DEFAULT NULL, d DEFAULT x'00', e)");
+  good(app, "INSERT INTO t(e) VALUES(1)");
+  EXPECT_EQ(shown(app, "SELECT a, b, c, d FROM t"), "-1\tx\tNULL\tx'00'\n1 rows");
 }
 
 TEST(Sql, RefusesRealNumbersInTablesAndResults) {
