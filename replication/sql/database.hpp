@@ -1,7 +1,8 @@
-// One database in memory with its digest, kept row by row. Internal to this folder.
+// One database in memory, and its content kept a second time. Internal to this folder.
 #pragma once
 #include "base/result.hpp"
-#include "replication/multiset_hash.hpp"
+#include "replication/sql/content.hpp"
+#include "replication/sql/functions.hpp"
 #include "replication/sql/rules.hpp"
 #include "replication/sql/sql.hpp"
 #include "replication/sql/sqlite.hpp"
@@ -16,77 +17,102 @@ namespace seneschal::replication::sql {
 class Database {
  public:
   explicit Database(const Limits& limits);
+  ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  /// One statement, whole or not at all. With `may_write` it can be taken back until `settle`.
+  /// One statement, whole or not at all. It can be taken back until `settle`.
   Outcome execute(std::string_view statement);
   /// Refuses statements that write.
   Outcome query(std::string_view statement);
+  /// Takes time for the whole state: SQLite's copy is built anew.
   void undo();
   void settle();
-  Digest digest() const;
-
-  Bytes snapshot();
+  const Content& content() const { return content_; }
   /// Into an empty database. On failure this object is to be thrown away.
-  Status load(Span snapshot);
+  Status load(kv::Leaves entries);
+  /// What SQLite holds, read row by row, is the content.
+  bool consistent() const;
 
  private:
   /// How to name the rows of a table.
   struct Table {
-    std::string rowid;  // a name for it that no column has; empty: WITHOUT ROWID, the primary key orders
-    std::size_t columns = 0;
+    std::string rowid;  // a name for it that no column has; empty: WITHOUT ROWID
+    std::vector<std::string> columns;
   };
   struct SchemaItem {
     std::string name, sql;
     bool is_table = false;
   };
-  /// What changes with every statement besides SQLite's own state.
-  struct Totals {
-    MultisetHash rows;
-    std::size_t bytes = 0;
-    std::size_t count = 0;
+  struct Entry {
+    Bytes key, value;
   };
-  struct Undo {
-    Totals before;
-    bool schema_changed = false;
-    std::string statement;  // what was executed since; empty: it was refused
-  };
+  struct Heap;
 
   static int authorize(void* self, int action, const char* first, const char* second, const char* database,
                        const char*);
   static void before_change(void* self, sqlite3*, int operation, const char*, const char* table, sqlite3_int64 old_id,
                             sqlite3_int64 new_id);
+  static int progress(void* self);
   void changing(int operation, const char* table, sqlite3_int64 old_id, sqlite3_int64 new_id);
+  Entry entry_of(const std::string& table, sqlite3_int64 id, const Row& row) const;
+  void object(Problem problem, std::string_view reason);
 
+  // database.cpp
+  void open();
   std::expected<Prepared, Refused> compile(std::string_view statement);
   std::optional<Refused> fetch(sqlite3_stmt* statement, Done& done, bool writes);
-  Outcome write(sqlite3_stmt* statement);
-  void take_back();
-  void replay();
-
-  void read_schema();
-  std::optional<Refused> check_schema() const;
-  std::optional<Refused> describe(const SchemaItem& item);
-  void forget_rows(const std::string& table);
-
+  Outcome write(std::string_view statement);
   Refused failed(int code) const;
   void must(const char* sql);
   Prepared prepare_own(const std::string& sql) const;
-  std::string select_rows(const SchemaItem& item) const;
-  Status load_rows(Reader& in, const SchemaItem& item);
+
+  // schema.cpp
+  void read_schema();
+  void check_schema();
+  void describe(const SchemaItem& item);
+  void write_schema();
+  void forget_rows(const std::string& table);
+
+  // load.cpp
+  Status rebuild();
+  Status load_rows(const SchemaItem& item);
 
   Limits limits_;
+  std::unique_ptr<Heap> heap_;  // this database's share of SQLite's memory
+  Budget budget_;               // before the connection, whose functions use it
   Connection connection_;
   Rules rules_;
-  mutable bool trusted_ = false;    // our own statement: the rules do not apply
-  std::optional<Refused> problem_;  // found while rows or schema change; the statement is taken back
-  std::uint64_t changed_ = 0;       // rows written by the statement
+  Content content_;
+  mutable bool trusted_ = false;     // our own statement: the rules do not apply
+  const Entry* expected_ = nullptr;  // while loading: what the next row must be
+  std::optional<Refused> problem_;   // found while rows or schema change; the statement is taken back
+  std::uint64_t changed_ = 0;        // rows written by the statement
   std::map<std::string, Table, std::less<>> tables_;
   std::vector<SchemaItem> schema_;  // in the order of creation
-  Digest schema_digest_;
-  Totals totals_;
-  std::vector<Undo> undo_;  // one open savepoint each
+  std::vector<std::size_t> undo_;   // per statement since `settle`, where its changes begin
 };
+
+/// While it lives, the rules do not apply.
+class Trust {
+ public:
+  explicit Trust(bool& trusted) : trusted_(trusted), before_(std::exchange(trusted, true)) {}
+  ~Trust() { trusted_ = before_; }
+  Trust(const Trust&) = delete;
+  Trust& operator=(const Trust&) = delete;
+
+ private:
+  bool& trusted_;
+  bool before_;
+};
+
+Refused refused(Problem problem, std::string_view reason);
+/// Nothing for a real number.
+std::optional<Cell> cell_of(sqlite3_value* value);
+std::string text_of(sqlite3_value* value);
+/// A name as it is written in SQL.
+std::string quoted(std::string_view name);
+/// ASCII only, as SQLite compares names.
+std::string lower(std::string_view name);
 
 }  // namespace seneschal::replication::sql

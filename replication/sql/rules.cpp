@@ -10,13 +10,13 @@ namespace seneschal::replication::sql {
 namespace {
 // Functions whose result depends on their arguments alone and is no real number. Absent on purpose: random(), dates
 // and times, changes() and last_insert_rowid() (state of a connection), versions, avg(), total(), round() and
-// mathematics (real numbers), printf() (formats them), load_extension().
-constexpr std::array<std::string_view, 39> kFunctions = {
-    "->",       "->>",    "abs",      "char",      "coalesce", "count",       "glob",      "group_concat",
-    "hex",      "ifnull", "iif",      "instr",     "length",   "like",        "likely",    "lower",
-    "ltrim",    "max",    "min",      "nullif",    "quote",    "rank",        "replace",   "row_number",
-    "rtrim",    "sign",   "substr",   "substring", "sum",      "trim",        "typeof",    "unicode",
-    "unlikely", "upper",  "zeroblob", "lag",       "lead",     "first_value", "last_value"};
+// mathematics (real numbers), printf() (formats them), JSON (holds them), load_extension().
+constexpr std::array<std::string_view, 37> kFunctions = {
+    "abs",      "char",      "coalesce", "count",       "glob",      "group_concat", "hex",      "ifnull",
+    "iif",      "instr",     "length",   "like",        "likely",    "lower",        "ltrim",    "max",
+    "min",      "nullif",    "quote",    "rank",        "replace",   "row_number",   "rtrim",    "sign",
+    "substr",   "substring", "sum",      "trim",        "typeof",    "unicode",      "unlikely", "upper",
+    "zeroblob", "lag",       "lead",     "first_value", "last_value"};
 
 bool is_schema_table(std::string_view name) {
   return name == "sqlite_master" || name == "sqlite_schema";

@@ -1,10 +1,13 @@
 #include "replication/sql/sql.hpp"
 
+#include "replication/kv.hpp"
 #include "replication/sql/database.hpp"
 
 namespace seneschal::replication::sql {
 
 namespace {
+constexpr std::string_view kSnapshotTag = "seneschal/sql/1";
+
 std::string printable(Span bytes) {
   std::string text;
   for (Byte b : bytes)
@@ -79,14 +82,63 @@ Bytes SqlApplication::query(Span operation) const {
   return encode(database_->query(as_text(operation)));
 }
 Digest SqlApplication::digest() const {
-  return database_->digest();
+  return database_->content().digest();
 }
+std::shared_ptr<const Frozen> SqlApplication::freeze() const {
+  return database_->content().freeze();
+}
+bool SqlApplication::consistent() const {
+  return database_->consistent();
+}
+
 Bytes SqlApplication::snapshot() const {
-  return database_->snapshot();
+  Bytes bytes;
+  Writer out(bytes);
+  out.raw(as_span(kSnapshotTag));
+  out.number(database_->content().size(), 4);
+  database_->content().each({}, [&](const Bytes& key, const Bytes& value) {
+    encode_to(out, kv::Entry{{key}, {value}});
+    return true;
+  });
+  return bytes;
 }
+
 Status SqlApplication::restore(Span snapshot) {
+  Reader in(snapshot);
+  Span tag;
+  std::size_t count = 0;
+  if (!in.raw(tag, kSnapshotTag.size()) || as_text(tag) != kSnapshotTag)
+    return failure("sql snapshot: does not start with \"" + std::string(kSnapshotTag) +
+                   "\"; is it a snapshot of another application?");
+  if (!in.count(count, limits_.max_rows, 8))
+    return failure("sql snapshot: its number of entries is missing or too large");
+  kv::Leaves entries;
+  Bytes last;
+  for (std::size_t i = 0; i < count; ++i) {
+    kv::Entry entry;
+    if (!decode_from(in, entry) || !kv::ByBytes{}(last, entry.key.value))
+      return failure("sql snapshot: entry " + std::to_string(i) + " is damaged or out of order");
+    last = entry.key.value;
+    const Digest hash = kv::entry_hash(entry.key.value, entry.value.value);
+    entries.append_entry(std::move(entry.key.value), {std::move(entry.value.value), hash});
+  }
+  if (in.remaining() != 0)
+    return failure("sql snapshot: " + std::to_string(in.remaining()) + " bytes too many at its end");
+  return take_over(std::move(entries));
+}
+
+Status SqlApplication::thaw(std::span<const SharedBytes> chunks) {
+  kv::Leaves entries;
+  for (std::size_t i = 0; i < chunks.size(); ++i)
+    if (!entries.append_leaf(*chunks[i], limits_.max_bytes))
+      return failure("sql state: chunk " + std::to_string(i) + " of " + std::to_string(chunks.size()) +
+                     " is damaged, out of order or beyond the limits");
+  return take_over(std::move(entries));
+}
+
+Status SqlApplication::take_over(kv::Leaves entries) {
   auto fresh = std::make_unique<Database>(limits_);
-  if (Status good = fresh->load(snapshot); !good) return good;
+  if (Status good = fresh->load(std::move(entries)); !good) return good;
   database_ = std::move(fresh);
   return {};
 }

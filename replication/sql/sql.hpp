@@ -11,6 +11,7 @@
 #pragma once
 #include "base/codec.hpp"
 #include "replication/application.hpp"
+#include "replication/kv_leaves.hpp"
 #include "replication/messages.hpp"
 
 #include <memory>
@@ -20,7 +21,8 @@ namespace seneschal::replication::sql {
 inline constexpr std::size_t kMaxStatement = kMaxOperation;
 inline constexpr std::size_t kMaxCell = 8 * 1024;  // bytes of one text or blob
 inline constexpr std::size_t kMaxColumns = 64;
-inline constexpr std::size_t kMaxRows = 1024;  // of one result
+inline constexpr std::size_t kMaxPattern = 256;  // of LIKE and GLOB
+inline constexpr std::size_t kMaxRows = 1024;    // of one result
 /// A result's rows, encoded; the rest is fetched with another statement.
 inline constexpr std::size_t kMaxRowBytes = kMaxResult - 8 * 1024;
 inline constexpr std::size_t kMaxReason = 512;
@@ -89,10 +91,10 @@ std::string print_result(Span result);
 bool looks_read_only(std::string_view statement);
 
 struct Limits {
-  std::size_t max_bytes = std::size_t{1} << 26;  // of all cells, plus 16 for each cell and row
-  std::size_t max_rows = std::size_t{1} << 20;
-  std::size_t max_schema = 64;        // tables and indexes
-  std::uint32_t max_steps = 200'000;  // per statement, of the virtual machine
+  std::size_t max_bytes = std::size_t{1} << 26;  // of all rows, encoded, with their keys
+  std::size_t max_rows = std::size_t{1} << 18;   // tables and indexes count too
+  std::size_t max_schema = 64;                   // tables and indexes
+  std::uint32_t max_steps = 100'000;             // per statement, of the virtual machine
 };
 
 class SqlApplication final : public Application {
@@ -107,8 +109,15 @@ class SqlApplication final : public Application {
   /// Canonical: equal databases give equal bytes, however they came about.
   Bytes snapshot() const override;
   Status restore(Span snapshot) override;
+  /// One pointer per 16 KiB of state; writes copy a leaf the first time they touch it afterwards.
+  std::shared_ptr<const Frozen> freeze() const override;
+  Status thaw(std::span<const SharedBytes> chunks) override;
+  /// What SQLite holds is what is kept for digest and snapshots: true unless there is a defect. Reads everything.
+  bool consistent() const;
 
  private:
+  Status take_over(kv::Leaves entries);
+
   std::unique_ptr<class Database> database_;  // never null
   Limits limits_;
 };
