@@ -18,6 +18,7 @@ constexpr std::int64_t kMaxFaults = 33;
 constexpr std::int64_t kMaxClients = 4096;
 
 constexpr std::string_view kProtocols[] = {"steward", "bft"};
+constexpr std::string_view kApplications[] = {"kv", "sql"};
 constexpr std::string_view kFanouts[] = {"collector", "all"};
 constexpr std::string_view kStewardDeliveries[] = {"multicast", "representative"};
 constexpr std::string_view kBftDeliveries[] = {"multicast", "unicast"};
@@ -118,6 +119,7 @@ Protocol read_protocol(const TomlTable& table) {
 
 ProtocolOptions read_options(const TomlTable& table, Protocol protocol, const ProtocolOptions& base) {
   ProtocolOptions options = base;
+  options.application = pick(table, "application", kApplications, base.application);
   options.batch_max = static_cast<std::uint32_t>(table.integer("batch_max", base.batch_max, {1, 1024}));
   options.window = static_cast<std::uint32_t>(table.integer("window", base.window, {1, 64}));
   options.durability = pick(table, "durability", kDurabilities, base.durability);
@@ -212,10 +214,11 @@ Status save_deployment(const Deployment& d, const std::string& dir) {
   for (std::uint16_t n : d.servers) servers += (servers.empty() ? "" : ", ") + std::to_string(n);
   std::string text = fmt::format(
       "name = {}\nprotocol = \"{}\"\nid = {}\ntopology = \"topology.toml\"\nfaults = {}\nservers = [{}]\n"
-      "clients = {}\naddress = {}\nbase_port = {}\nshaped = {}\n\n[options]\nbatch_max = {}\nwindow = {}\ndurability "
+      "clients = {}\naddress = {}\nbase_port = {}\nshaped = {}\n\n[options]\napplication = \"{}\"\nbatch_max = "
+      "{}\nwindow = {}\ndurability "
       "= \"{}\"\n",
       toml_quoted(d.name), to_string(d.protocol), d.id.value, d.faults, servers, d.clients, toml_quoted(d.address),
-      d.base_port, d.shaped, d.options.batch_max, d.options.window, d.options.durability);
+      d.base_port, d.shaped, d.options.application, d.options.batch_max, d.options.window, d.options.durability);
   if (d.protocol == Protocol::Steward)
     text += fmt::format("fanout = \"{}\"\ndelivery = \"{}\"\ncheckpoint_interval = {}\n", d.options.fanout,
                         d.options.delivery, d.options.checkpoint_interval);

@@ -17,6 +17,7 @@ std::string_view to_string(Protocol protocol);
 
 /// Options of either protocol; those of the other one are ignored. Defaults are the product's.
 struct ProtocolOptions {
+  std::string application = "kv";      // what is replicated: "kv" or "sql"
   std::uint32_t batch_max = 256;       // updates per batch
   std::string fanout = "collector";    // Steward: shares to "collector" or "all"
   std::string delivery = "multicast";  // between sites: "multicast", or "representative" (Steward) / "unicast" (BFT)

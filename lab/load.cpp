@@ -8,8 +8,9 @@
 
 namespace seneschal::lab {
 
-replication::WorkloadSettings workload_settings(const LoadSpec& spec, ClientId id) {
+replication::WorkloadSettings workload_settings(const Deployment& deployment, const LoadSpec& spec, ClientId id) {
   replication::WorkloadSettings settings;
+  settings.dialect = replication::dialect_of(deployment.options.application);
   settings.payload = spec.payload_bytes;
   settings.update_percent = static_cast<std::uint8_t>(spec.update_percent);
   settings.seed = keyed_draw(spec.seed, hash_name("load"), id.value, 0, 0);
@@ -23,7 +24,7 @@ Status run_load(const Deployment& deployment, const Cluster& cluster, const Load
   auto attached =
       ClientHost::attach(deployment, cluster, cluster.keys, ids, [&](const Membership& members, ClientId id) {
         return std::make_unique<replication::WorkloadCore>(members, sim::client_settings(deployment, members, id),
-                                                           workload_settings(spec, id));
+                                                           workload_settings(deployment, spec, id));
       });
   if (!attached) return std::unexpected(attached.error());
   ClientHost& host = **attached;

@@ -53,7 +53,14 @@ void ObservedApplication::settle() {
 }
 
 Status ObservedApplication::restore(Span snapshot) {
-  Status done = application_->restore(snapshot);
+  return took_over(application_->restore(snapshot));
+}
+
+Status ObservedApplication::thaw(std::span<const SharedBytes> chunks) {
+  return took_over(application_->thaw(chunks));
+}
+
+Status ObservedApplication::took_over(Status done) {
   if (done && observer_ != nullptr) {
     waiting_.clear();
     observer_->replaced(*application_);

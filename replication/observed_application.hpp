@@ -55,8 +55,11 @@ class ObservedApplication final : public Application {
   Digest digest() const override { return application_->digest(); }
   Bytes snapshot() const override { return application_->snapshot(); }
   Status restore(Span snapshot) override;
+  std::shared_ptr<const Frozen> freeze() const override { return application_->freeze(); }
+  Status thaw(std::span<const SharedBytes> chunks) override;
 
  private:
+  Status took_over(Status done);
   struct Waiting {
     ClientId client;
     Bytes signed_operation;

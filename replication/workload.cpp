@@ -2,10 +2,23 @@
 
 #include "base/check.hpp"
 #include "replication/kv.hpp"
+#include "replication/sql/sql.hpp"
 
 #include <bit>
 
 namespace seneschal::replication {
+
+namespace {
+constexpr std::string_view kCreateTable = "CREATE TABLE IF NOT EXISTS work(k INTEGER PRIMARY KEY, v TEXT)";
+
+std::string row_of(ClientId client, std::uint64_t index) {
+  return std::to_string(std::uint64_t{client.value} << 16 | index);
+}
+}  // namespace
+
+Dialect dialect_of(std::string_view application) {
+  return application == "sql" ? Dialect::Sql : Dialect::Kv;
+}
 
 std::uint64_t negative_log(std::uint64_t draw) {
   // u = draw / 2^64 (0 counts as 1/2^64). log2 by repeated squaring of the mantissa, 16 fractional bits.
@@ -30,7 +43,8 @@ WorkloadCore::WorkloadCore(const Membership& membership, ClientSettings client, 
       client_(membership, client),
       arrivals_(Prng(workload.seed).fork("arrivals").fork(client.self.value)),
       choices_(Prng(workload.seed).fork("choices").fork(client.self.value)) {
-  CHECK(workload.payload <= kv::kMaxValue && workload.keys > 0 && workload.update_percent <= 100);
+  CHECK(workload.payload <= kv::kMaxValue && workload.keys > 0 && workload.keys <= 1u << 16 &&
+        workload.update_percent <= 100);
   CHECK(!workload.open_loop || workload.interval.count() > 0);
 }
 
@@ -79,6 +93,7 @@ void WorkloadCore::collect(Instant now) {
     if (issued_) completion.started = *issued_;
     issued_.reset();
     ++completed_;
+    if (is_refusal(completion.result)) ++refused_;
     completions_.push_back(std::move(completion));
     if (!workload_.open_loop) next_ = now + workload_.think;
   }
@@ -111,20 +126,44 @@ void WorkloadCore::advance(Instant now, Effects& fx) {
 
 void WorkloadCore::issue(Instant scheduled, Instant now, Effects& fx) {
   issued_ = scheduled;
-  std::string key = key_of(settings_.self, choices_.below(workload_.keys));
-  bool update = choices_.below(100) < workload_.update_percent;
   Bytes operation;
-  if (update) {
-    // Every value is different, so that a checker can tell which write a read saw.
-    Bytes value(workload_.payload, static_cast<Byte>('.'));
-    std::string label = std::to_string(settings_.self.value) + ":" + std::to_string(completed_ + 1) + ":";
-    std::copy_n(label.begin(), std::min<std::size_t>(label.size(), value.size()), value.begin());
-    operation = kv::put(key, value);
+  bool update = true;
+  if (workload_.dialect == Dialect::Sql && !std::exchange(table_made_, true)) {
+    operation = to_bytes(kCreateTable);
   } else {
-    operation = kv::get(key);
+    const std::uint64_t key = choices_.below(workload_.keys);
+    update = choices_.below(100) < workload_.update_percent;
+    operation = update ? write(key) : read(key);
   }
   auto submitted = client_.submit(now, std::move(operation), !update && !workload_.order_queries, fx);
   CHECK(submitted.has_value());  // idle, and the sizes were checked at construction
+}
+
+Bytes WorkloadCore::write(std::uint64_t key) const {
+  const std::string label = std::to_string(settings_.self.value) + ":" + std::to_string(completed_ + 1) + ":";
+  if (workload_.dialect == Dialect::Sql) {
+    std::string statement = "REPLACE INTO work VALUES(" + row_of(settings_.self, key) + ", '" + label;
+    while (statement.size() + 2 < workload_.payload) statement += '.';
+    return to_bytes(statement + "')");
+  }
+  Bytes value(workload_.payload, static_cast<Byte>('.'));
+  std::copy_n(label.begin(), std::min<std::size_t>(label.size(), value.size()), value.begin());
+  return kv::put(key_of(settings_.self, key), value);
+}
+
+bool WorkloadCore::is_refusal(Span result) const {
+  if (workload_.dialect == Dialect::Sql) {
+    const auto outcome = sql::parse_result(result);
+    return !outcome || std::holds_alternative<sql::Refused>(*outcome);
+  }
+  const auto outcome = kv::parse_result(result);
+  return !outcome || std::holds_alternative<kv::Refused>(*outcome);
+}
+
+Bytes WorkloadCore::read(std::uint64_t key) const {
+  if (workload_.dialect == Dialect::Sql)
+    return to_bytes("SELECT v FROM work WHERE k = " + row_of(settings_.self, key));
+  return kv::get(key_of(settings_.self, key));
 }
 
 void WorkloadCore::status(StatusList& out) const {
@@ -132,6 +171,7 @@ void WorkloadCore::status(StatusList& out) const {
   out.emplace_back("completed", std::to_string(completed_));
   out.emplace_back("backlog", std::to_string(backlog_.size()));
   out.emplace_back("dropped", std::to_string(dropped_));
+  out.emplace_back("refused", std::to_string(refused_));
 }
 
 }  // namespace seneschal::replication

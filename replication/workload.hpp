@@ -7,7 +7,12 @@
 
 namespace seneschal::replication {
 
+/// Which application the operations are for.
+enum class Dialect : std::uint8_t { Kv, Sql };
+Dialect dialect_of(std::string_view application);
+
 struct WorkloadSettings {
+  Dialect dialect = Dialect::Kv;
   /// Closed loop: the next operation starts when the last one is answered (plus `think`). Open loop: operations
   /// arrive on a schedule of their own, and latency counts from the scheduled time, so that a slow service cannot
   /// hide behind its own back-pressure.
@@ -17,7 +22,8 @@ struct WorkloadSettings {
   Duration interval = std::chrono::milliseconds(100);
   /// First operation this long after the start (spread the clients, or they march in step).
   Duration delay{};
-  std::uint32_t payload = 200;        // bytes of the value that is put
+  /// Kv: bytes of the value that is put. Sql: bytes of the whole statement, or as few more as it takes.
+  std::uint32_t payload = 200;
   std::uint32_t keys = 1;             // every client writes that many keys of its own
   std::uint8_t update_percent = 100;  // the others are queries of an own key
   bool order_queries = false;         // reads are ordered like updates
@@ -40,6 +46,8 @@ class WorkloadCore : public Core {
   bool finished() const { return (stopped_ || exhausted()) && client_.idle() && backlog_.empty(); }
   std::uint64_t dropped() const { return dropped_; }
   std::uint64_t completed() const { return completed_; }
+  /// Operations to which the application said no. A workload asks for nothing that may be refused.
+  std::uint64_t refused() const { return refused_; }
   const ClientCore& client() const { return client_; }
   /// The keys that this client writes: "c<client>-<i>".
   static std::string key_of(ClientId client, std::uint64_t index);
@@ -59,6 +67,10 @@ class WorkloadCore : public Core {
   void advance(Instant now, Effects& fx);
   void arrive(Instant now);
   void issue(Instant scheduled, Instant now, Effects& fx);
+  /// Every write is different, so that a checker can tell which one a read saw.
+  Bytes write(std::uint64_t key) const;
+  Bytes read(std::uint64_t key) const;
+  bool is_refusal(Span result) const;
 
   ClientSettings settings_;
   WorkloadSettings workload_;
@@ -69,9 +81,11 @@ class WorkloadCore : public Core {
   std::deque<Instant> backlog_;    // arrivals that wait for the client
   std::optional<Instant> issued_;  // scheduled time of the outstanding operation
   bool stopped_ = false;
+  bool table_made_ = false;  // Sql: this client's first operation
   std::uint64_t started_ = 0;
   std::uint64_t completed_ = 0;
   std::uint64_t dropped_ = 0;
+  std::uint64_t refused_ = 0;
   std::vector<Completion> completions_;
 };
 

@@ -146,7 +146,7 @@ world::Host& Assembly::host_for(unsigned cores) {
 }
 
 Result<std::unique_ptr<Core>> Assembly::make_core(ServerId id) {
-  auto application = replication::make_application("kv");
+  auto application = replication::make_application(deployment_.options.application);
   if (!application) return std::unexpected(application.error());
   if (checkers_ != nullptr)
     *application = std::make_unique<WitnessApplication>(std::move(*application), id, *checkers_);

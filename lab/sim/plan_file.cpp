@@ -164,7 +164,8 @@ std::string to_toml(const Plan& plan) {
   text += std::string("real_crypto = ") + (plan.real_crypto ? "true\n" : "false\n");
   text += line("heal", plan.heal) + line("deadline", plan.deadline);
   text += std::string("progress = ") + (plan.progress ? "true\n" : "false\n");
-  text += "\n[options]\n" + line("batch_max", plan.options.batch_max) + line("window", plan.options.window);
+  text += "\n[options]\napplication = " + toml_quoted(plan.options.application) + "\n" +
+          line("batch_max", plan.options.batch_max) + line("window", plan.options.window);
   if (plan.protocol == Protocol::Steward)
     text += "fanout = " + toml_quoted(plan.options.fanout) + "\n" +
             line("checkpoint_interval", plan.options.checkpoint_interval);

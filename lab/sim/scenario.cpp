@@ -100,6 +100,7 @@ replication::WorkloadSettings workload_of(const Plan& plan, ClientId client) {
   load.think = plan.think;
   load.delay = Duration(
       static_cast<std::int64_t>(keyed_draw(plan.seed, hash_name("client start"), client.value, 0, 0) % 100'000'000));
+  load.dialect = replication::dialect_of(plan.options.application);
   load.payload = plan.payload;
   load.keys = 2;
   load.update_percent = static_cast<std::uint8_t>(plan.update_percent);
@@ -211,7 +212,13 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
   result.trace_hash = world.trace().hash();
   result.events = world.events();
   result.virtual_time = world.now() - Instant{};
-  for (const ClientPart& client : assembly.clients()) result.operations += client.workload->completed();
+  for (const ClientPart& client : assembly.clients()) {
+    result.operations += client.workload->completed();
+    if (const auto refused = client.workload->refused(); refused != 0)
+      checkers.fail("workload", world.now(),
+                    "client " + std::to_string(client.id.value) + " was refused " + std::to_string(refused) +
+                        " operations that are good");
+  }
   result.accusations = checkers.accusations();
   if (const auto& violation = checkers.violation()) {
     result.outcome = Outcome::Unsafe;

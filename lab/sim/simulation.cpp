@@ -90,6 +90,7 @@ replication::WorkloadSettings workload_of(const SimSetup& setup, ClientId client
   load.delay =
       Duration(static_cast<std::int64_t>(keyed_draw(setup.seed, hash_name("client start"), client.value, 0, 0) %
                                          start_spread(setup.deployment.clients)));
+  load.dialect = replication::dialect_of(setup.deployment.options.application);
   load.payload = setup.load.payload_bytes;
   load.update_percent = static_cast<std::uint8_t>(std::min<std::uint32_t>(setup.load.update_percent, 100));
   load.operations = setup.load.operations;

@@ -10,6 +10,13 @@ std::uint64_t chain_hash(std::uint64_t so_far, std::uint64_t trace) {
   return scatter(so_far ^ trace);
 }
 
+Plan plan_of(const SwarmSettings& settings, std::uint64_t seed) {
+  Plan plan = make_plan(settings.protocol, seed, settings.profile);
+  plan.real_crypto = plan.real_crypto || settings.real_crypto;
+  plan.options.application = settings.application;
+  return plan;
+}
+
 Result<SwarmResult> run_swarm(const SwarmSettings& settings,
                               const std::function<void(std::uint64_t done)>& progress) {
   const std::uint64_t count = settings.last - settings.first + 1;
@@ -24,9 +31,7 @@ Result<SwarmResult> run_swarm(const SwarmSettings& settings,
       const std::uint64_t i = next.fetch_add(1);
       if (i >= count) return;
       results[i].seed = settings.first + i;
-      Plan plan = make_plan(settings.protocol, results[i].seed, settings.profile);
-      plan.real_crypto = plan.real_crypto || settings.real_crypto;
-      auto result = run_scenario(plan);
+      auto result = run_scenario(plan_of(settings, results[i].seed));
       std::lock_guard lock(mutex);
       if (result)
         results[i].result = std::move(*result);

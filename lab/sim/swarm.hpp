@@ -13,6 +13,7 @@ struct SwarmSettings {
   std::uint64_t last = 1;
   unsigned jobs = 1;         // threads; the result does not depend on it
   bool real_crypto = false;  // in all seeds, not only in those whose plan says so
+  std::string application = "kv";
 };
 
 struct SeedResult {
@@ -30,6 +31,8 @@ struct SwarmResult {
   bool unsafe = false;
 };
 
+/// The plan of one seed.
+Plan plan_of(const SwarmSettings& settings, std::uint64_t seed);
 /// Runs all seeds from first to last. `progress` is told how many are done, from any thread, one call at a time.
 /// Errors: a plan that cannot be built.
 Result<SwarmResult> run_swarm(const SwarmSettings& settings,

@@ -112,7 +112,5 @@ std::optional<Cell> cell_of(sqlite3_value* value);
 std::string text_of(sqlite3_value* value);
 /// A name as it is written in SQL.
 std::string quoted(std::string_view name);
-/// ASCII only, as SQLite compares names.
-std::string lower(std::string_view name);
 
 }  // namespace seneschal::replication::sql

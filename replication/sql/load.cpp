@@ -42,7 +42,7 @@ Status Database::load(kv::Leaves entries) {
   if (*theirs != ours)
     return failure("sql state: made by \"" + std::string(as_text(*theirs).substr(0, 80)) + "\", this is \"" +
                    std::string(as_text(ours)) + "\"; all servers need the same");
-  if (content_.bytes() > limits_.max_bytes || content_.size() > limits_.max_rows)
+  if (content_.bytes() > limits_.max_bytes || content_.size() > limits_.max_entries)
     return failure("sql state: larger than its limit");
   return rebuild();
 }

@@ -36,4 +36,10 @@ class Rules {
   std::string objection_;
 };
 
+/// ASCII only, as SQLite compares names.
+std::string lower(std::string_view name);
+/// Whether `word` (in lower case) stands in the statement outside of strings, quoted names and comments. For what
+/// must be refused before SQLite reads it: it copies what a WITH names to each use of the name, again and again.
+bool uses_word(std::string_view statement, std::string_view word);
+
 }  // namespace seneschal::replication::sql

@@ -55,17 +55,6 @@ std::string print_result(Span result) {
   return text + std::to_string(done.rows.size()) + " rows" + (done.more ? ", more are not shown" : "");
 }
 
-bool looks_read_only(std::string_view statement) {
-  std::string word;
-  for (char c : statement) {
-    if (word.empty() && (c == ' ' || c == '\t' || c == '\n' || c == '\r')) continue;
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    if (!letter) break;
-    word += static_cast<char>(c | 0x20);
-  }
-  return word == "select" || word == "values";
-}
-
 SqlApplication::SqlApplication(Limits limits) : database_(std::make_unique<Database>(limits)), limits_(limits) {}
 SqlApplication::~SqlApplication() = default;
 
@@ -110,7 +99,7 @@ Status SqlApplication::restore(Span snapshot) {
   if (!in.raw(tag, kSnapshotTag.size()) || as_text(tag) != kSnapshotTag)
     return failure("sql snapshot: does not start with \"" + std::string(kSnapshotTag) +
                    "\"; is it a snapshot of another application?");
-  if (!in.count(count, limits_.max_rows, 8))
+  if (!in.count(count, limits_.max_entries, 8))
     return failure("sql snapshot: its number of entries is missing or too large");
   kv::Leaves entries;
   Bytes last;

@@ -87,14 +87,12 @@ using Outcome = std::variant<Done, Refused>;
 std::expected<Outcome, Reject> parse_result(Span result);
 /// For people: a line per row, columns separated by tabs, blobs in hex.
 std::string print_result(Span result);
-/// True if the text begins like a statement that only reads. A guess for choosing how to send it; servers know.
-bool looks_read_only(std::string_view statement);
 
 struct Limits {
-  std::size_t max_bytes = std::size_t{1} << 26;  // of all rows, encoded, with their keys
-  std::size_t max_rows = std::size_t{1} << 18;   // tables and indexes count too
-  std::size_t max_schema = 64;                   // tables and indexes
-  std::uint32_t max_steps = 100'000;             // per statement, of the virtual machine
+  std::size_t max_bytes = std::size_t{1} << 26;    // of all rows, encoded, with their keys
+  std::size_t max_entries = std::size_t{1} << 18;  // rows, tables, indexes, and one
+  std::size_t max_schema = 64;                     // tables and indexes
+  std::uint32_t max_steps = 50'000;                // per statement, of the virtual machine
 };
 
 class SqlApplication final : public Application {

@@ -3,6 +3,7 @@
 #include "lab/report.hpp"
 #include "lab/sim/protocols.hpp"
 #include "replication/kv.hpp"
+#include "replication/sql/sql.hpp"
 #include "tools/seneschal/commands.hpp"
 
 #include <fmt/format.h>
@@ -11,6 +12,7 @@
 using namespace seneschal;
 using namespace seneschal::lab;
 namespace kv = seneschal::replication::kv;
+namespace sql = seneschal::replication::sql;
 
 namespace {
 
@@ -21,7 +23,8 @@ constexpr int kUsage = static_cast<int>(ExitCode::Usage);
 constexpr std::string_view kOperations =
     "put KEY VALUE | get KEY (ordered) | query KEY (local read) | delete KEY | cas KEY EXPECTED VALUE (\"\" for "
     "EXPECTED: "
-    "the key must not exist) | scan [FIRST [LAST]]";
+    "the key must not exist) | scan [FIRST [LAST]]; where the application is sql: "
+    "sql STATEMENT (ordered) | sql-query STATEMENT (local read)";
 
 int complain(const std::string& message, int code) {
   fmt::print(stderr, "seneschal client: {}\n", message);
@@ -34,6 +37,7 @@ int usage(const std::string& message) {
 struct Operation {
   Bytes bytes;
   bool query = false;
+  std::string application = "kv";
 };
 
 /// From the words of the command line.
@@ -43,6 +47,13 @@ Result<Operation> parse_operation(const std::vector<std::string>& words) {
   const auto wrong = [&](std::string_view shape) {
     return failure(fmt::format("'{}' with {} argument{}; expected {}", name, count, count == 1 ? "" : "s", shape));
   };
+  if (name == "sql" || name == "sql-query") {
+    if (count != 1) return wrong(name + " STATEMENT (one argument: quote it)");
+    if (words[1].size() > sql::kMaxStatement)
+      return failure(
+          fmt::format("the statement has {} bytes; expected at most {}", words[1].size(), sql::kMaxStatement));
+    return Operation{to_bytes(words[1]), name == "sql-query", "sql"};
+  }
   for (std::size_t i = 1; i < words.size(); ++i)
     if (words[i].size() > (i == 1 || name == "scan" ? kv::kMaxKey : kv::kMaxValue))
       return failure(fmt::format("argument {} of '{}' has {} bytes; expected at most {} for a key, {} for a value", i,
@@ -70,6 +81,14 @@ Result<Operation> parse_operation(const std::vector<std::string>& words) {
     return Operation{kv::scan(count >= 1 ? words[1] : "", last), true};
   }
   return failure("there is no operation '" + name + "'; expected one of: " + std::string(kOperations));
+}
+
+int print_sql(const replication::Completion& done) {
+  const auto outcome = sql::parse_result(done.result);
+  if (!outcome) return complain("the servers agree on a result that is not one of the sql application", kFailed);
+  const bool refused = std::holds_alternative<sql::Refused>(*outcome);
+  fmt::print(refused ? stderr : stdout, "{}\n", sql::print_result(done.result));
+  return refused ? kFailed : kGood;
 }
 
 int print(const replication::Completion& done) {
@@ -112,9 +131,10 @@ int operate(int argc, char** argv) {
   double seconds = 0;
   bool verbose = false;
   try {
-    TCLAP::CmdLine line("Uses a running deployment: one operation of the kv application. Operations: " +
-                            std::string(kOperations) + ". 'seneschal client load --help' tells about load.",
-                        ' ', "0.1");
+    TCLAP::CmdLine line(
+        "Uses a running deployment: one operation of the kv application, or one SQL statement. Operations: " +
+            std::string(kOperations) + ". 'seneschal client load --help' tells about load.",
+        ' ', "0.1");
     line.setExceptionHandling(false);
     TCLAP::ValueArg<std::string> where("d", "deployment", "folder given to 'lab up'", false, "seneschal-up", "DIR",
                                        line);
@@ -142,6 +162,10 @@ int operate(int argc, char** argv) {
   if (!operation) return usage(operation.error().message);
   auto place = open_place(dir, keys);
   if (!place) return complain(place.error().message, kFailed);
+  const std::string& application = place->deployment.options.application;
+  if (operation->application != application)
+    return usage(
+        fmt::format("the application of this deployment is {}, which has no operation '{}'", application, words[0]));
   const auto make = [&](const Membership& members, ClientId client) {
     return std::make_unique<replication::ClientCore>(members,
                                                      sim::client_settings(place->deployment, members, client));
@@ -185,7 +209,7 @@ int operate(int argc, char** argv) {
     fmt::print(stderr, "seq {}, {:.1f} ms, {} retries{}\n", done[0].seq.value,
                to_ms(done[0].finished - done[0].started), done[0].retries,
                done[0].fell_back ? ", ordered because local answers differed" : "");
-  return print(done[0]);
+  return application == "sql" ? print_sql(done[0]) : print(done[0]);
 }
 
 int load(int argc, char** argv) {

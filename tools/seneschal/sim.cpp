@@ -32,6 +32,7 @@ struct Options {
   bool real_crypto = false;
   bool show_plan = false;
   unsigned jobs = 0;
+  std::string application = "kv";
 };
 
 int usage_error(const std::string& message) {
@@ -130,11 +131,14 @@ int run_seeds(const Options& options) {
         fmt::format("--profile is '{}'; expected one of: {}", options.profile, fmt::join(profiles(), ", ")));
   settings.profile = options.profile;
   settings.jobs = options.jobs != 0 ? options.jobs : std::max(1u, std::thread::hardware_concurrency());
+  if (options.application != "kv" && options.application != "sql")
+    return usage_error(fmt::format("--application is '{}'; expected 'kv' or 'sql'", options.application));
+  settings.application = options.application;
+  settings.real_crypto = options.real_crypto;
   if (options.show_plan) {
-    fmt::print("{}", to_toml(make_plan(settings.protocol, settings.first, settings.profile)));
+    fmt::print("{}", to_toml(plan_of(settings, settings.first)));
     return kGood;
   }
-  settings.real_crypto = options.real_crypto;
   const bool terminal = isatty(STDERR_FILENO) != 0;
   const std::uint64_t count = settings.last - settings.first + 1;
   const auto swarm = run_swarm(settings, [&](std::uint64_t done) {
@@ -143,9 +147,8 @@ int run_seeds(const Options& options) {
   if (!swarm) return usage_error(swarm.error().message);
   Report report{swarm->seeds, swarm->passed, swarm->trace_hash, nlohmann::json::array(), swarm->unsafe};
   for (const SeedResult& failure : swarm->failures) {
-    Plan plan = make_plan(settings.protocol, failure.seed, settings.profile);
-    plan.real_crypto = plan.real_crypto || options.real_crypto;
-    note_failure(options, report, failure.seed, failure.result.reason, keep_failure(options, plan));
+    note_failure(options, report, failure.seed, failure.result.reason,
+                 keep_failure(options, plan_of(settings, failure.seed)));
   }
   return finish(options, report);
 }
@@ -165,12 +168,14 @@ int sim_command(int argc, char** argv) {
     TCLAP::ValueArg<std::string> out("o", "out", "where plans and traces of failed seeds go", false, options.out,
                                      "DIR", line);
     TCLAP::ValueArg<unsigned> jobs("j", "jobs", "threads (0: all processors)", false, 0, "N", line);
+    TCLAP::ValueArg<std::string> application("", "application", "what is replicated: kv or sql", false,
+                                             options.application, "NAME", line);
     TCLAP::SwitchArg json("", "json", "print the result as JSON", line);
     TCLAP::SwitchArg real("", "real-crypto", "real keys and signatures (small ones); trace hashes then differ", line);
     TCLAP::SwitchArg show("", "show-plan", "print the plan of the first seed and stop", line);
     line.parse(argc, argv);
     options = {protocol.getValue(), seeds.getValue(), profile.getValue(), plan.getValue(), out.getValue(),
-               json.getValue(),     real.getValue(),  show.getValue(),    jobs.getValue()};
+               json.getValue(),     real.getValue(),  show.getValue(),    jobs.getValue(), application.getValue()};
   } catch (const TCLAP::ExitException& exit) {
     return exit.getExitStatus();
   } catch (const TCLAP::ArgException& error) {

@@ -54,8 +54,8 @@ class ByHand : public testing::TestWithParam<std::string> {
     EXPECT_EQ(made.code, 0) << made.text;
     return folder;
   }
-  Outcome up(const std::string& protocol) {
-    return run({"lab", "up", file(protocol), "--out", dir_, "--keys", keys(protocol)});
+  Outcome up(const std::string& protocol, const std::string& more = "") {
+    return run({"lab", "up", file(protocol, more), "--out", dir_, "--keys", keys(protocol)});
   }
   Outcome client(int id, std::vector<std::string> words) {
     std::vector<std::string> all{"client", "--deployment", dir_, "--id", std::to_string(id), "--timeout", "20"};
@@ -96,6 +96,37 @@ TEST_P(ByHand, ClientsOfAllSitesSeeOneStore) {
   EXPECT_THAT(again.text, HasSubstr("already runs"));
   EXPECT_EQ(run({"lab", "down", "--out", dir_}).code, 0);
   expect_nothing_left(*cluster);
+}
+
+TEST_P(ByHand, ClientsOfAllSitesSeeOneDatabase) {
+  const Outcome started = up(GetParam(), "[options]\napplication = \"sql\"\n");
+  ASSERT_EQ(started.code, 0) << started.text;
+  EXPECT_EQ(client(1, {"sql", "CREATE TABLE account(name TEXT PRIMARY KEY, cents INTEGER CHECK(cents >= 0))"}).code,
+            0);
+  EXPECT_EQ(client(2, {"sql", "INSERT INTO account VALUES('ann', 100), ('bob', 50)"}).text, "done, 2 rows written\n");
+  EXPECT_EQ(client(3, {"sql", "UPDATE account SET cents = cents - 70 WHERE name = 'ann' RETURNING cents"}).text,
+            "30\n1 rows\n");
+  const Outcome broke = client(4, {"sql", "UPDATE account SET cents = cents - 70 WHERE name = 'ann'"});
+  EXPECT_EQ(broke.code, 1);
+  EXPECT_THAT(broke.text, HasSubstr("CHECK constraint failed"));
+  EXPECT_EQ(client(5, {"sql", "SELECT name, cents FROM account ORDER BY name"}).text, "ann\t30\nbob\t50\n2 rows\n");
+  EXPECT_EQ(client(5, {"sql-query", "SELECT sum(cents) FROM account"}).text, "80\n1 rows\n");
+  for (std::string_view statement :
+       {"INSERT INTO account VALUES(hex(randomblob(4)), 1)", "CREATE TABLE log(at DEFAULT CURRENT_TIMESTAMP)",
+        "ATTACH 'x' AS y", "PRAGMA user_version = 1"}) {
+    const Outcome refused = client(6, {"sql", std::string(statement)});
+    EXPECT_EQ(refused.code, 1) << refused.text;
+    EXPECT_THAT(refused.text, HasSubstr("not in the deterministic subset"));
+  }
+  const Outcome load = run(
+      {"client", "load", "--deployment", dir_, "--clients", "3", "--seconds", "3", "--out", dir_ + "/load.jsonl"});
+  EXPECT_EQ(load.code, 0) << load.text;
+  const Outcome counted = client(7, {"sql", "SELECT count(*), min(length(v)) > 150 FROM work"});
+  EXPECT_EQ(counted.text, "3\t1\n1 rows\n");
+  const Outcome other = client(8, {"put", "colour", "green"});
+  EXPECT_EQ(other.code, 2);
+  EXPECT_THAT(other.text, HasSubstr("the application of this deployment is sql"));
+  EXPECT_EQ(run({"lab", "down", "--out", dir_}).code, 0);
 }
 
 TEST_P(ByHand, LossAndADeadDaemonChangeNoResult) {

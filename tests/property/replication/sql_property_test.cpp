@@ -71,7 +71,13 @@ class Statements {
   Prng prng_;
 };
 
-constexpr Limits kLimits{.max_bytes = 100'000, .max_rows = 400, .max_schema = 6, .max_steps = 4000};
+std::vector<SharedBytes> chunks(const Frozen& state) {
+  std::vector<SharedBytes> all;
+  for (std::size_t i = 0; i < state.chunks(); ++i) all.push_back(state.chunk(i));
+  return all;
+}
+
+constexpr Limits kLimits{.max_bytes = 100'000, .max_entries = 400, .max_schema = 6, .max_steps = 4000};
 
 TEST(SqlProperty, ServersThatUndoRestoreAndSettleAtOtherTimesStayEqual) {
   std::size_t done = 0, refused = 0;
@@ -97,15 +103,69 @@ TEST(SqlProperty, ServersThatUndoRestoreAndSettleAtOtherTimesStayEqual) {
         const Bytes snapshot = plain.snapshot();
         ASSERT_EQ(undoing.snapshot(), snapshot) << seed << "/" << i;
         restored = std::make_unique<SqlApplication>(kLimits);
-        const Status taken = restored->restore(snapshot);
+        const Status taken =
+            prng.chance(1, 2) ? restored->restore(snapshot) : restored->thaw(chunks(*plain.freeze()));
         ASSERT_TRUE(taken.has_value()) << taken.error().message;
         ASSERT_EQ(restored->digest(), plain.digest()) << seed << "/" << i;
+        for (const SqlApplication* app : {&plain, &undoing, restored.get()}) ASSERT_TRUE(app->consistent()) << seed;
       }
       ++(std::holds_alternative<Done>(*parse_result(result)) ? done : refused);
     }
   }
   EXPECT_GT(done, 1500u);
   EXPECT_GT(refused, 500u);
+}
+
+// A server that fetched the state goes on with the same chunks as those that executed everything; and what was frozen
+// stays as it was.
+TEST(SqlProperty, WhoTookOverAFrozenStateFreezesTheSameChunks) {
+  for (std::uint64_t seed = 200; seed < 206; ++seed) {
+    Statements statements(seed);
+    Prng prng(seed);
+    const Limits limits{.max_bytes = 400'000, .max_entries = 2000, .max_steps = 20'000};
+    SqlApplication old(limits);
+    auto late = std::make_unique<SqlApplication>(limits);
+    for (auto* app : {&old, late.get()}) {
+      app->apply(ClientId(1), as_span("CREATE TABLE big(a INTEGER PRIMARY KEY, b)"));
+      app->settle();
+    }
+    // Large enough for several chunks, growing and shrinking; the others come and go beside it.
+    const auto next = [&] {
+      if (prng.chance(1, 3)) return statements.next();
+      const std::string row = std::to_string(prng.below(400));
+      if (prng.chance(1, 8)) return "DELETE FROM big WHERE a BETWEEN " + row + " AND 40 + " + row;
+      return "REPLACE INTO big VALUES(" + row + ", '" + std::string(prng.below(900), 'x') + "')";
+    };
+    std::size_t most = 0;
+    for (int batch = 0; batch < 150; ++batch) {
+      for (std::uint64_t i = prng.below(20); i > 0; --i) {
+        const std::string statement = next();
+        const Bytes result = old.apply(ClientId(1), as_span(statement));
+        ASSERT_EQ(late->apply(ClientId(1), as_span(statement)), result) << seed << ": " << statement;
+      }
+      old.settle();
+      late->settle();
+      const auto frozen = old.freeze();
+      ASSERT_EQ(frozen->chunks(), late->freeze()->chunks()) << seed << "/" << batch;
+      for (std::size_t i = 0; i < frozen->chunks(); ++i)
+        ASSERT_EQ(frozen->leaf(i), late->freeze()->leaf(i)) << seed << "/" << batch;
+      most = std::max(most, frozen->chunks());
+      if (!prng.chance(1, 10)) continue;
+      late = std::make_unique<SqlApplication>(limits);
+      ASSERT_TRUE(late->thaw(chunks(*frozen)).has_value());
+      const Digest then = frozen->leaf(0);
+      for (int i = 0; i < 20; ++i) {
+        const std::string statement = next();
+        old.apply(ClientId(1), as_span(statement));
+        late->apply(ClientId(1), as_span(statement));
+      }
+      old.settle();
+      late->settle();
+      ASSERT_EQ(frozen->leaf(0), then);
+      ASSERT_TRUE(old.consistent() && late->consistent());
+    }
+    EXPECT_GT(most, 4u) << "hardly more than one chunk: nothing was tested";
+  }
 }
 
 TEST(SqlProperty, UndoTakesEverythingBack) {

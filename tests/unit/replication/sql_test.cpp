@@ -100,7 +100,7 @@ TEST(Sql, RefusesWhatReachesBeyondItsTables) {
         "RELEASE u",
         "ROLLBACK TO u",
         "ANALYZE",
-        
+
         "ALTER TABLE t ADD COLUMN c",
         "ALTER TABLE t RENAME TO s",
         "CREATE TEMP TABLE s(a)",
@@ -110,9 +110,9 @@ TEST(Sql, RefusesWhatReachesBeyondItsTables) {
         "CREATE TABLE s AS SELECT * FROM t",
         "CREATE TABLE s(a INTEGER PRIMARY KEY AUTOINCREMENT)",
         "SELECT * FROM pragma_table_info('t')",
-        "SELECT * FROM json_each('[1]')",
-        "SELECT * FROM dbstat",
-        "SELECT * FROM sqlite_stmt",
+        "SELECT * FROM Pragma_table_info('t')",
+        "WITH x AS (SELECT 1) SELECT * FROM x",
+        "/* */ with x AS (SELECT 1) SELECT * FROM x",
         "EXPLAIN SELECT * FROM t",
         "EXPLAIN QUERY PLAN SELECT * FROM t",
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n LIMIT 3",
@@ -122,7 +122,8 @@ TEST(Sql, RefusesWhatReachesBeyondItsTables) {
         "CREATE TABLE s(rowid, oid, _rowid_)"})
     refuses(app, statement, Problem::Forbidden);
   for (std::string_view statement :
-       {"VACUUM", "VACUUM INTO 'file'", "DELETE FROM sqlite_master", "UPDATE sqlite_master SET sql = ''"}) {
+       {"SELECT * FROM json_each('[1]')", "SELECT * FROM dbstat", "SELECT * FROM sqlite_stmt", "VACUUM",
+        "VACUUM INTO 'file'", "DELETE FROM sqlite_master", "UPDATE sqlite_master SET sql = ''"}) {
     const Outcome outcome = run(app, statement);
     EXPECT_TRUE(problem(outcome)) << statement;
   }
@@ -138,6 +139,49 @@ TEST(Sql, DefaultsAreLiterals) {
   good(app, "CREATE TABLE t(a DEFAULT -1, b DEFAULT 'x', c DEFAULT NULL, d DEFAULT x'00', e)");
   good(app, "INSERT INTO t(e) VALUES(1)");
   EXPECT_EQ(shown(app, "SELECT a, b, c, d FROM t"), "-1\tx\tNULL\tx'00'\n1 rows");
+}
+
+// Where SQLite keeps an expression for later, it must be refused when it is given or have nothing to say when it is
+// used.
+TEST(Sql, RefusesWhatIsHiddenInConstraintsDefaultsIndexesAndGeneratedColumns) {
+  SqlApplication app;
+  good(app, "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT)");
+  for (std::string_view statement :
+       {"CREATE TABLE s(a CHECK(a > random()))", "CREATE TABLE s(a CHECK(a < CURRENT_TIMESTAMP))",
+        "CREATE TABLE s(a CHECK(a < date('now')))", "CREATE TABLE s(a CHECK(changes() > 0))",
+        "CREATE TABLE s(a, CONSTRAINT c CHECK(last_insert_rowid() < 5))",
+        "CREATE TABLE s(a DEFAULT CURRENT_TIMESTAMP)", "CREATE TABLE s(a DEFAULT CURRENT_DATE)",
+        "CREATE TABLE s(a DEFAULT (random()))", "CREATE TABLE s(a DEFAULT (datetime('now')))",
+        "CREATE TABLE s(a, b GENERATED ALWAYS AS (random()))", "CREATE TABLE s(a, b AS (CURRENT_TIME) STORED)",
+        "CREATE INDEX i ON t(random())", "CREATE INDEX i ON t(b || sqlite_version())",
+        "CREATE INDEX i ON t(b) WHERE b > strftime('%s')", "CREATE UNIQUE INDEX i ON t(b) WHERE random() > 0",
+        "CREATE VIEW v AS SELECT random()", "CREATE TEMP VIEW v AS SELECT random()",
+        "CREATE TRIGGER g AFTER INSERT ON t BEGIN UPDATE t SET b = random(); END"})
+    refuses(app, statement, Problem::Forbidden);
+  for (std::string_view statement :
+       {"INSERT INTO t(a, b) VALUES(1, 1) ON CONFLICT(a) DO UPDATE SET b = random()",
+        "INSERT INTO t(b) VALUES(1) RETURNING random()", "UPDATE t SET b = (SELECT random())",
+        "DELETE FROM t WHERE EXISTS(SELECT 1 FROM t WHERE a > random())", "SELECT a FROM t ORDER BY random()",
+        "SELECT a FROM t LIMIT abs(random()) % 3", "SELECT count(*) FILTER (WHERE random() > 0) FROM t",
+        "SELECT sum(a) OVER (PARTITION BY random()) FROM t", "SELECT x FROM (SELECT random() AS x)",
+        "VALUES(random())"})
+    refuses(app, statement, Problem::Forbidden);
+  EXPECT_EQ(shown(app, "SELECT name FROM sqlite_master"), "t\n1 rows");
+  good(app, "CREATE TABLE fine(a CHECK(length(a) < 5) DEFAULT 'random()', b DEFAULT -1)");
+  good(app, "CREATE INDEX lower_b ON t(lower(b)) WHERE a > 3");
+  good(app, "INSERT INTO fine(a, b) VALUES('now', 'random()')");
+}
+
+TEST(Sql, AWordInAStringANameOrACommentIsNoKeyword) {
+  SqlApplication app;
+  good(app, "CREATE TABLE t(a INTEGER PRIMARY KEY, \"with\" TEXT) -- with");
+  good(app, "INSERT INTO t([with]) VALUES('it''s with '), ('with') /* with */");
+  EXPECT_EQ(shown(app, "SELECT s.w FROM (SELECT `with` AS w FROM t) s WHERE s.w = 'with'"), "with\n1 rows");
+  for (std::string_view statement :
+       {"With x AS (SELECT 1) SELECT 1", "SELECT 1 FROM (WITH x AS (SELECT 1) SELECT * FROM x)",
+        "SELECT 'a''' FROM(with x AS (SELECT 1) SELECT 2)",
+        "INSERT INTO t WITH x(a) AS (SELECT 1) SELECT a,a FROM x"})
+    refuses(app, statement, Problem::Forbidden);
 }
 
 TEST(Sql, RefusesRealNumbersInTablesAndResults) {
@@ -182,7 +226,7 @@ TEST(Sql, AStatementIsExecutedWholeOrNotAtAll) {
   EXPECT_EQ(copy.digest(), app.digest());
 }
 
-// SQLite gives up the whole transaction in these cases; earlier statements that may still be undone must survive.
+// SQLite gives up its transaction in these cases; earlier statements that may still be undone must survive.
 TEST(Sql, AnAbortedTransactionLosesNothingThatWasExecutedBefore) {
   SqlApplication app({.max_steps = 2000});
   good(app, "CREATE TABLE t(a INTEGER PRIMARY KEY, b)");
@@ -223,12 +267,12 @@ TEST(Sql, WorkIsCountedAndSameEverywhere) {
 }
 
 TEST(Sql, LimitsKeepTheDatabaseSmall) {
-  SqlApplication app({.max_bytes = 20'000, .max_rows = 50, .max_schema = 3});
+  SqlApplication app({.max_bytes = 20'000, .max_entries = 52, .max_schema = 3});
   good(app, "CREATE TABLE t(a INTEGER PRIMARY KEY, b)");
   refuses(app, "INSERT INTO t VALUES(1, zeroblob(9000))", Problem::Failed);  // longer than a cell may be
-  good(app, "INSERT INTO t VALUES(1, zeroblob(8000))");
-  good(app, "INSERT INTO t VALUES(2, zeroblob(8000))");
-  refuses(app, "INSERT INTO t VALUES(3, zeroblob(8000))", Problem::Full);
+  good(app, "INSERT INTO t VALUES(1, zeroblob(7900))");
+  good(app, "INSERT INTO t VALUES(2, zeroblob(7900))");
+  refuses(app, "INSERT INTO t VALUES(3, zeroblob(7900))", Problem::Full);
   good(app, "UPDATE t SET b = NULL");
   for (int i = 3; i <= 50; ++i) good(app, "INSERT INTO t(b) VALUES(0)");
   refuses(app, "INSERT INTO t(b) VALUES(0)", Problem::Full);
@@ -252,7 +296,7 @@ TEST(Sql, RowIdsNeverBecomeRandom) {
 TEST(Sql, ResultsAreCutToFitAReply) {
   SqlApplication app;
   good(app, "CREATE TABLE t(a INTEGER PRIMARY KEY, b)");
-  for (int i = 0; i < 20; ++i) good(app, "INSERT INTO t(b) VALUES(zeroblob(8000))");
+  for (int i = 0; i < 20; ++i) good(app, "INSERT INTO t(b) VALUES(zeroblob(7900))");
   const Bytes result = app.apply(ClientId(1), as_span("SELECT b FROM t"));
   EXPECT_LE(result.size(), kMaxResult);
   const auto rows = std::get<Done>(outcome_of(result));
@@ -274,8 +318,6 @@ TEST(Sql, QueriesDoNotWrite) {
   EXPECT_EQ(problem(query("BEGIN")), Problem::Forbidden);
   EXPECT_EQ(problem(query("SELECT random()")), Problem::Forbidden);
   EXPECT_EQ(print_result(app.query(as_span("SELECT count(*) FROM t"))), "0\n1 rows");
-  EXPECT_TRUE(looks_read_only("  SELECT 1") && looks_read_only("values(1)") &&
-              !looks_read_only("WITH x AS (SELECT 1)") && !looks_read_only("DELETE FROM t") && !looks_read_only(""));
 }
 
 TEST(Sql, TheDigestCoversSchemaRowsAndRowIds) {
