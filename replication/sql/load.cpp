@@ -8,13 +8,15 @@ namespace seneschal::replication::sql {
 
 namespace {
 
+// A null pointer would bind NULL instead of what is empty.
 void bind(sqlite3_stmt* statement, int at, const Cell& cell) {
   int code = SQLITE_OK;
   if (const auto* integer = std::get_if<Integer>(&cell))
     code = sqlite3_bind_int64(statement, at, integer->value());
   else if (const auto* text = std::get_if<Text>(&cell))
-    code = sqlite3_bind_text64(statement, at, reinterpret_cast<const char*>(text->bytes.value.data()),
-                               text->bytes.value.size(), SQLITE_STATIC, SQLITE_UTF8);
+    code = sqlite3_bind_text64(
+        statement, at, text->bytes.value.empty() ? "" : reinterpret_cast<const char*>(text->bytes.value.data()),
+        text->bytes.value.size(), SQLITE_STATIC, SQLITE_UTF8);
   else if (const auto* blob = std::get_if<Blob>(&cell))
     code = blob->bytes.value.empty() ? sqlite3_bind_zeroblob(statement, at, 0)
                                      : sqlite3_bind_blob64(statement, at, blob->bytes.value.data(),
@@ -109,7 +111,8 @@ Status Database::load_rows(const SchemaItem& item) {
     return good;
   });
   if (good) return {};
-  return failure("sql state: a row of table " + item.name + " is damaged or breaks a rule of its table");
+  return failure("sql state: a row of table " + item.name + " is damaged or breaks a rule of its table (" +
+                 (problem_ ? std::string(as_text(problem_->reason.value)) : sqlite3_errmsg(connection_.get())) + ")");
 }
 
 bool Database::consistent() const {

@@ -339,6 +339,16 @@ TEST(Sql, TheDigestCoversSchemaRowsAndRowIds) {
   EXPECT_NE(a.digest(), c.digest());
 }
 
+TEST(Sql, RestoreKeepsWhatIsEmptyApartFromWhatIsMissing) {
+  SqlApplication app, copy;
+  good(app, "CREATE TABLE t(a, b, c)");
+  good(app, "INSERT INTO t VALUES('', x'', NULL), (0, -1, '0')");
+  ASSERT_TRUE(copy.restore(app.snapshot()).has_value());
+  EXPECT_TRUE(copy.consistent());
+  EXPECT_EQ(shown(copy, "SELECT typeof(a), typeof(b), typeof(c) FROM t"),
+            "text\tblob\tnull\ninteger\tinteger\ttext\n2 rows");
+}
+
 TEST(Sql, DroppingATableTakesItsRowsOutOfTheDigest) {
   SqlApplication app;
   const Digest empty = app.digest();
