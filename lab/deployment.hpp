@@ -24,7 +24,7 @@ struct ProtocolOptions {
   std::string auth = "mac";            // BFT: "mac" or "signatures"; Steward always signs
   std::uint32_t window = 32;           // entries in flight
   std::uint32_t checkpoint_interval = 128;  // Steward: entries between checkpoints
-  std::string durability = "wal";      // "none": no disk; a server that starts again only learns and answers
+  std::string durability = "wal";           // "none": no disk; a server that starts again only learns and answers
   bool operator==(const ProtocolOptions&) const = default;
 };
 
