@@ -80,6 +80,7 @@ class ObservedApplication final : public Application {
   const Position& position() const { return position_; }
 
  private:
+  Status took_over(Status done);
   struct Waiting {
     ClientId client;
     Bytes signed_operation, evidence;
