@@ -4,6 +4,7 @@
 #include "base/prng.hpp"
 #include "runtime/effects.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <vector>
 
@@ -42,8 +43,11 @@ class SimDisk {
       if (keep_) durable_.push_back(item);
     return group;
   }
+  /// Space is given back a segment at a time, so some of it stays.
   void forget_before(Ticket ticket) {
-    while (!durable_.empty() && durable_.front().ticket < ticket) durable_.pop_front();
+    const auto needed = std::ranges::find_if(durable_, [&](const Item& item) { return item.ticket >= ticket; });
+    const auto forgotten = needed - durable_.begin();
+    durable_.erase(durable_.begin(), durable_.begin() + (forgotten - forgotten % kSegment));
   }
   /// Full, or broken: nothing becomes durable any more in this life.
   void fail() { failed_ = true; }
@@ -72,6 +76,8 @@ class SimDisk {
   }
 
  private:
+  static constexpr std::ptrdiff_t kSegment = 16;  // records
+
   bool keep_;
   bool failed_ = false;
   std::deque<Item> durable_;

@@ -243,7 +243,11 @@ Status WriteAheadLog::write(const std::deque<Waiting>& group) {
 // The segment that holds the record of `ticket` stays, and all after it. What cannot be removed is only space. One at
 // a time and durably, oldest first: a gap would look like damage.
 void WriteAheadLog::drop_segments(std::uint64_t ticket) {
-  while (segments_.size() > 1 && segments_[1].first_ticket != 0 && segments_[1].first_ticket <= ticket) {
+  std::size_t unneeded = segments_.size();
+  while (unneeded > 0 && (segments_[unneeded - 1].first_ticket == 0 || segments_[unneeded - 1].first_ticket > ticket))
+    --unneeded;
+  if (unneeded > 0) --unneeded;  // the one that holds the record
+  for (; unneeded > 0; --unneeded) {
     if (!disk_.remove(segments_.front().path) || !disk_.sync_folder(options_.folder)) return;
     segments_.pop_front();
   }

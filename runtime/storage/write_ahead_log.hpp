@@ -24,7 +24,7 @@ struct LogOptions {
   std::string folder;
   std::string identity;  // whose log it is; another owner's is refused
   /// A new file is begun when one has grown to this.
-  std::size_t segment_bytes = 16 * 1024 * 1024;
+  std::size_t segment_bytes = 1024 * 1024;
   /// Appended and not written yet. More means that the disk cannot keep up: the log fails.
   std::size_t max_waiting_bytes = 64 * 1024 * 1024;
 };

@@ -84,6 +84,33 @@ TEST(WriteAheadLog, SegmentsFollowEachOtherAndOldOnesAreGivenBack) {
     EXPECT_EQ(opened->records[i], record(41 - opened->records.size() + i, 500));
 }
 
+TEST(WriteAheadLog, SegmentsOfEarlierRunsAreGivenBackToo) {
+  TemporaryFolder folder;
+  LogOptions options = options_in(folder.path("log"));
+  options.segment_bytes = 2000;
+  for (std::size_t run = 0; run < 3; ++run) {
+    auto opened = WriteAheadLog::open(options);
+    ASSERT_TRUE(opened.has_value());
+    Reports reports;
+    opened->log->start(reports.callbacks());
+    for (std::size_t i = 0; i < 10; ++i) {
+      ASSERT_TRUE(opened->log->append(i + 1, record(10 * run + i, 500)));
+      ASSERT_TRUE(reports.wait_durable(i + 1));
+    }
+    if (run < 2) continue;
+    EXPECT_GT(segments_in(options.folder).size(), 6u);
+    opened->log->forget_before(8);
+    ASSERT_TRUE(opened->log->append(11, record(30, 500)));
+    ASSERT_TRUE(reports.wait_durable(11));
+    EXPECT_LE(segments_in(options.folder).size(), 3u);
+  }
+  auto opened = WriteAheadLog::open(options);
+  ASSERT_TRUE(opened.has_value()) << opened.error().message;
+  ASSERT_GE(opened->records.size(), 4u);
+  for (std::size_t i = 0; i < opened->records.size(); ++i)
+    EXPECT_EQ(opened->records[i], record(31 - opened->records.size() + i, 500));
+}
+
 TEST(WriteAheadLog, TwoProcessesCannotShareALog) {
   TemporaryFolder folder;
   auto first = WriteAheadLog::open(options_in(folder.path("log")));

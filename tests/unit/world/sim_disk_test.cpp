@@ -24,6 +24,18 @@ TEST(SimDisk, WhatComesDuringAWriteIsTheNextGroup) {
   EXPECT_EQ(disk.finish_write().size(), 2u);
 }
 
+TEST(SimDisk, ForgetsWholeSegmentsOnly) {
+  SimDisk disk(true);
+  for (std::uint8_t i = 1; i <= 40; ++i) disk.append(record(i), Ticket(i));
+  disk.begin_write();
+  disk.finish_write();
+  disk.forget_before(Ticket(16));
+  EXPECT_EQ(disk.records().size(), 40u);
+  disk.forget_before(Ticket(40));
+  ASSERT_EQ(disk.records().size(), 8u);
+  EXPECT_EQ(disk.records().front(), record(33));
+}
+
 TEST(SimDisk, ACrashLeavesAPrefixThatHasAllThatWasDurable) {
   for (DiskFate fate : {DiskFate::Kept, DiskFate::Torn, DiskFate::Lost})
     for (std::uint64_t draw = 0; draw < 8; ++draw) {
