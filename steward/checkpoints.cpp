@@ -72,7 +72,8 @@ std::optional<Reject> Checkpoints::on_checkpoint(Instant now, const Verified<Che
             .state = {},
             .who = message.signer(),
             .timestamp = {}});
-  context_.save(CheckpointRecord{message.embed()}, fx);
+  // Like a promise: what tells our base in an exchange waits until no crash can take the Checkpoint back.
+  context_.promised = context_.save(CheckpointRecord{message.embed()}, fx);
   // Other sites sign their own, and whoever misses one asks: the representative alone sends it, once.
   if (ours && context_.views.is_representative()) fx.forward(Destination::all(), message.bytes());
   signing_.forget(context_.history.aru());
@@ -108,6 +109,12 @@ std::shared_ptr<const replication::Snapshot> Checkpoints::newest() const {
   for (auto it = own_.rbegin(); it != own_.rend(); ++it)
     if (it->second.snapshot->hashed()) return it->second.snapshot;
   return nullptr;
+}
+
+std::shared_ptr<const replication::Snapshot> Checkpoints::proven() const {
+  auto own = own_.find(context_.history.checkpoint());
+  if (own == own_.end() || !own->second.snapshot->hashed() || diverged_ || !context_.checkpoint) return nullptr;
+  return own->second.snapshot;
 }
 
 void Checkpoints::installed(const Held<Checkpoint>& proof, const std::vector<SharedBytes>& chunks, Effects& fx) {

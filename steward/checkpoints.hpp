@@ -21,6 +21,8 @@ class Checkpoints {
   std::shared_ptr<const replication::Snapshot> lend(Instant now, Seq seq);
   /// The newest hashed snapshot, or null: what a transfer need not fetch again.
   std::shared_ptr<const replication::Snapshot> newest() const;
+  /// The snapshot of the newest Checkpoint, or null while this server lags behind it or has another state.
+  std::shared_ptr<const replication::Snapshot> proven() const;
   /// The state was replaced by `chunks`, which `proof` signed. Written to the log before anything above it is said.
   void installed(const Held<Checkpoint>& proof, const std::vector<SharedBytes>& chunks, Effects& fx);
   void restore(const CheckpointRecord& record);

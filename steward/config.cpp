@@ -43,6 +43,7 @@ Status Settings::validate() const {
   if (auto s = in_range("lend_near", lend_near, 1024, std::uint64_t{1} << 40); !s) return s;
   if (auto s = in_range("lend_far", lend_far, 1024, std::uint64_t{1} << 40); !s) return s;
   if (auto s = in_range("checkpoint_interval", checkpoint_interval, 1, kMaxCheckpointInterval); !s) return s;
+  if (auto s = in_range("log_growth", log_growth, 1, std::uint64_t{1} << 40); !s) return s;
   if (history_span < 2 * checkpoint_interval + window)  // [Steward 7] L >= 2K + W
     return failure("steward: history_span must be at least 2 * checkpoint_interval + window, which is " +
                    std::to_string(2 * checkpoint_interval + window));

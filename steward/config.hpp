@@ -82,6 +82,9 @@ struct Settings {
   /// Ordered entries are dropped earlier when their batches exceed this.
   std::size_t history_bytes = 16 * 1024 * 1024;
 
+  /// The log begins anew behind a Checkpoint when it has grown by this, and to twice what that wrote the last time.
+  std::uint64_t log_growth = 16 * 1024 * 1024;
+
   /// With the history that goes with it: 4K, and at least 2K + W.
   void set_checkpoint_interval(std::uint64_t k) {
     checkpoint_interval = k;

@@ -37,6 +37,8 @@ struct Context {
   GlobalView ordered_in;
   /// The last record of a promise or a local view: what reveals them waits for it.
   Ticket promised;
+  /// Bytes in the log that are not forgotten.
+  std::uint64_t logged = 0;
   /// The newest Checkpoint of any site; nothing before the first. `history.checkpoint()` is its seq. [Steward 7]
   Held<Checkpoint> checkpoint;
   /// The state of that Checkpoint is being fetched, and pieces come in: no view change is begun. [Steward 7]
@@ -53,9 +55,11 @@ struct Context {
   bool is_local(const Principal& who) const { return who.is_server() && who.server().site == self.site; }
 
   /// Appends to the log; what waits for the ticket leaves when it is durable. Ticket 0, so at once, without a log.
-  Ticket save(decltype(LogRecord::what) what, Effects& fx) const {
+  Ticket save(decltype(LogRecord::what) what, Effects& fx) {
     if (settings.durability == Durability::None) return {};
-    return fx.persist(encode(LogRecord{LogRecord::kVersion, std::move(what)}));
+    Bytes record = encode(LogRecord{LogRecord::kVersion, std::move(what)});
+    logged += record.size();
+    return fx.persist(std::move(record));
   }
   /// `asker` asked, with a MAC if it is a neighbour: true if its budget pays an answer of so many bytes.
   bool may_draw(Instant now, ServerId asker, std::size_t bytes) {

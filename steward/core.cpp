@@ -16,7 +16,8 @@ StewardCore::StewardCore(ServerId self, const Membership& membership, Settings s
       global_view_(context_, signing_, timers_),
       constraints_(context_, signing_, states_),
       checkpoints_(context_, signing_),
-      transfer_(context_, checkpoints_) {
+      transfer_(context_, checkpoints_),
+      renewal_(context_, checkpoints_, sequencing_, global_view_, signing_) {
   CHECK(context_.settings.validate().has_value());
   CHECK(validate(context_.membership).has_value());
 }
@@ -34,11 +35,13 @@ MessageTable StewardCore::message_table() {
 void StewardCore::start(Instant now, std::span<const Record> log, Effects& fx) {
   // A log that cannot be read is as good as none: such a server counts among the f and only learns. [Steward 7]
   restoring_ = true;
+  bool good = true;
   for (const Record& record : log) {
-    if (restore(now, record, fx)) continue;
-    context_.views.abstain();
-    break;
+    context_.logged += record.size();
+    good = restore(now, record, fx);
+    if (!good) break;
   }
+  if (!good || headless_) context_.views.abstain();
   restoring_ = false;
   reconciliation_.start(now);
   local_view_.start(now, fx);
@@ -50,38 +53,6 @@ void StewardCore::start(Instant now, std::span<const Record> log, Effects& fx) {
     sequencing_.resume(now, fx);
   }
   settle(now, fx);
-}
-
-bool StewardCore::restore(Instant now, const Record& bytes, Effects& fx) {
-  auto record = decode_record(bytes);
-  if (!record) return false;
-  if (auto* promise = std::get_if<PromiseRecord>(&record->what)) {
-    context_.views.promise(promise->gv);
-  } else if (auto* entered = std::get_if<LocalViewRecord>(&record->what)) {
-    context_.views.enter(entered->lv);
-    signing_.restore_view();
-  } else if (auto* attempted = std::get_if<AttemptRecord>(&record->what)) {
-    global_view_.restore(attempted->gv);
-  } else if (auto* certificate = std::get_if<CertificateRecord>(&record->what)) {
-    sequencing_.restore_certificate(*certificate);
-  } else if (auto* proposed = std::get_if<ProposedRecord>(&record->what)) {
-    sequencing_.restore_proposed(proposed->pre_prepare.value);
-  } else if (auto* prepared = std::get_if<PreparedRecord>(&record->what)) {
-    sequencing_.restore_prepared(prepared->pre_prepare.value);
-  } else if (auto* accepted = std::get_if<AcceptedRecord>(&record->what)) {
-    context_.views.promise(accepted->proposal.body.gv);
-    global_.restore_accepted(*accepted);
-  } else if (auto* ordered = std::get_if<OrderedRecord>(&record->what)) {
-    global_.restore_ordered(ordered->entry.value);
-    execute(now, fx);
-  } else if (auto* signers = std::get_if<SignerSetRecord>(&record->what)) {
-    signing_.restore(*signers);
-  } else if (auto* checkpoint = std::get_if<CheckpointRecord>(&record->what)) {
-    checkpoints_.restore(*checkpoint);
-  } else if (auto* snapshot = std::get_if<SnapshotRecord>(&record->what)) {
-    return restore_snapshot(*snapshot, fx);
-  }
-  return true;
 }
 
 void StewardCore::on_message(Instant now, const Inbound& message, Effects& fx) {
@@ -199,6 +170,7 @@ std::optional<Reject> StewardCore::on_news(Instant now, const Verified<GlobalVie
 void StewardCore::on_done(Instant now, Ticket ticket, const JobResult& result, Effects& fx) {
   if (ticket == context_.promised) context_.promised = {};
   signing_.on_done(now, ticket, result, fx);
+  renewal_.on_done(ticket, fx);
   settle(now, fx);
 }
 
@@ -232,6 +204,7 @@ void StewardCore::settle(Instant now, Effects& fx) {
   checkpoints_.advance(now, fx);
   settle_views(now, fx);
   sequencing_.propose(now, fx);
+  renewal_.advance(fx);
   // An armed tick that finds nothing to do is not armed again.
   if (next_tick_ == Instant::never() && busy()) next_tick_ = now + context_.settings.tick;
 }
@@ -361,20 +334,6 @@ void StewardCore::executed_elsewhere(Instant now, Effects& fx) {
   sequencing_.executed(now, all, fx);
 }
 
-bool StewardCore::restore_snapshot(const SnapshotRecord& record, Effects& fx) {
-  if (record.first != (record.first == 0 ? 0 : restored_chunks_.size())) return false;
-  if (record.first == 0) restored_chunks_.clear();
-  for (const auto& chunk : record.chunks) restored_chunks_.push_back(share(chunk.value));
-  if (restored_chunks_.size() < record.total) return true;
-  Seq seq = record.checkpoint.body.seq;
-  std::vector<SharedBytes> chunks = std::exchange(restored_chunks_, {});
-  if (seq <= context_.history.aru()) return true;  // read from records before it
-  if (!context_.execution.install(seq, chunks)) return false;
-  context_.history.jump(seq);
-  checkpoints_.restore_installed(record.checkpoint, fx);
-  return true;
-}
-
 bool StewardCore::busy() const {
   return global_.busy() || signing_.busy() || updates_.busy() || sequencing_.busy() || transfer_.busy() ||
          context_.heard > context_.history.aru() || states_.busy() || local_view_.unfinished() ||
@@ -410,6 +369,8 @@ void StewardCore::status(StatusList& out) const {
   out.emplace_back("entries", std::to_string(context_.history.size()));
   out.emplace_back("checkpoint", std::to_string(context_.history.checkpoint().value));
   out.emplace_back("snapshots", std::to_string(checkpoints_.snapshots()));
+  out.emplace_back("log_bytes", std::to_string(context_.logged));
+  out.emplace_back("log_renewals", std::to_string(renewal_.count()));
   out.emplace_back("transfer_missing", std::to_string(transfer_.missing()));
   out.emplace_back("forged_pieces", std::to_string(transfer_.forged()));
   out.emplace_back("diverged", checkpoints_.diverged() ? "yes" : "no");

@@ -5,6 +5,7 @@
 #include "steward/global_ordering.hpp"
 #include "steward/global_view_change.hpp"
 #include "steward/local_view_change.hpp"
+#include "steward/log_renewal.hpp"
 #include "steward/reach.hpp"
 #include "steward/reconciliation.hpp"
 #include "steward/state_transfer.hpp"
@@ -74,8 +75,10 @@ class StewardCore : public Core {
   std::pair<Seq, Instant> behind_;         // the ARU, and since when it stays below a known order certificate
   Checkpoints checkpoints_;
   StateTransfer transfer_;
+  LogRenewal renewal_;
   /// From the log: chunks of a state, until all are here.
   std::vector<SharedBytes> restored_chunks_;
+  bool headless_ = false;  // chunks were read whose first ones are forgotten, and no whole state after them yet
   Instant next_tick_ = Instant::never();
 };
 

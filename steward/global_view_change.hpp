@@ -29,6 +29,7 @@ class GlobalViewChanges {
   bool may_answer(Instant now, const Principal& who);
   bool busy() const { return attempted_ > context_.views.global() || higher_since_.has_value(); }
   /// From the log. [Steward 8]
+  GlobalView attempted() const { return attempted_; }
   void restore(GlobalView attempted) { attempted_ = std::max(attempted_, attempted); }
 
  private:

@@ -18,6 +18,7 @@ steward::Settings read_settings(ConfigText& config) {
       config.choice("delivery", {"representative", "multicast"}, static_cast<std::size_t>(settings.delivery)));
   settings.set_checkpoint_interval(
       config.number("checkpoint_interval", settings.checkpoint_interval, 1, steward::kMaxCheckpointInterval));
+  settings.log_growth = 1024 * config.number("log_growth_kb", settings.log_growth / 1024, 1, std::uint64_t{1} << 30);
   return settings;
 }
 

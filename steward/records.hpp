@@ -29,7 +29,7 @@ struct PreparedRecord {
   auto fields() { return std::tie(pre_prepare); }
   bool operator==(const PreparedRecord&) const = default;
 };
-/// A prepare certificate; its PrePrepare is in an earlier record. The Proposal share that follows is determined by
+/// A prepare certificate; its batch is in an earlier record. The Proposal share that follows is determined by
 /// it.
 struct CertificateRecord {
   GlobalView gv;
@@ -87,11 +87,27 @@ struct SnapshotRecord {
   bool operator==(const SnapshotRecord&) const = default;
 };
 
+/// A batch that a CertificateRecord after it names: the PrePrepare that brought it may be forgotten.
+struct BatchRecord {
+  Seq seq;
+  Vouched<Batch> batch;
+  auto fields() { return std::tie(seq, batch); }
+  bool operator==(const BatchRecord&) const = default;
+};
+/// The highest order certificate held, and the view it was made in: timers follow it. [Steward 6]
+struct ProgressRecord {
+  Seq last_ordered;
+  GlobalView ordered_in;
+  auto fields() { return std::tie(last_ordered, ordered_in); }
+  bool operator==(const ProgressRecord&) const = default;
+};
+
 struct LogRecord {
   static constexpr std::uint8_t kVersion = 1;
   std::uint8_t version = kVersion;
   std::variant<PromiseRecord, LocalViewRecord, ProposedRecord, PreparedRecord, CertificateRecord, AcceptedRecord,
-               OrderedRecord, AttemptRecord, SignerSetRecord, CheckpointRecord, SnapshotRecord>
+               OrderedRecord, AttemptRecord, SignerSetRecord, CheckpointRecord, SnapshotRecord, BatchRecord,
+               ProgressRecord>
       what;
   auto fields() { return std::tie(version, what); }
   bool operator==(const LogRecord&) const = default;

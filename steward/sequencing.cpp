@@ -78,6 +78,7 @@ void Sequencing::view_changed() {
   assigned_.clear();
   restored_.clear();
   proposed_.clear();
+  underway_.clear();
   last_assigned_ = {};
 }
 
@@ -89,6 +90,7 @@ void Sequencing::send_pre_prepare(Instant, PrePrepare m, Effects& fx) {
     assigned_.emplace(std::pair{client, update.body.timestamp}, m.seq);
     pool_.discharge(client, update.body.timestamp);  // a replayed batch may hold what was watched meanwhile
   }
+  underway_[m.seq] = m;
   Ticket saved = context_.save(ProposedRecord{{m}}, fx);
   fx.event({.kind = EventKind::Prepared,
             .seq = m.seq,
@@ -175,6 +177,7 @@ std::optional<Reject> Sequencing::check_updates(const PrePrepare& m) const {
 void Sequencing::adopt(Instant now, Entry& entry, Effects& fx) {
   const PrePrepare& m = *entry.pre_prepare;
   entry.adopted = true;
+  if (entry.pre_prepare.signer == Principal::of(context_.self)) underway_.erase(m.seq);
   for (const auto& update : m.batch.updates)
     assigned_.emplace(std::pair{update.signer().client(), update.body.timestamp}, m.seq);
   entry.local_retry.start(now, context_.settings.retransmit_local);
@@ -270,6 +273,7 @@ void Sequencing::complete_certificate(Instant now, Seq seq, Entry& entry, Effect
 void Sequencing::executed(Instant now, const std::vector<ClientId>& clients, Effects& fx) {
   Seq aru = context_.history.aru();
   rule_.signed_by_site(now, aru);
+  underway_.erase(underway_.begin(), underway_.upper_bound(aru));
   for (ClientId client : clients)
     if (const auto* last = context_.execution.clients().find(client)) pool_.discharge(client, last->timestamp);
   if (assigned_.size() > 0)
@@ -319,6 +323,11 @@ void Sequencing::restore_prepared(const Signed<PrePrepare>& pre_prepare) {
   entry->pre_prepare_digest = digest_of(pre_prepare.body.batch);
 }
 
+void Sequencing::restore_batch(const BatchRecord& record) {
+  if (record.seq <= context_.history.aru() || context_.history.at(record.seq) == nullptr) return;
+  restored_batches_[record.seq] = {std::make_shared<const Batch>(record.batch.value), digest_of(record.batch.value)};
+}
+
 // The highest (gv, lv) stays, whatever the order of the records.
 void Sequencing::restore_certificate(const CertificateRecord& record) {
   Entry* entry = record.seq > context_.history.aru() ? context_.history.at(record.seq) : nullptr;
@@ -327,6 +336,9 @@ void Sequencing::restore_certificate(const CertificateRecord& record) {
   if (auto own = restored_.find(record.seq);
       !batch && own != restored_.end() && digest_of(own->second.batch) == record.digest)
     batch = {std::make_shared<const Batch>(own->second.batch), record.digest};
+  if (auto kept = restored_batches_.find(record.seq);
+      !batch && kept != restored_batches_.end() && kept->second.digest == record.digest)
+    batch = kept->second;
   if (!batch) return;
   if (entry->certificate &&
       std::pair(entry->certificate->gv, entry->certificate->lv) >= std::pair(record.gv, record.lv))
@@ -338,6 +350,7 @@ void Sequencing::restore_certificate(const CertificateRecord& record) {
 }
 
 void Sequencing::resume(Instant now, Effects& fx) {
+  restored_batches_.clear();
   std::erase_if(restored_, [&](const auto& r) { return !context_.views.current(r.second.gv, r.second.lv); });
   // What was sent in views that were left leaves no gap in this one.
   last_assigned_ = restored_.empty() ? Seq{} : restored_.rbegin()->first;

@@ -40,6 +40,9 @@ class Sequencing {
   void restore_proposed(const PrePrepare& pre_prepare);
   void restore_prepared(const Signed<PrePrepare>& pre_prepare);
   void restore_certificate(const CertificateRecord& record);
+  void restore_batch(const BatchRecord& record);
+  /// PrePrepares that this representative sent, and that have not come back to it.
+  const std::map<Seq, PrePrepare>& underway() const { return underway_; }
   /// Sends the restored PrePrepares again, never others for their seqs.
   void resume(Instant now, Effects& fx);
 
@@ -65,7 +68,9 @@ class Sequencing {
   /// (client, timestamp) to seq, of all PrePrepares of this view above aru - W: nothing is put into two of them.
   std::map<std::pair<ClientId, Timestamp>, Seq> assigned_;
   std::map<Seq, PrePrepare> restored_;
-  std::set<Seq> proposed_;  // sent in this view, above the ARU
+  std::map<Seq, HeldBatch> restored_batches_;  // until the log is read
+  std::map<Seq, PrePrepare> underway_;         // of this view, above the ARU
+  std::set<Seq> proposed_;                     // sent in this view, above the ARU
 };
 
 }  // namespace seneschal::steward

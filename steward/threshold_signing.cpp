@@ -393,6 +393,11 @@ void ThresholdSigning::restore_view() {
   announced_epoch_ = logged_epoch_ = 0;
 }
 
+std::optional<SignerSetRecord> ThresholdSigning::announcement() const {
+  if (logged_epoch_ == 0) return std::nullopt;
+  return SignerSetRecord{context_.views.local(), logged_epoch_, {{announced_.begin(), announced_.end()}}};
+}
+
 void ThresholdSigning::restore(const SignerSetRecord& record) {
   if (record.lv != context_.views.local() || !context_.views.is_representative()) return;
   announced_ = {record.signers.begin(), record.signers.end()};

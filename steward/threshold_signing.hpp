@@ -43,6 +43,8 @@ class ThresholdSigning {
   /// From the log: the local view entered, and the set announced in it. [Steward 8]
   void restore_view();
   void restore(const SignerSetRecord& record);
+  /// What a restart must know of it.
+  std::optional<SignerSetRecord> announcement() const;
 
   /// A server that the collector misses a share from: it may lack the message that its share would be about.
   struct Missing {

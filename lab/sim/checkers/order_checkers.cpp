@@ -34,7 +34,7 @@ void Prefix::on_event(Instant at, const Principal& self, const Event& event) {
     ordered_somewhere_.insert(event.seq);
     return;
   }
-  if (tells_state(facts_, event) && event.seq > servers_[self].executed) {
+  if (tells_state(event) && event.seq > servers_[self].executed) {
     Server& server = servers_[self];
     server.executed = event.seq;
     server.ordered.erase(server.ordered.begin(), server.ordered.upper_bound(event.seq));
@@ -51,7 +51,7 @@ void Prefix::on_event(Instant at, const Principal& self, const Event& event) {
 }
 
 void EqualStates::on_event(Instant at, const Principal& self, const Event& event) {
-  if (tells_state(facts_, event)) {
+  if (tells_state(event)) {
     const auto [known, first] = checkpoints_.emplace(event.seq, event.digest);
     if (!first && known->second != event.digest)
       fail(at, to_string(self) + " has checkpoint " + event.digest.brief() + at_seq(event.seq) + ", others " +

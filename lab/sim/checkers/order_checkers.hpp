@@ -17,9 +17,10 @@ class Agreement final : public Checker {
   std::map<Seq, Digest> decided_;
 };
 
-/// Steward only: a server's state after `event.seq`, computed or installed, with the digest that checkpoints sign.
-inline bool tells_state(const Facts& facts, const Event& event) {
-  return facts.protocol == Protocol::Steward && event.kind == EventKind::Checkpointed;
+/// A server's state after `event.seq`, computed or installed, with the digest that checkpoints sign. (One that tells
+/// of what others signed has no state.)
+inline bool tells_state(const Event& event) {
+  return event.kind == EventKind::Checkpointed && event.state != Digest{};
 }
 
 /// Each server executes seq 1, 2, 3, ..., but for those that an installed state covers, each only after it had it

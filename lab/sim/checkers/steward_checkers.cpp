@@ -1,7 +1,7 @@
 #include "lab/sim/checkers/steward_checkers.hpp"
 
 #include "crypto/digest.hpp"
-#include "steward/messages.hpp"
+#include "steward/records.hpp"
 
 namespace seneschal::lab::sim {
 
@@ -103,6 +103,15 @@ void Settled::on_site_signed(Instant, SiteId, Span message) {
   if (!parts) return;
   if (auto checkpoint = body_of<steward::Checkpoint>(*parts))
     checkpoints_.emplace(crypto::sha256(message), checkpoint->seq);
+}
+
+// Its log is shown again when it starts again.
+void Settled::on_durable(Instant, ServerId server, Span bytes) {
+  const auto record = steward::decode_record(bytes);
+  const auto* kept = record ? std::get_if<steward::CheckpointRecord>(&record->what) : nullptr;
+  if (kept == nullptr) return;
+  Seq& newest = newest_[Principal::of(server)];
+  newest = std::max(newest, kept->checkpoint.body.seq);
 }
 
 void Settled::on_event(Instant at, const Principal& self, const Event& event) {

@@ -46,6 +46,9 @@ class Settled final : public Checker {
   std::string_view property() const override { return "settled"; }
   void on_site_signed(Instant at, SiteId site, Span message) override;
   void on_event(Instant at, const Principal& self, const Event& event) override;
+  void on_durable(Instant at, ServerId server, Span record) override;
+  /// What it held and a crash took back is as if it had never come: it still has all that the Checkpoint covers.
+  void on_restarted(ServerId server, bool) override { newest_.erase(Principal::of(server)); }
 
  private:
   std::map<Digest, Seq> checkpoints_;  // by hash of the unsigned message

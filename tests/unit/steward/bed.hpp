@@ -64,7 +64,13 @@ class Bed {
     void send(std::span<const Destination> to, const SharedBytes& sealed) override { bed_.route(node_, to, sealed); }
     void append(Bytes record, Ticket ticket) override {
       node_.log.push_back(std::move(record));
+      node_.tickets.push_back(ticket);
       bed_.after(bed_.persist_delay, [this, ticket] { bed_.done(node_, ticket, Persisted{}); });
+    }
+    void forget_before(Ticket ticket) override {
+      const auto forgotten = std::ranges::lower_bound(node_.tickets, ticket) - node_.tickets.begin();
+      node_.log.erase(node_.log.begin(), node_.log.begin() + forgotten);
+      node_.tickets.erase(node_.tickets.begin(), node_.tickets.begin() + forgotten);
     }
     void run(Job job, Ticket ticket) override {
       ++node_.jobs[job.index()];
@@ -103,6 +109,7 @@ class Bed {
     std::vector<Event> events;
     std::vector<Effects::Accuse> accusations;
     std::vector<Record> log;
+    std::vector<Ticket> tickets;  // of its records, in this life
     std::array<std::size_t, std::variant_size_v<Job>> jobs{};
     StewardCore& steward() { return static_cast<StewardCore&>(*core); }
     replication::ClientCore& client() { return static_cast<replication::ClientCore&>(*core); }

@@ -1,25 +1,9 @@
 // A server that starts with its log contradicts nothing it said before; one whose log is damaged says nothing.
 // [Steward 8]
-#include "bed.hpp"
+#include "again.hpp"
 
 namespace seneschal::steward::testing {
 namespace {
-
-struct Again {
-  explicit Again(Bed& bed, ServerId id, std::vector<Record> log)
-      : core(id, bed.membership, {}, *replication::make_application("kv")) {
-    std::uint64_t tickets = 1;
-    Effects fx(tickets);
-    core.start(bed.now, log, fx);
-    effects = std::move(fx.list());
-  }
-  StewardCore core;
-  std::vector<Effects::Effect> effects;
-  std::size_t sends() const {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(effects, [](const auto& e) { return std::holds_alternative<Effects::Send>(e); }));
-  }
-};
 
 TEST(StewardRestart, ExecutesItsOrderedEntriesAgain) {
   Bed bed(3, 1, 2);
