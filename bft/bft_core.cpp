@@ -18,6 +18,7 @@ BftCore::BftCore(ServerIndex self, const Membership& membership, Settings settin
       execution_(std::move(application), membership),
       ordering_(context_),
       checkpoints_(context_),
+      renewal_(context_, checkpoints_, execution_),
       catch_up_(context_, ordering_, checkpoints_),
       requests_(context_) {}
 
@@ -37,18 +38,37 @@ void BftCore::start(Instant now, std::span<const Record> log, Effects& fx) {
 
 // [BFT 10] The whole log is read before anything is said: one with a record that makes no sense is as good as none.
 void BftCore::restore(Instant now, std::span<const Record> log, Effects& fx) {
-  Restoration restoration(context_, ordering_, checkpoints_,
+  if (auto state = newest_state(log)) install(*state, fx);
+  const Seq installed = execution_.executed();
+  Restoration restoration(context_, ordering_, checkpoints_, installed,
                           [&](Seq seq, std::shared_ptr<const Batch> batch, const Digest& digest) {
-                            execution_.execute(seq, *batch, digest, fx);
+                            if (seq > installed) execution_.execute(seq, *batch, digest, fx);
+                            catch_up_.history().skip_to(Seq(seq.value - 1));
                             catch_up_.history().push(seq, digest, std::move(batch));
-                            if (checkpoints_.due(seq)) checkpoints_.restore_own(seq, execution_.digest());
+                            if (seq > installed && checkpoints_.due(seq))
+                              checkpoints_.restore_own(seq, execution_.digest());
                           });
   for (const Record& record : log) {
+    context_.logged += record.size();
     if (restoration.take(record, execution_.executed())) continue;
     context_.participating = false;
     break;
   }
+  catch_up_.history().skip_to(execution_.executed());
   restoration.finish(now, execution_.executed());
+}
+
+void BftCore::install(const KeptState& state, Effects& fx) {
+  if (!execution_.install(state.seq, state.chunks)) return;  // then the entries after it do not follow
+  checkpoints_.restore_own(state.seq, execution_.digest());
+  Event event = context_.event(EventKind::Checkpointed, state.seq, execution_.digest());
+  event.state = execution_.application().digest();
+  fx.event(event);
+}
+
+void BftCore::on_done(Instant, Ticket ticket, const JobResult&, Effects& fx) {
+  renewal_.on_done(ticket, fx);
+  renewal_.advance(fx);
 }
 
 void BftCore::on_message(Instant now, const Inbound& message, Effects& fx) {
@@ -101,6 +121,7 @@ void BftCore::proceed(Instant now, Effects& fx) {
     }
   }
   catch_up_.watch(now, execution_.executed());
+  renewal_.advance(fx);
 }
 
 void BftCore::execute(Instant now, Seq seq, std::shared_ptr<const Batch> batch, const Digest& digest,
@@ -113,7 +134,10 @@ void BftCore::execute(Instant now, Seq seq, std::shared_ptr<const Batch> batch, 
   Duration took = slot != nullptr ? now - slot->since : Duration{};
   requests_.on_executed(clients, took, execution_, fx);
   catch_up_.on_progress(now, seq, slot);
-  if (checkpoints_.due(seq)) checkpoints_.take(seq, execution_.digest(), fx);
+  if (checkpoints_.due(seq)) {
+    renewal_.freeze();
+    checkpoints_.take(seq, execution_.digest(), fx);
+  }
   checkpoints_.on_executed(seq);
 }
 
@@ -140,6 +164,8 @@ void BftCore::status(StatusList& out) const {
   number("executed", execution_.executed().value);
   number("proposed", ordering_.proposed().value);
   number("stable", checkpoints_.stable().value);
+  number("log_bytes", renewal_.log_bytes());
+  number("log_renewals", renewal_.count());
   number("log_base", ordering_.log().base().value);
   number("waiting", requests_.waiting());
   number("watched", requests_.watched().size());

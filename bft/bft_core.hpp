@@ -1,10 +1,13 @@
 // One server of the flat baseline: Castro and Liskov's protocol, normal case. [BFT 1]
 #pragma once
 #include "bft/catch_up.hpp"
+#include "bft/log_renewal.hpp"
 #include "bft/requests.hpp"
 #include "runtime/core.hpp"
 
 namespace seneschal::bft {
+
+struct KeptState;
 
 class BftCore : public Core {
  public:
@@ -18,7 +21,7 @@ class BftCore : public Core {
 
   void start(Instant now, std::span<const Record> log, Effects& fx) override;
   void on_message(Instant now, const Inbound& message, Effects& fx) override;
-  void on_done(Instant, Ticket, const JobResult&, Effects&) override {}
+  void on_done(Instant now, Ticket ticket, const JobResult& result, Effects& fx) override;
   void on_log_lost(Instant, Effects&) override { context_.participating = false; }
   void on_time(Instant now, Effects& fx) override;
   std::optional<Instant> deadline() const override;
@@ -35,6 +38,7 @@ class BftCore : public Core {
   /// Executes what can be, proposes what should be: after every input.
   void proceed(Instant now, Effects& fx);
   void restore(Instant now, std::span<const Record> log, Effects& fx);
+  void install(const KeptState& state, Effects& fx);
   void execute(Instant now, Seq seq, std::shared_ptr<const Batch> batch, const Digest& digest, const Slot* slot,
                Effects& fx);
 
@@ -42,6 +46,7 @@ class BftCore : public Core {
   replication::Execution execution_;
   Ordering ordering_;
   Checkpoints checkpoints_;
+  LogRenewal renewal_;
   CatchUp catch_up_;
   Requests requests_;
 };

@@ -20,6 +20,13 @@ void History::push(Seq seq, const Digest& digest, std::shared_ptr<const Batch> b
   }
 }
 
+void History::skip_to(Seq seq) {
+  if (last_ == seq) return;
+  items_.clear();
+  bytes_ = 0;
+  last_ = seq;
+}
+
 const History::Item* History::find(Seq seq) const {
   if (items_.empty() || seq > last_ || seq < oldest()) return nullptr;
   return &items_[seq.value - oldest().value];

@@ -17,6 +17,8 @@ class History {
   };
   History(std::size_t max_items, std::size_t max_bytes) : max_items_(max_items), max_bytes_(max_bytes) {}
   void push(Seq seq, const Digest& digest, std::shared_ptr<const Batch> batch);
+  /// The next one will be `seq` + 1: a log whose beginning is forgotten may have gaps, and what was before them goes.
+  void skip_to(Seq seq);
   const Item* find(Seq seq) const;
   Seq oldest() const { return Seq(last_.value - items_.size() + 1); }
 

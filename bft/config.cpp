@@ -21,6 +21,7 @@ seneschal::Status Settings::validate() const {
   if (batch_max_bytes == 0 || batch_max_bytes > kLargest)
     return failure("bft: batch_max_bytes is " + std::to_string(batch_max_bytes) + "; it must be from 1 to " +
                    std::to_string(kLargest));
+  if (log_growth == 0) return failure("bft: log_growth is 0; at least 1 byte is needed");
   if (batch_gap_share == 0) return failure("bft: batch_gap_share is 0; at least 1 is needed");
   if (batch_gap.count() < 0) return failure("bft: batch_gap is negative");
   if (retransmit_min.count() <= 0 || retransmit_first < retransmit_min || retransmit_max < retransmit_first)

@@ -39,6 +39,8 @@ struct Settings {
   /// K: a checkpoint every so many entries. L: how far ordering runs ahead of the newest stable one.
   std::uint64_t checkpoint_interval = 128;
   std::uint64_t log_span = 256;
+  /// The log is shortened when it has grown by this, and to twice what that wrote the last time.
+  std::uint64_t log_growth = 16 * 1024 * 1024;
   /// Executed entries kept for servers that lag, by number and by bytes of their batches.
   std::size_t history_span = 4096;
   std::size_t history_bytes = 16 * 1024 * 1024;

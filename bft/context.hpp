@@ -21,6 +21,8 @@ struct Context {
   View view;                  // 0 until there is a view change
   bool participating = true;  // false for ever once the log is lost: such a server only learns and executes [BFT 10]
 
+  mutable std::uint64_t logged = 0;  // bytes, the forgotten ones too; rooms that may change nothing else count here
+
   ServerIndex primary() const { return ServerIndex(static_cast<std::uint16_t>(view.value % n)); }
   bool is_primary() const { return primary() == self; }
   std::uint16_t quorum() const { return static_cast<std::uint16_t>(2 * f + 1); }
@@ -43,7 +45,9 @@ struct Context {
   /// Appends to the log; what waits for the ticket leaves when it is durable. Ticket 0, so at once, without a log.
   Ticket save(decltype(LogRecord::what) what, Effects& fx) const {
     if (settings.durability == Durability::None || !participating) return {};
-    return fx.persist(encode(LogRecord{LogRecord::kVersion, std::move(what)}));
+    Bytes record = encode(LogRecord{LogRecord::kVersion, std::move(what)});
+    logged += record.size();
+    return fx.persist(std::move(record));
   }
   /// Ordering messages again, to one server.
   template <class M>

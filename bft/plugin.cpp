@@ -16,6 +16,9 @@ bft::Settings read_settings(ConfigText& config) {
       static_cast<bft::Auth>(config.choice("auth", {"mac", "signatures"}, static_cast<std::size_t>(settings.auth)));
   settings.delivery = static_cast<bft::Delivery>(
       config.choice("delivery", {"unicast", "multicast"}, static_cast<std::size_t>(settings.delivery)));
+  settings.checkpoint_interval = config.number("checkpoint_interval", settings.checkpoint_interval, 1, 1 << 12);
+  settings.log_span = std::max(2 * settings.checkpoint_interval, settings.window);
+  settings.log_growth = 1024 * config.number("log_growth_kb", settings.log_growth / 1024, 1, std::uint64_t{1} << 30);
   return settings;
 }
 

@@ -1,6 +1,7 @@
 // What a server writes to its log, so that a restart contradicts nothing it ever said. [BFT 10]
 #pragma once
 #include "bft/messages.hpp"
+#include "replication/snapshot.hpp"
 
 #include <variant>
 
@@ -45,10 +46,22 @@ struct StableRecord {
   bool operator==(const StableRecord&) const = default;
 };
 
+/// Some chunks of the state after `seq`, a stable checkpoint. When all of them are here the state is, and nothing
+/// before it is needed to execute on.
+struct SnapshotRecord {
+  static constexpr std::size_t kMaxChunks = 64;
+  Seq seq;
+  std::uint32_t first = 0;
+  std::uint32_t total = 0;
+  List<BoundedBytes<replication::kMaxChunk>, kMaxChunks> chunks;
+  auto fields() { return std::tie(seq, first, total, chunks); }
+  bool operator==(const SnapshotRecord&) const = default;
+};
+
 struct LogRecord {
   static constexpr std::uint8_t kVersion = 1;
   std::uint8_t version = kVersion;
-  std::variant<AdoptedRecord, PreparedRecord, PromiseRecord, ExecutedRecord, StableRecord> what;
+  std::variant<AdoptedRecord, PreparedRecord, PromiseRecord, ExecutedRecord, StableRecord, SnapshotRecord> what;
   auto fields() { return std::tie(version, what); }
   bool operator==(const LogRecord&) const = default;
 };

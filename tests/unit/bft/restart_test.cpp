@@ -10,11 +10,13 @@ using seneschal::testing::Group;
 using seneschal::testing::server_id;
 using namespace std::chrono_literals;
 
-class BftRestart : public ::testing::TestWithParam<Auth> {
+/// Every test with a log that is shortened all the time, and with one that never is.
+class BftRestart : public ::testing::TestWithParam<std::tuple<Auth, std::uint64_t>> {
  protected:
   static Settings settings() {
     Settings s;
-    s.auth = GetParam();
+    s.auth = std::get<Auth>(GetParam());
+    s.log_growth = std::get<std::uint64_t>(GetParam());
     s.checkpoint_interval = 8;
     s.log_span = 32;
     s.window = 8;
@@ -186,8 +188,66 @@ TEST_P(BftRestart, NoVoteLeavesBeforeItsRecordIsDurable) {
   EXPECT_GT(checked, 20u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Modes, BftRestart, ::testing::Values(Auth::Mac, Auth::Signatures),
-                         [](const auto& mode) { return mode.param == Auth::Mac ? "mac" : "signatures"; });
+std::string value_of(const BftCore& core, const std::string& name) {
+  StatusList status;
+  core.status(status);
+  for (const auto& [key, value] : status)
+    if (key == name) return value;
+  return "-";
+}
+
+TEST_P(BftRestart, TheLogStaysBoundedHoweverMuchIsOrdered) {
+  const bool shortened = std::get<std::uint64_t>(GetParam()) == 1;
+  Group group(1, 4, settings());
+  group.add_clients(1, 400);
+  group.bed.start();
+  std::size_t most = 0;
+  while (!group.all_done()) {
+    group.bed.run_for(20ms);
+    for (std::uint16_t i = 0; i < 4; ++i) most = std::max(most, group.bed.server(i).log.size());
+    ASSERT_LT(group.bed.now(), Instant{} + 300s);
+  }
+  group.bed.run_for(1s);
+  for (std::uint16_t i = 0; i < 4; ++i) {
+    std::size_t bytes = 0;
+    for (const Record& record : group.bed.server(i).log) bytes += record.size();
+    EXPECT_EQ(value_of(*group.servers[i], "log_bytes"), std::to_string(bytes));
+    EXPECT_EQ(value_of(*group.servers[i], "log_renewals") != "0", shortened);
+    const Digest before = group.servers[i]->execution().digest();
+    const Seq stable = group.servers[i]->stable();
+    group.bed.server(i).down = true;
+    group.restart_server(i);
+    EXPECT_TRUE(group.servers[i]->participating());
+    EXPECT_EQ(group.servers[i]->execution().digest(), before);
+    EXPECT_EQ(group.servers[i]->stable(), stable);
+  }
+  if (shortened)
+    EXPECT_LT(most, 400u);
+  else
+    EXPECT_GT(most, 1000u) << "otherwise the other half of this test shows nothing";
+}
+
+TEST_P(BftRestart, ALogWithoutTheBeginningThatItsEntriesFollowFromMakesItAListener) {
+  Group group(1, 4, settings());
+  group.add_clients(1, 30);
+  ASSERT_TRUE(group.run(60s));
+  auto& node = group.bed.server(3);
+  node.down = true;
+  std::erase_if(node.log, [](const Record& bytes) {
+    return std::holds_alternative<SnapshotRecord>(decode_record(bytes)->what);
+  });
+  node.log.erase(node.log.begin(), node.log.begin() + 3);
+  group.restart_server(3);
+  EXPECT_FALSE(group.servers[3]->participating());
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, BftRestart,
+                         ::testing::Combine(::testing::Values(Auth::Mac, Auth::Signatures),
+                                            ::testing::Values(std::uint64_t{1}, std::uint64_t{1} << 40)),
+                         [](const auto& mode) {
+                           return std::string(std::get<0>(mode.param) == Auth::Mac ? "mac" : "signatures") +
+                                  (std::get<1>(mode.param) == 1 ? "_shortened" : "_whole");
+                         });
 
 }  // namespace
 }  // namespace seneschal::bft

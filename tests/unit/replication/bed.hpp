@@ -48,7 +48,8 @@ class Bed {
     bool down = false;
     std::vector<Event> events;
     std::vector<Effects::Accuse> accusations;
-    std::vector<Record> log;  // what is durable
+    std::vector<Record> log;      // what is durable
+    std::vector<Ticket> tickets;  // of its records; 0 for those of earlier lives
     std::uint32_t life = 0;
   };
 
@@ -87,6 +88,7 @@ class Bed {
   void restart(const Principal& who, Core& core, MessageTable table, bool lost = false) {
     Node& n = node(who);
     ++n.life;
+    n.tickets.assign(n.log.size(), Ticket{});
     n.wake.reset();
     n.core = &core;
     n.replica = std::make_unique<Replica>(who, membership_, std::move(table), core, *n.keys, *n.env);
@@ -163,8 +165,14 @@ class Bed {
       bed_.at(bed_.now_ + std::chrono::microseconds(50), [this, ticket, r = std::move(record), life = node_.life] {
         if (node_.down || life != node_.life) return;
         node_.log.push_back(r);
+        node_.tickets.push_back(ticket);
         done(ticket, Persisted{}, life);
       });
+    }
+    void forget_before(Ticket ticket) override {
+      const auto forgotten = std::ranges::lower_bound(node_.tickets, ticket) - node_.tickets.begin();
+      node_.log.erase(node_.log.begin(), node_.log.begin() + forgotten);
+      node_.tickets.erase(node_.tickets.begin(), node_.tickets.begin() + forgotten);
     }
     void run(Job job, Ticket ticket) override {
       bed_.at(bed_.now_, [this, ticket, job = std::move(job), life = node_.life] {
