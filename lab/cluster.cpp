@@ -46,11 +46,10 @@ Result<std::vector<std::uint16_t>> free_ports(std::size_t count) {
 std::string plugin_text(const Deployment& d, const Roster& roster, ServerId id, const std::string& keys) {
   std::string text = fmt::format(
       "server = {} {}\nkeys = {}\napplication = kv\nwindow = {}\nbatch_max = {}\ndelivery = {}\n"
-      "durability = {}\n",
+      "durability = {}\nlog_growth_kb = {}\ncheckpoint_interval = {}\n",
       id.site.value, id.index.value, keys, d.options.window, d.options.batch_max, d.options.delivery,
-      d.options.durability);
-  text += d.protocol == Protocol::Steward ? fmt::format("fanout = {}\ncheckpoint_interval = {}\n", d.options.fanout,
-                                                        d.options.checkpoint_interval)
+      d.options.durability, d.options.log_growth_kb, d.options.checkpoint_interval);
+  text += d.protocol == Protocol::Steward ? fmt::format("fanout = {}\n", d.options.fanout)
                                           : fmt::format("auth = {}\n", d.options.auth);
   return text + to_text(roster);
 }

@@ -120,12 +120,16 @@ ProtocolOptions read_options(const TomlTable& table, Protocol protocol, const Pr
   ProtocolOptions options = base;
   options.batch_max = static_cast<std::uint32_t>(table.integer("batch_max", base.batch_max, {1, 1024}));
   options.window = static_cast<std::uint32_t>(table.integer("window", base.window, {1, 64}));
+  // The flat baseline's log span is twice this, and a few thousand entries at most.
+  const std::int64_t most = protocol == Protocol::Steward ? 1 << 16 : 1 << 12;
+  options.checkpoint_interval =
+      static_cast<std::uint32_t>(table.integer("checkpoint_interval", base.checkpoint_interval, {1, most}));
   options.durability = pick(table, "durability", kDurabilities, base.durability);
+  options.log_growth_kb =
+      static_cast<std::uint32_t>(table.integer("log_growth_kb", base.log_growth_kb, {1, 1 << 30}));
   if (protocol == Protocol::Steward) {
     options.fanout = pick(table, "fanout", kFanouts, base.fanout);
     options.delivery = pick(table, "delivery", kStewardDeliveries, base.delivery);
-    options.checkpoint_interval =
-        static_cast<std::uint32_t>(table.integer("checkpoint_interval", base.checkpoint_interval, {1, 1 << 16}));
   } else {
     options.delivery = pick(table, "delivery", kBftDeliveries, base.delivery);
     options.auth = pick(table, "auth", kAuths, base.auth);
@@ -213,12 +217,12 @@ Status save_deployment(const Deployment& d, const std::string& dir) {
   std::string text = fmt::format(
       "name = {}\nprotocol = \"{}\"\nid = {}\ntopology = \"topology.toml\"\nfaults = {}\nservers = [{}]\n"
       "clients = {}\naddress = {}\nbase_port = {}\nshaped = {}\n\n[options]\nbatch_max = {}\nwindow = {}\ndurability "
-      "= \"{}\"\n",
+      "= \"{}\"\nlog_growth_kb = {}\ncheckpoint_interval = {}\n",
       toml_quoted(d.name), to_string(d.protocol), d.id.value, d.faults, servers, d.clients, toml_quoted(d.address),
-      d.base_port, d.shaped, d.options.batch_max, d.options.window, d.options.durability);
+      d.base_port, d.shaped, d.options.batch_max, d.options.window, d.options.durability, d.options.log_growth_kb,
+      d.options.checkpoint_interval);
   if (d.protocol == Protocol::Steward)
-    text += fmt::format("fanout = \"{}\"\ndelivery = \"{}\"\ncheckpoint_interval = {}\n", d.options.fanout,
-                        d.options.delivery, d.options.checkpoint_interval);
+    text += fmt::format("fanout = \"{}\"\ndelivery = \"{}\"\n", d.options.fanout, d.options.delivery);
   else
     text += fmt::format("delivery = \"{}\"\nauth = \"{}\"\n", d.options.delivery, d.options.auth);
   text += fmt::format("\n[keys]\nsite_bits = {}\nserver_bits = {}\n", d.keys.site_bits, d.keys.server_bits);

@@ -22,8 +22,9 @@ struct ProtocolOptions {
   std::string delivery = "multicast";  // between sites: "multicast", or "representative" (Steward) / "unicast" (BFT)
   std::string auth = "mac";            // BFT: "mac" or "signatures"; Steward always signs
   std::uint32_t window = 32;           // entries in flight
-  std::uint32_t checkpoint_interval = 128;  // Steward: entries between checkpoints
-  std::string durability = "wal";      // "none": no disk; a server that starts again only learns and answers
+  std::uint32_t checkpoint_interval = 128;  // entries between checkpoints
+  std::string durability = "wal";           // "none": no disk; a server that starts again only learns and answers
+  std::uint32_t log_growth_kb = 16 * 1024;  // the log is shortened when it has grown by this
   bool operator==(const ProtocolOptions&) const = default;
 };
 

@@ -188,8 +188,11 @@ std::string series_text(const Series& s, const std::string& topology, const std:
       s.faults, list(s.servers), list(s.clients), s.update_percent, s.payload_bytes, s.shaped, to_seconds(s.warmup),
       to_seconds(s.measure), to_seconds(s.cooldown), list(s.seeds), s.plotted, s.one_host, s.host_cores);
   if (!costs.empty()) text += fmt::format("costs = {}\n", toml_quoted(costs));
-  text += fmt::format("[series.options]\nbatch_max = {}\nwindow = {}\ndelivery = \"{}\"\ndurability = \"{}\"\n",
-                      s.options.batch_max, s.options.window, s.options.delivery, s.options.durability);
+  text += fmt::format(
+      "[series.options]\nbatch_max = {}\nwindow = {}\ndelivery = \"{}\"\ndurability = \"{}\"\n"
+      "log_growth_kb = {}\ncheckpoint_interval = {}\n",
+      s.options.batch_max, s.options.window, s.options.delivery, s.options.durability, s.options.log_growth_kb,
+      s.options.checkpoint_interval);
   text += s.protocol == Protocol::Steward ? fmt::format("fanout = \"{}\"\n", s.options.fanout)
                                           : fmt::format("auth = \"{}\"\n", s.options.auth);
   return text +

@@ -403,6 +403,11 @@ Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile
     if (random.chance(1, 3)) plan.options.durability = "none";
     constexpr Duration kDisks[] = {100us, 2ms, 15ms};
     plan.persist = kDisks[random.below(3)];
+    constexpr std::uint32_t kGrowths[] = {2, 32, 16 * 1024};  // logs begin anew all the time, at times, or never
+    plan.options.log_growth_kb = kGrowths[Prng(seed).fork("log growth").below(3)];
+    // The baseline has no state transfer: what its servers keep must bridge the time that one is away.
+    constexpr std::uint32_t kSpans[] = {8, 16, 128};
+    if (!steward) plan.options.checkpoint_interval = kSpans[Prng(seed).fork("checkpoints").below(3)];
     if (random.chance(1, 3)) planner.crashes();
     planner.restarts();
     planner.drift();

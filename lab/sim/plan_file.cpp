@@ -166,12 +166,13 @@ std::string to_toml(const Plan& plan) {
   text += std::string("progress = ") + (plan.progress ? "true\n" : "false\n");
   text += "\n[options]\n" + line("batch_max", plan.options.batch_max) + line("window", plan.options.window);
   if (plan.protocol == Protocol::Steward)
-    text += "fanout = " + toml_quoted(plan.options.fanout) + "\n" +
-            line("checkpoint_interval", plan.options.checkpoint_interval);
+    text += "fanout = " + toml_quoted(plan.options.fanout) + "\n";
   else
     text += "auth = " + toml_quoted(plan.options.auth) + "\n";
   text += "delivery = " + toml_quoted(plan.options.delivery) + "\n";
   text += "durability = " + toml_quoted(plan.options.durability) + "\n";
+  text += line("log_growth_kb", plan.options.log_growth_kb) +
+          line("checkpoint_interval", plan.options.checkpoint_interval);
   for (const Fault& fault : plan.list) text += fault_lines(fault);
   for (const Traitor& traitor : plan.traitors)
     text += "\n[[traitor]]\n" + line("site", traitor.server.site.value) + line("server", traitor.server.index.value) +

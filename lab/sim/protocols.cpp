@@ -16,6 +16,7 @@ steward::Settings steward_settings(const ProtocolOptions& options) {
   settings.delivery =
       options.delivery == "representative" ? steward::Delivery::Representative : steward::Delivery::Multicast;
   settings.set_checkpoint_interval(options.checkpoint_interval);
+  settings.log_growth = std::uint64_t{options.log_growth_kb} * 1024;
   return settings;
 }
 
@@ -32,6 +33,9 @@ bft::Settings bft_settings(const ProtocolOptions& options) {
   settings.window = options.window;
   settings.batch_max = options.batch_max;
   settings.durability = options.durability == "wal" ? bft::Durability::Log : bft::Durability::None;
+  settings.log_growth = std::uint64_t{options.log_growth_kb} * 1024;
+  settings.checkpoint_interval = options.checkpoint_interval;
+  settings.log_span = std::max<std::uint64_t>(2 * options.checkpoint_interval, options.window);
   settings.auth = options.auth == "mac" ? bft::Auth::Mac : bft::Auth::Signatures;
   settings.delivery = options.delivery == "unicast" ? bft::Delivery::Unicast : bft::Delivery::Multicast;
   return settings;
