@@ -69,6 +69,12 @@ void print_status(const Json& status) {
     if (name == "ok" || name == "plugins") continue;
     rows.push_back({name, value.is_object() ? list_of(value) : cell(value)});
   }
+  // Not a matter of course: a server that lost its log, or cannot write it, says nothing that others count on.
+  for (const Json& p : status.value("plugins", Json::array())) {
+    const std::string log = p["log"]["state"].get<std::string>();
+    if (!log.empty() && log != "kept" && log != "none")
+      rows.push_back({cell(p["name"]) + " on port " + cell(p["port"]), "its log is " + log});
+  }
   print_table(rows);
 }
 

@@ -49,6 +49,7 @@ int node_command(int argc, char** argv) {
     spdlog::set_default_logger(log);
     spdlog::set_level(spdlog::level::from_str(level.getValue()));
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN);  // a limit on files is an error like a full disk, not the end
     std::optional<NodeId> self;
     if (node.isSet()) self = NodeId(static_cast<std::uint16_t>(node.getValue()));
     return run(config.getValue(), self);

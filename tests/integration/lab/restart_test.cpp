@@ -56,10 +56,16 @@ class Restart : public testing::TestWithParam<std::string> {
     all.insert(all.end(), words.begin(), words.end());
     return run(all);
   }
-  /// The daemon of node `i` as `lab up` started it.
-  Result<ProcessId> start_node(std::size_t i) {
-    auto process = spawn({kProgram, "node", "--config", dir_ + "/nodes.toml", "--node", std::to_string(i + 1)},
-                         {.output = dir_ + "/nodes/again" + std::to_string(i + 1) + ".log", .detach = true});
+  /// The daemon of node `i` as `lab up` started it; no file of it may grow beyond `most_kb`.
+  Result<ProcessId> start_node(std::size_t i, int most_kb = 0) {
+    std::vector<std::string> words{
+        kProgram, "node", "--config", dir_ + "/nodes.toml", "--node", std::to_string(i + 1)};
+    if (most_kb != 0) {
+      const std::vector<std::string> limited{"/bin/bash", "-c",
+                                             "ulimit -f " + std::to_string(most_kb) + " && exec \"$0\" \"$@\""};
+      words.insert(words.begin(), limited.begin(), limited.end());
+    }
+    auto process = spawn(words, {.output = dir_ + "/nodes/again" + std::to_string(i + 1) + ".log", .detach = true});
     if (!process) return process;
     auto cluster = *load_state(dir_);
     cluster.nodes[i].process = *process;
@@ -77,6 +83,18 @@ class Restart : public testing::TestWithParam<std::string> {
     if (!report || report->plugins.empty()) return "?";
     const auto it = report->plugins.front().status.find(name);
     return it == report->plugins.front().status.end() ? "-" : it->second;
+  }
+
+  /// All servers' logs of one node.
+  std::uintmax_t log_size(std::size_t node) {
+    std::uintmax_t size = 0;
+    for (const auto& file : fs::recursive_directory_iterator(dir_ + "/data")) {
+      const std::string server = file.path().parent_path().filename().string();
+      std::error_code gone;  // it may be forgotten just now
+      const auto bytes = file.is_regular_file() ? file.file_size(gone) : 0;
+      if (server.starts_with(std::to_string(node + 1) + "-") && !gone) size += bytes;
+    }
+    return size;
   }
 
   std::string dir_;
@@ -158,7 +176,67 @@ TEST_P(Restart, AServerWhoseLogIsGoneDoesNotVoteAndSaysSo) {
   EXPECT_EQ(client(2, {"get", "a"}).text, "1\n");
 }
 
+TEST_P(Restart, AServerWhoseDiskIsFullFallsSilentAnswersAndGoesOnWhenThereIsSpaceAgain) {
+  ASSERT_EQ(up().code, 0);
+  ASSERT_EQ(client(1, {"put", "a", "1"}).code, 0);
+  kill_node(2);
+  ASSERT_TRUE(start_node(2, 128));
+  const std::string long_value(6000, 'x');
+  for (int i = 0; i < 60 && value_of(2, "log_lost") == "-"; ++i)
+    ASSERT_EQ(client(1, {"put", "b", long_value}).code, 0);
+  EXPECT_THAT(value_of(2, "log_lost"), HasSubstr("yes"));
+  EXPECT_THAT(value_of(2, "participating"), HasSubstr("no"));
+  const std::string status = run({"ctl", "--socket", load_state(dir_)->nodes[2].control, "status"}).text;
+  EXPECT_THAT(status, HasSubstr("its log is failed"));
+  EXPECT_THAT(status, HasSubstr("File too large"));
+  EXPECT_THAT(*read_file(dir_ + "/nodes/again3.log"), HasSubstr("says nothing any more that others count on"));
+
+  ASSERT_EQ(client(1, {"put", "a", "2"}).code, 0);
+  EXPECT_EQ(client(3, {"get", "a"}).text, "2\n") << "it learns, executes and answers";
+  kill_node(2);
+  ASSERT_TRUE(start_node(2));
+  ASSERT_EQ(client(3, {"put", "a", "3"}).code, 0);
+  EXPECT_EQ(value_of(2, "participating"), "yes");
+  EXPECT_EQ(client(3, {"get", "a"}).text, "3\n");
+}
+
 INSTANTIATE_TEST_SUITE_P(Protocols, Restart, testing::Values("steward", "bft"),
+                         [](const auto& protocol) { return protocol.param; });
+
+class ShortLog : public Restart {};
+
+TEST_P(ShortLog, DoesNotGrowForEverAndARestartFromItKnowsEverything) {
+  const auto text = *read_file(dir_ + "/up.toml");
+  ASSERT_TRUE(write_file(dir_ + "/up.toml", text + "[options]\nlog_growth_kb = 256\ncheckpoint_interval = 8\n"));
+  ASSERT_EQ(up().code, 0);
+  ASSERT_EQ(client(1, {"put", "first", "1"}).code, 0);
+  std::atomic<std::uintmax_t> largest{0};
+  std::atomic<int> done{0};
+  std::vector<std::thread> load;
+  for (int id = 1; id <= 3; ++id)
+    load.emplace_back([&, id] {
+      for (int i = 0; i < 100; ++i) {
+        const std::string value(7000, static_cast<char>('a' + i % 26));
+        if (client(id, {"put", "key" + std::to_string(id), value}).code == 0) ++done;
+        if (id == 1) largest = std::max(largest.load(), log_size(1));
+      }
+    });
+  for (std::thread& thread : load) thread.join();
+  ASSERT_EQ(done, 300);
+  EXPECT_NE(value_of(1, "log_renewals"), "0");
+  // Each of its four servers wrote each value at least twice, 17 MB in all; each keeps the log since the last renewal
+  // in segments of 1 MiB.
+  EXPECT_LT(largest, 12u * 1024 * 1024);
+  EXPECT_LT(std::stoull(value_of(1, "log_bytes")), 1'500'000u);
+  for (std::size_t i = 0; i < 3; ++i) kill_node(i);
+  for (std::size_t i = 0; i < 3; ++i) ASSERT_TRUE(start_node(i));
+  EXPECT_EQ(client(2, {"get", "first"}).text, "1\n");
+  EXPECT_EQ(client(2, {"get", "key3"}).text, std::string(7000, static_cast<char>('a' + 99 % 26)) + "\n");
+  EXPECT_EQ(client(3, {"put", "after", "crash"}).code, 0);
+  EXPECT_EQ(value_of(1, "participating"), "yes");
+}
+
+INSTANTIATE_TEST_SUITE_P(Protocols, ShortLog, testing::Values("steward"),
                          [](const auto& protocol) { return protocol.param; });
 
 class WithoutLog : public Restart {};
