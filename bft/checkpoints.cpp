@@ -47,7 +47,8 @@ std::optional<Reject> Checkpoints::on_checkpoint(const Verified<Checkpoint>& mes
   StableRecord record{seq, stable_digest_, {}};
   for (const auto& other : votes)
     if (other && other->body().digest == stable_digest_) record.proof.items.push_back(other->embed());
-  record_ = context_.save(std::move(record), fx);
+  record_.logged = context_.logged;
+  record_.ticket = context_.save(std::move(record), fx);
   votes_.erase(votes_.begin(), votes_.upper_bound(seq));
   fx.event(context_.event(EventKind::Checkpointed, seq, stable_digest_));
   compare(seq);

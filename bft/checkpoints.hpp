@@ -25,8 +25,12 @@ class Checkpoints {
   Seq base() const { return base_; }
   /// The newest one that 2f+1 servers signed; above `base` while we lag.
   Seq stable() const { return stable_; }
-  /// Its record in the log of this life; 0 if there is none.
-  Ticket record() const { return record_; }
+  /// Where its record is in the log of this life; ticket 0 if there is none.
+  struct Place {
+    Ticket ticket;
+    std::uint64_t logged = 0;  // bytes before it
+  };
+  const Place& record() const { return record_; }
   /// Call after execution advanced: the base follows.
   void on_executed(Seq executed);
   /// Sends `to` what proves our newest checkpoint, if it is above what it has.
@@ -42,7 +46,7 @@ class Checkpoints {
   Seq base_;
   Seq stable_;
   Digest stable_digest_;
-  Ticket record_;
+  Place record_;
   bool diverged_ = false;
   std::vector<SharedBytes> proof_;  // 2f+1 sealed Checkpoints of `stable_`
   std::map<Seq, Digest> own_;       // what we computed, above `base_` or the newest

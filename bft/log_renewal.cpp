@@ -30,12 +30,12 @@ void LogRenewal::advance(Effects& fx) {
 
 void LogRenewal::note_stable() {
   frozen_.erase(frozen_.begin(), frozen_.lower_bound(checkpoints_.base()));
-  if (checkpoints_.stable() <= marked_ || checkpoints_.record() == Ticket{}) return;
+  if (checkpoints_.stable() <= marked_ || checkpoints_.record().ticket == Ticket{}) return;
   marked_ = checkpoints_.stable();
   // Of those that the base covers only the newest is of use, so that at most about L / K are kept.
   while (marks_.size() > 1 && marks_[1].covered <= checkpoints_.base()) marks_.erase(marks_.begin());
   const Seq reach(marked_.value + context_.settings.log_span);
-  marks_.push_back({std::max(reach, execution_.executed()), checkpoints_.record(), context_.logged});
+  marks_.push_back({std::max(reach, execution_.executed()), checkpoints_.record()});
 }
 
 // When the log is twice what the last renewal wrote, and a constant: at most every second byte written is a
@@ -56,8 +56,8 @@ void LogRenewal::on_done(Ticket ticket, Effects& fx) {
   if (ticket != waits_for_ || ticket == Ticket{}) return;
   waits_for_ = {};
   if (running_->next < running_->state->chunks()) return;
-  fx.forget_before(running_->mark.ticket);
-  forgotten_ = running_->mark.logged;
+  fx.forget_before(running_->mark.record.ticket);
+  forgotten_ = running_->mark.record.logged;
   size_ = context_.logged - running_->logged_before;
   ++count_;
   running_.reset();

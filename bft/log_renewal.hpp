@@ -24,11 +24,10 @@ class LogRenewal {
   std::uint64_t log_bytes() const { return context_.logged - forgotten_; }
 
  private:
-  /// What was logged before `ticket` concerns seqs up to `covered`.
+  /// What was logged before `record` concerns seqs up to `covered`.
   struct Mark {
     Seq covered;
-    Ticket ticket;
-    std::uint64_t logged = 0;  // bytes, until then
+    Checkpoints::Place record;
   };
   struct Running {
     std::shared_ptr<const replication::Snapshot> state;

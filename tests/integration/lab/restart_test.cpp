@@ -56,7 +56,7 @@ class Restart : public testing::TestWithParam<std::string> {
     all.insert(all.end(), words.begin(), words.end());
     return run(all);
   }
-  /// The daemon of node `i` as `lab up` started it; no file of it may grow beyond `most_kb`.
+  /// The daemon of node `i` as `lab up` started it, until it answers; no file of it may grow beyond `most_kb`.
   Result<ProcessId> start_node(std::size_t i, int most_kb = 0) {
     std::vector<std::string> words{
         kProgram, "node", "--config", dir_ + "/nodes.toml", "--node", std::to_string(i + 1)};
@@ -70,6 +70,9 @@ class Restart : public testing::TestWithParam<std::string> {
     auto cluster = *load_state(dir_);
     cluster.nodes[i].process = *process;
     EXPECT_TRUE(save_state(cluster));
+    const auto running = [&] { return value_of(i, "participating").size() > 1; };
+    for (int n = 0; n < 1000 && !running(); ++n) ::usleep(20'000);
+    EXPECT_TRUE(running()) << "node " << i + 1;
     return process;
   }
   void kill_node(std::size_t i) {
