@@ -13,8 +13,9 @@ namespace seneschal::accountability {
 /// An update's position in the total order of executed updates, from 1; 0 names none.
 using UpdateId = Strong<struct UpdateIdTag, std::uint64_t>;
 
-/// Updates that one formula may name, and symbols it may have; giant formulas are refused.
-inline constexpr std::size_t kMaxLeaves = 1024;
+/// Updates that one formula may name, and symbols it may have; giant formulas are refused. Enough for a scan of `kv`
+/// that meets a different writer at every key, and what came before it.
+inline constexpr std::size_t kMaxLeaves = 2048;
 inline constexpr std::size_t kMaxTokens = 2 * kMaxLeaves;
 
 struct Token {

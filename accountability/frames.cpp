@@ -56,7 +56,8 @@ FrameScan scan_frames(Span bytes) {
     std::memcpy(&header, rest.data(), sizeof header);
     if (header.magic != FrameHeader{}.magic) return stop("not a frame of the graph"), scan;
     if (header.header_crc != crc_of(header)) return stop("damaged header"), scan;
-    if (header.kind < 1 || header.kind > 5 || header.size > kMaxFrame || header.first > (std::uint64_t{1} << 62))
+    if (header.kind < 1 || header.kind > static_cast<std::uint32_t>(FrameKind::kLast) || header.size > kMaxFrame ||
+        header.first > (std::uint64_t{1} << 62))
       return stop("a frame of unknown kind"), scan;
     if (rest.size() - sizeof header < header.size) return stop("cut off"), scan;
     const Span content = rest.subspan(sizeof header, header.size);

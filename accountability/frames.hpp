@@ -13,8 +13,10 @@ enum class FrameKind : std::uint32_t {
   Block = 1,     // `Block`, full
   Rows = 2,      // `Block`, the updates of one flush, until their block is full
   Digests = 3,   // 32 bytes per update
-  Payloads = 4,  // client, size, operation per update
+  Payloads = 4,  // client, operation, names written per update
   Snapshot = 5,  // state of the application
+  Time = 6,      // when `first` was the next update
+  kLast = Time,
 };
 
 /// Content of at most this many bytes.

@@ -1,16 +1,9 @@
 #include "accountability/ingest.hpp"
 
-#include "crypto/digest.hpp"
-#include "replication/kv.hpp"
-
 #include <algorithm>
+#include "crypto/digest.hpp"
 
 namespace seneschal::accountability {
-namespace {
-
-namespace kv = replication::kv;
-
-}  // namespace
 
 std::string_view to_string(Source source) {
   switch (source) {
@@ -34,52 +27,55 @@ Bytes declare(const Formula& formula, std::vector<Digest> digests, Span operatio
   return replication::with_dependencies(encode(declaration), operation);
 }
 
-Digest update_digest(ClientId client, Span signed_operation) {
-  Bytes head;
-  Writer out(head);
-  out.raw(as_span("seneschal/graph/update/1"));
-  encode_to(out, client);
-  return crypto::sha256({head, signed_operation});
+Digest update_digest(Span sealed) {
+  return crypto::sha256({as_span("seneschal/graph/update/2"), sealed});
 }
 
-void Ingest::add_flow(Span operation, std::vector<UpdateId>& names) const {
-  const auto op = decode<kv::Operation>(operation);
-  if (!op) return;
-  const auto read = [&](const kv::Key& key) {
-    if (const auto it = writer_.find(key.value); it != writer_.end()) names.push_back(it->second);
-  };
-  if (const auto* get = std::get_if<kv::Get>(&*op)) read(get->key);
-  if (const auto* swap = std::get_if<kv::CompareAndSet>(&*op)) read(swap->key);
-  if (const auto* scan = std::get_if<kv::Scan>(&*op)) {
-    std::uint32_t left = std::min<std::uint32_t>(scan->limit, kMaxLeaves / 2);
-    for (auto it = writer_.lower_bound(scan->first.value); it != writer_.end() && left > 0; ++it, --left) {
-      if (scan->last && it->first >= scan->last->value) break;
+Digest update_digest(ClientId client, Span operation) {
+  Bytes head = to_bytes("seneschal/graph/update/bare/2");
+  append(head, encode(client));
+  return crypto::sha256({head, operation});
+}
+
+void Ingest::add_flow(const replication::Footprint& footprint, std::vector<UpdateId>& names) const {
+  bool unknown = !footprint.ranges.empty();
+  for (const Bytes& name : footprint.reads) {
+    const auto it = writer_.find(name);
+    if (it != writer_.end()) names.push_back(it->second);
+    unknown = unknown || it == writer_.end();
+  }
+  for (const Bytes& name : footprint.writes) unknown = unknown || !has_room_for(name);
+  if (unknown && crowded_out_) names.push_back(*crowded_out_);
+  for (const auto& range : footprint.ranges) {
+    for (auto it = writer_.lower_bound(range.first); it != writer_.end(); ++it) {
+      if (range.last && it->first >= *range.last) break;
       names.push_back(it->second);
     }
   }
 }
 
-void Ingest::note_writes(UpdateId id, Span operation) {
-  const auto op = decode<kv::Operation>(operation);
-  if (!op) return;
-  // Deleted keys keep their writer: that a key is gone is something one can read. Bounded all the same.
-  constexpr std::size_t kMostKeys = std::size_t{1} << 20;
-  const auto wrote = [&](const kv::Key& key) {
-    if (writer_.size() < kMostKeys || writer_.contains(key.value)) writer_[key.value] = id;
-  };
-  if (const auto* put = std::get_if<kv::Put>(&*op)) wrote(put->key);
-  if (const auto* gone = std::get_if<kv::Delete>(&*op)) wrote(gone->key);
-  if (const auto* swap = std::get_if<kv::CompareAndSet>(&*op)) wrote(swap->key);
+void Ingest::note_write(UpdateId id, Span name) {
+  if (has_room_for(name))
+    writer_[to_bytes(name)] = id;
+  else
+    crowded_out_ = id;
+}
+
+void Ingest::remember(UpdateId id, ClientId client, std::span<const Span> writes) {
+  latest_[client.value] = id;
+  for (const Span name : writes) note_write(id, name);
 }
 
 std::optional<UpdateId> Ingest::take(const replication::ExecutionObserver::Executed& executed) {
   NewUpdate update;
   update.client = executed.client;
   update.seq = executed.seq;
-  update.digest = update_digest(executed.client, executed.signed_operation);
+  update.digest = executed.evidence.empty() ? update_digest(executed.client, executed.signed_operation)
+                                            : update_digest(executed.evidence);
   update.operation = executed.operation;
+  if (executed.footprint != nullptr) update.writes = executed.footprint->writes;
   std::vector<UpdateId> seen;
-  if (source_ != Source::Declared) add_flow(executed.operation, seen);
+  if (source_ != Source::Declared && executed.footprint != nullptr) add_flow(*executed.footprint, seen);
   const auto before = latest_.find(executed.client.value);
   const auto join_seen = [&](const Formula& declared, bool with_before) {
     std::vector<UpdateId> names = seen;
@@ -111,7 +107,15 @@ std::optional<UpdateId> Ingest::take(const replication::ExecutionObserver::Execu
   }
   if (!id) {
     const bool lied = !executed.dependencies.empty();
-    update.formula = join_seen({}, lied || source_ == Source::Conservative).value_or(Formula{});
+    auto own = join_seen({}, lied || source_ == Source::Conservative);
+    if (!own) {  // more reads than a formula may name: the newest, and it is counted
+      ++refused_[static_cast<std::size_t>(own.error())];
+      std::ranges::sort(seen);
+      seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
+      seen.erase(seen.begin(), seen.end() - (kMaxLeaves - 1));
+      own = join_seen({}, true);
+    }
+    update.formula = own.value_or(Formula{});
     update.named.clear();
     update.declared = 0;
     id = sink_(update);
@@ -122,7 +126,7 @@ std::optional<UpdateId> Ingest::take(const replication::ExecutionObserver::Execu
   }
   ++taken_;
   latest_[executed.client.value] = *id;
-  note_writes(*id, executed.operation);
+  for (const Bytes& name : update.writes) note_write(*id, name);
   return *id;
 }
 

@@ -12,7 +12,7 @@ namespace seneschal::accountability {
 
 enum class Source : std::uint8_t {
   Declared,      // what the client says; nothing if it says nothing
-  Flow,          // and what the operation reads: the latest updates that wrote those keys (kv)
+  Flow,          // and what the operation reads: the latest updates that wrote those names (keys, tables)
   Conservative,  // and everything reported to the client before: its update before this one, and so all that one saw
   kLast = Conservative,
 };
@@ -27,31 +27,46 @@ struct Declaration {
 };
 /// Operation bytes for `ClientCore`; `formula` with digests as the client knows them.
 Bytes declare(const Formula& formula, std::vector<Digest> digests, Span operation);
-/// Digest of what a client signed, as the graph keeps it.
-Digest update_digest(ClientId client, Span signed_operation);
+/// Digest of an update as the graph keeps it: of the sealed update, its client's signature included, so that it says
+/// of whoever shows that update later whether it is the one that was executed.
+Digest update_digest(Span sealed);
+/// Of an update that came without its signature.
+Digest update_digest(ClientId client, Span operation);
 
 class Ingest {
  public:
   /// Where updates go: gives the id, or why the update's dependencies are refused.
   using Sink = std::function<std::expected<UpdateId, Refusal>(const NewUpdate&)>;
 
-  Ingest(Source source, Sink sink) : source_(source), sink_(std::move(sink)) {}
+  /// Latest writers are known by name for so many names. Those of further names are chained, each depending on the
+  /// one before, and who reads a name that is not known depends on the last: too much is suspect then, never too
+  /// little.
+  static constexpr std::size_t kMostNames = std::size_t{1} << 20;
+
+  Ingest(Source source, Sink sink, std::size_t most_names = kMostNames)
+      : source_(source), sink_(std::move(sink)), most_names_(most_names) {}
   /// Takes an executed update. A declaration that is refused does not stop the update, which was executed: it gets
   /// the dependencies of the conservative source instead, so that a lie never hides one. Nothing only for a client
   /// number at or above `kMaxClient`.
   std::optional<UpdateId> take(const replication::ExecutionObserver::Executed& executed);
+  /// An update of the graph from an earlier life: who wrote what.
+  void remember(UpdateId id, ClientId client, std::span<const Span> writes);
 
   std::uint64_t taken() const { return taken_; }
   std::uint64_t refused(Refusal reason) const { return refused_[static_cast<std::size_t>(reason)]; }
   std::uint64_t refused() const;
 
  private:
-  void add_flow(Span operation, std::vector<UpdateId>& names) const;
-  void note_writes(UpdateId id, Span operation);
+  bool has_room_for(Span name) const { return writer_.size() < most_names_ || writer_.contains(to_bytes(name)); }
+  void add_flow(const replication::Footprint& footprint, std::vector<UpdateId>& names) const;
+  void note_write(UpdateId id, Span name);
 
   Source source_;
   Sink sink_;
-  std::map<Bytes, UpdateId> writer_;                    // latest writer per key; bounded like the application's keys
+  std::size_t most_names_;
+  /// Latest writer per name. Deleted names keep theirs: that something is gone is something one can read.
+  std::map<Bytes, UpdateId> writer_;
+  std::optional<UpdateId> crowded_out_;  // the latest that wrote a name which `writer_` had no room for
   std::unordered_map<std::uint32_t, UpdateId> latest_;  // per client
   std::uint64_t taken_ = 0;
   std::array<std::uint64_t, static_cast<std::size_t>(Refusal::kLast) + 1> refused_{};

@@ -1,9 +1,16 @@
 #include "accountability/recorder.hpp"
 
+#include <pthread.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
+#include <csignal>
 
 namespace seneschal::accountability {
 namespace {
+
+/// The thread stops gathering when the queue is so full: one in kEnough.
+constexpr std::size_t kEnough = 16;
 
 std::uint64_t thread_cpu_ns() {
   timespec used{};
@@ -11,21 +18,56 @@ std::uint64_t thread_cpu_ns() {
   return static_cast<std::uint64_t>(used.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(used.tv_nsec);
 }
 
+/// Signals are for the threads of the host, and processor time first for those that order updates.
+void stay_in_the_background() {
+  sigset_t signals;
+  sigfillset(&signals);
+  for (const int own : {SIGBUS, SIGSEGV, SIGFPE, SIGILL}) sigdelset(&signals, own);
+  (void)::pthread_sigmask(SIG_SETMASK, &signals, nullptr);
+  constexpr int kNice = 10;
+  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice);
+}
+
 }  // namespace
+
+std::size_t Recorder::Item::bytes() const {
+  std::size_t all = evidence.size() + signed_operation.size() + dependencies.size() + operation.size();
+  for (const auto* names : {&footprint.reads, &footprint.writes})
+    for (const Bytes& name : *names) all += name.size();
+  return all;
+}
 
 Recorder::Recorder(const Settings& settings, std::unique_ptr<StoreWriter> writer)
     : settings_(settings),
       writer_(std::move(writer)),
-      ingest_(settings.source, [this](const NewUpdate& update) { return add(update); }) {
-  thread_ = std::thread([this] { run(); });
-}
+      ingest_(settings.source, [this](const NewUpdate& update) { return add(update); }) {}
 
 Result<std::shared_ptr<Recorder>> Recorder::start(const Settings& settings, Signer signer) {
   StoreOptions options;
   options.digests = options.payloads = true;
   auto writer = StoreWriter::open(settings.folder, options, std::move(signer));
   if (!writer) return std::unexpected(writer.error());
-  return std::shared_ptr<Recorder>(new Recorder(settings, std::move(*writer)));
+  std::shared_ptr<Recorder> recorder(new Recorder(settings, std::move(*writer)));
+  if (Status good = recorder->remember(); !good) return std::unexpected(good.error());
+  recorder->thread_ = std::thread([self = recorder.get()] { self->run(); });
+  return recorder;
+}
+
+/// What the updates of an earlier life wrote: later ones may read it without executing those again.
+Status Recorder::remember() {
+  facts_.updates = writer_->next().value - 1;
+  facts_.digest = writer_->digest();
+  if (facts_.updates == 0) return {};
+  auto store = Store::open(settings_.folder);
+  if (!store) return std::unexpected(store.error());
+  snapshots_ = store->snapshots();
+  const bool all = store->each_payload(store->graph().base(), [this](const Payload& payload) {
+    ingest_.remember(payload.id, payload.client, payload.writes);
+  });
+  if (!all)
+    return failure(settings_.folder +
+                   ": operations of the graph are missing; move the folder away to begin a new one");
+  return {};
 }
 
 Recorder::~Recorder() {
@@ -34,28 +76,64 @@ Recorder::~Recorder() {
     ending_ = true;
   }
   work_.notify_one();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
-void Recorder::executed(const Executed& update) {
-  Item item{update.seq, update.client, to_bytes(update.signed_operation), to_bytes(update.dependencies),
-            to_bytes(update.operation)};
+void Recorder::push(Item item) {
   const std::lock_guard lock(mutex_);
   if (!facts_.trouble.empty()) return;
-  if (queue_.size() >= settings_.max_queued || queued_bytes_ + item.bytes() > settings_.max_queued_bytes) {
-    facts_.trouble = "the graph could not keep up at seq " + std::to_string(update.seq.value);
+  const std::size_t bytes = item.bytes();
+  if (queue_.size() >= settings_.max_queued || queued_bytes_ + bytes > settings_.max_queued_bytes) {
+    facts_.trouble = "the graph could not keep up at seq " + std::to_string(item.seq.value);
     return;
   }
-  queued_bytes_ += item.bytes();
+  queued_bytes_ += bytes;
   queue_.push_back(std::move(item));
 }
 
-void Recorder::batch_done(Seq, const replication::Application&) {
-  work_.notify_one();
+void Recorder::executed(const Executed& update) {
+  if (batch_began_ns_ == 0) batch_began_ns_ = thread_cpu_ns();
+  Item item;
+  item.seq = update.seq;
+  item.client = update.client;
+  item.evidence = to_bytes(update.evidence);
+  if (update.evidence.empty()) item.signed_operation = to_bytes(update.signed_operation);
+  item.dependencies = to_bytes(update.dependencies);
+  item.operation = to_bytes(update.operation);
+  if (update.footprint != nullptr) item.footprint = *update.footprint;
+  push(std::move(item));
 }
 
-void Recorder::replaced(const replication::Application&) {
-  stop_at("the state was taken from other servers: updates in between were not seen");
+void Recorder::batch_done(const replication::Position& at, const replication::Application& application) {
+  // By the count of updates alone: all servers take their snapshots at the same places.
+  const std::uint64_t epoch = settings_.epoch_updates == 0 ? 0 : at.updates / settings_.epoch_updates;
+  if (epoch > epoch_) {
+    Item item;
+    item.seq = at.seq;
+    item.state = application.freeze();
+    item.state_digest = application.digest();
+    push(std::move(item));
+  }
+  epoch_ = epoch;
+  std::vector<std::shared_ptr<const replication::Frozen>> spent;
+  bool wake = false;
+  {
+    const std::lock_guard lock(mutex_);
+    spent.swap(spent_);
+    wake = !gathering_ || queue_.size() >= settings_.max_queued / kEnough;
+    if (batch_began_ns_ != 0) facts_.core_cpu_ns += thread_cpu_ns() - batch_began_ns_;
+  }
+  batch_began_ns_ = 0;
+  if (wake) work_.notify_one();
+}
+
+void Recorder::replaced(const replication::Position& at, const replication::Application&) {
+  epoch_ = settings_.epoch_updates == 0 ? 0 : at.updates / settings_.epoch_updates;
+  Item item;
+  item.seq = at.seq;
+  item.moved_to = at;
+  push(std::move(item));
+  work_.notify_one();
 }
 
 void Recorder::stop_at(const std::string& trouble) {
@@ -75,10 +153,39 @@ std::expected<UpdateId, Refusal> Recorder::add(const NewUpdate& update) {
   return id;
 }
 
-void Recorder::take(const std::deque<Item>& items) {
-  for (const Item& item : items) {
+void Recorder::take_snapshot(const Item& item) {
+  const UpdateId last(position_.value - 1);
+  // It was taken in an earlier life.
+  if (position_ != writer_->next() || (!snapshots_.empty() && snapshots_.back() >= last)) return;
+  std::vector<Bytes> chunks;
+  for (std::size_t i = 0; i < item.state->chunks(); ++i) chunks.push_back(*item.state->chunk(i));
+  if (Status done = writer_->snapshot(item.seq, std::move(chunks), item.state_digest); !done)
+    return stop_at(done.error().message);
+  snapshots_.push_back(last);
+  if (settings_.keep_epochs != 0 && snapshots_.size() > settings_.keep_epochs) {
+    snapshots_.erase(snapshots_.begin(), snapshots_.end() - static_cast<std::ptrdiff_t>(settings_.keep_epochs));
+    if (Status done = writer_->drop_before(snapshots_.front()); !done) stop_at(done.error().message);
+  }
+  const std::lock_guard lock(mutex_);
+  ++facts_.snapshots;
+}
+
+void Recorder::take(std::deque<Item>& items) {
+  for (Item& item : items) {
     if (!facts().trouble.empty()) return;
-    (void)ingest_.take({item.seq, item.client, item.signed_operation, item.dependencies, item.operation, {}});
+    if (item.moved_to) {
+      position_ = UpdateId(item.moved_to->updates + 1);
+      if (position_ > writer_->next())
+        stop_at("the state was taken from other servers: updates " + std::to_string(writer_->next().value) + " to " +
+                std::to_string(item.moved_to->updates) + " were not seen");
+    } else if (item.state) {
+      take_snapshot(item);
+      const std::lock_guard lock(mutex_);
+      spent_.push_back(std::move(item.state));
+    } else {
+      (void)ingest_.take({item.seq, item.client, item.signed_operation, item.dependencies, item.operation,
+                          item.evidence, &item.footprint});
+    }
   }
   if (Status done = writer_->flush(); !done) stop_at(done.error().message);
 }
@@ -87,14 +194,21 @@ void Recorder::seal() {
   if (Status done = writer_->seal(); !done) stop_at(done.error().message);
   const std::lock_guard lock(mutex_);
   facts_.digest = writer_->digest();
+  facts_.sealed = writer_->next().value - 1;
 }
 
 void Recorder::run() {
+  stay_in_the_background();
   auto next_seal = std::chrono::steady_clock::now() + settings_.seal_every;
-  bool unsealed = false;
+  bool unsealed = facts_.updates > 0;
   std::unique_lock lock(mutex_);
   for (;;) {
     work_.wait_until(lock, next_seal, [this] { return ending_ || want_seal_ || !queue_.empty(); });
+    gathering_ = true;
+    if (!queue_.empty())
+      work_.wait_for(lock, settings_.gather,
+                     [this] { return ending_ || want_seal_ || queue_.size() >= settings_.max_queued / kEnough; });
+    gathering_ = false;
     std::deque<Item> items;
     items.swap(queue_);
     queued_bytes_ = 0;
@@ -102,6 +216,9 @@ void Recorder::run() {
     busy_ = true;
     lock.unlock();
     if (!items.empty()) {
+      const auto wall = std::chrono::system_clock::now().time_since_epoch();
+      const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(wall).count();
+      if (Status done = writer_->note_time(static_cast<std::uint64_t>(ms)); !done) stop_at(done.error().message);
       take(items);
       unsealed = true;
     }
@@ -113,6 +230,9 @@ void Recorder::run() {
     if (now >= next_seal) next_seal = now + settings_.seal_every;
     lock.lock();
     busy_ = false;
+    // States that were not taken because the graph has ended: not to be let go of here.
+    for (Item& item : items)
+      if (item.state) spent_.push_back(std::move(item.state));
     facts_.updates = writer_->next().value - 1;
     facts_.refused = ingest_.refused();
     facts_.cpu_ns = thread_cpu_ns();
@@ -131,6 +251,18 @@ void Recorder::settle() {
 Recorder::Facts Recorder::facts() const {
   const std::lock_guard lock(mutex_);
   return facts_;
+}
+
+void Recorder::status(StatusList& out) const {
+  const Facts f = facts();
+  out.emplace_back("graph_folder", settings_.folder);
+  out.emplace_back("graph_updates", std::to_string(f.updates));
+  out.emplace_back("graph_sealed", std::to_string(f.sealed));
+  out.emplace_back("graph_digest", to_hex(f.digest.bytes));
+  out.emplace_back("graph_snapshots", std::to_string(f.snapshots));
+  out.emplace_back("graph_refused", std::to_string(f.refused));
+  out.emplace_back("graph_cpu_us", std::to_string((f.cpu_ns + f.core_cpu_ns) / 1000));
+  if (!f.trouble.empty()) out.emplace_back("graph_trouble", f.trouble);
 }
 
 }  // namespace seneschal::accountability

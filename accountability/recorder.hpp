@@ -2,6 +2,7 @@
 // a thread of its own does everything else. Ordering never waits for it. [Graph 6]
 #pragma once
 #include "accountability/ingest.hpp"
+#include "runtime/core.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -20,6 +21,13 @@ class Recorder final : public replication::ExecutionObserver {
     std::size_t max_queued = 65536;
     std::size_t max_queued_bytes = 64 * 1024 * 1024;
     std::chrono::milliseconds seal_every{5000};
+    /// Updates are gathered so long before they are written: waking and writing for each batch would cost more than
+    /// everything else. What a crash loses by that, the replica executes again.
+    std::chrono::milliseconds gather{50};
+    /// A snapshot of the state at the end of the first batch after so many updates; 0: none.
+    std::uint64_t epoch_updates = 65536;
+    /// So many snapshots are kept; what is before the oldest leaves the graph. 0: everything is kept.
+    std::uint64_t keep_epochs = 0;
   };
   /// `signer` is used on the recorder's thread, at each seal.
   static Result<std::shared_ptr<Recorder>> start(const Settings& settings, Signer signer);
@@ -28,30 +36,45 @@ class Recorder final : public replication::ExecutionObserver {
   // A replica that starts again executes its log once more: updates that are in the graph already are compared with
   // it and not added.
   void executed(const Executed& update) override;
-  void batch_done(Seq seq, const replication::Application& application) override;
-  void replaced(const replication::Application& application) override;
+  void batch_done(const replication::Position& at, const replication::Application& application) override;
+  /// If updates are missing in between, the graph ends and says so.
+  void replaced(const replication::Position& at, const replication::Application& application) override;
 
   /// Waits until everything told so far is in the file and sealed.
   void settle();
   struct Facts {
-    std::uint64_t updates = 0;  // in the graph
-    std::uint64_t refused = 0;  // declarations that were not believed
-    std::uint64_t cpu_ns = 0;   // of the recorder's thread
-    Digest digest;              // at the last seal
-    std::string trouble;        // why the graph ends, if it does
+    std::uint64_t updates = 0;      // in the graph
+    std::uint64_t refused = 0;      // declarations that were not believed
+    std::uint64_t cpu_ns = 0;       // of the recorder's thread
+    std::uint64_t core_cpu_ns = 0;  // of the core's thread, in here
+    std::uint64_t sealed = 0;       // updates that the signed head covers
+    Digest digest;                  // of those
+    std::uint64_t snapshots = 0;    // taken in this life
+    std::string trouble;            // why the graph ends, if it does
   };
   Facts facts() const;
+  /// `facts` as lines for `ctl status`.
+  void status(StatusList& out) const;
+  const Settings& settings() const { return settings_; }
 
  private:
   struct Item {
     Seq seq;
     ClientId client;
-    Bytes signed_operation, dependencies, operation;
-    std::size_t bytes() const { return signed_operation.size() + dependencies.size() + operation.size(); }
+    Bytes evidence, signed_operation, dependencies, operation;
+    replication::Footprint footprint;
+    // Instead of an update: the state after those before it, or where execution goes on.
+    std::shared_ptr<const replication::Frozen> state;
+    Digest state_digest;
+    std::optional<replication::Position> moved_to;
+    std::size_t bytes() const;
   };
   Recorder(const Settings& settings, std::unique_ptr<StoreWriter> writer);
+  Status remember();
   void run();
-  void take(const std::deque<Item>& items);
+  void push(Item item);
+  void take(std::deque<Item>& items);
+  void take_snapshot(const Item& item);
   std::expected<UpdateId, Refusal> add(const NewUpdate& update);
   void stop_at(const std::string& trouble);
   void seal();
@@ -61,12 +84,19 @@ class Recorder final : public replication::ExecutionObserver {
   std::unique_ptr<StoreWriter> writer_;
   Ingest ingest_;
   UpdateId position_{1};  // of the next update executed; behind `writer_->next()` while the log is executed again
+  std::vector<UpdateId> snapshots_;
+  // The core's thread's own.
+  std::uint64_t batch_began_ns_ = 0;  // its processor time; 0: between batches
+  std::uint64_t epoch_ = 0;           // updates executed over `epoch_updates`
   // Shared.
   mutable std::mutex mutex_;
   std::condition_variable work_, done_;
   std::deque<Item> queue_;
   std::size_t queued_bytes_ = 0;
-  bool busy_ = false, ending_ = false, want_seal_ = false;
+  /// States that were written. The core's thread lets go of them: what it shares with them it may then change again
+  /// without racing with whoever read it last.
+  std::vector<std::shared_ptr<const replication::Frozen>> spent_;
+  bool busy_ = false, ending_ = false, want_seal_ = false, gathering_ = false;
   Facts facts_;
   std::thread thread_;
 };

@@ -51,7 +51,9 @@ Result<Regenerated> regenerate(const Store& store, const Colours& colours, Keep 
     if (last >= first || last >= store.graph().end()) break;  // the state then is tainted, or beyond what is usable
     auto snapshot = store.snapshot(last);
     if (!snapshot) return std::unexpected(snapshot.error());
-    if (Status good = application->restore(snapshot->state.value); !good)
+    std::vector<SharedBytes> chunks;
+    for (auto& chunk : snapshot->chunks.items) chunks.push_back(share(std::move(chunk.value)));
+    if (Status good = application->thaw(chunks); !good)
       return failure("snapshot after update " + std::to_string(last.value) + ": " + good.error().message);
     if (application->digest() != snapshot->state_digest)
       return failure("snapshot after update " + std::to_string(last.value) + ": its state is not the one it names");

@@ -210,7 +210,7 @@ Digest Store::digest() const {
 
 std::optional<Digest> Store::digest_of(UpdateId id) const {
   if (const auto open = open_digests_.find(id); open != open_digests_.end()) return open->second;
-  if (!digests_ || !graph_.has(id) || id >= closed_) return std::nullopt;
+  if (!digests_ || id.value == 0 || id >= closed_) return std::nullopt;  // also of updates before the base
   constexpr std::size_t kHeader = 32, kFrame = kHeader + 32 * kBlockUpdates;
   const std::size_t frame = (id.value - 1) / kBlockUpdates * kFrame;
   if (digests_->bytes().size() < frame + kFrame) return std::nullopt;
@@ -230,8 +230,12 @@ bool Store::each_payload(UpdateId from, const std::function<void(const Payload&)
       for (std::uint32_t i = 0; i < frame.count; ++i) {
         Payload payload{frame.first + i, {}, {}};
         std::size_t size = 0;
-        if (!decode_from(in, payload.client) || !in.count(size, kMaxFrame, 1) || !in.raw(payload.operation, size))
+        if (!decode_from(in, payload.client) || !in.count(size, kMaxFrame, 1) || !in.raw(payload.operation, size) ||
+            !in.count(size, kMaxFrame, 4))
           return false;
+        payload.writes.resize(size);
+        for (Span& name : payload.writes)
+          if (!in.count(size, kMaxFrame, 1) || !in.raw(name, size)) return false;
         if (payload.id < next || payload.id >= graph_.end()) continue;
         visit(payload);
         next = payload.id.next();
@@ -239,6 +243,22 @@ bool Store::each_payload(UpdateId from, const std::function<void(const Payload&)
     }
   }
   return next == graph_.end();
+}
+
+std::optional<UpdateId> Store::at_time(std::uint64_t unix_ms) const {
+  std::error_code error;
+  if (!fs::exists(folder_ + "/times.dat", error)) return std::nullopt;
+  auto file = MappedFile::open(folder_ + "/times.dat");
+  if (!file) return std::nullopt;
+  // The last note before that time: what came between it and the next may have come later.
+  std::optional<UpdateId> found;
+  for (const Frame& frame : scan_frames(file->bytes()).frames) {
+    const auto at = frame.kind == FrameKind::Time ? decode<std::uint64_t>(frame.content)
+                                                  : std::expected<std::uint64_t, Reject>(0);
+    if (!at || (*at >= unix_ms && found)) break;
+    found = frame.first;
+  }
+  return found;
 }
 
 Result<Snapshot> Store::snapshot(UpdateId last) const {

@@ -5,6 +5,7 @@
 //   digests.dat         32 bytes per update of full blocks: what its client signed (optional)
 //   payloads-FIRST.seg  the operations, for regeneration (optional); a new file at each snapshot
 //   snapshot-LAST.snap  the application's state right after update LAST
+//   times.dat           when updates came in, by this server's clock (optional; not part of the digest)
 //   head                how far the graph goes and its digest, signed
 //   findings.txt        what the operator said
 //
@@ -15,6 +16,7 @@
 #include "accountability/mapped_file.hpp"
 #include "accountability/marking.hpp"
 #include "base/principal.hpp"
+#include "replication/application.hpp"
 
 #include <map>
 
@@ -43,8 +45,8 @@ struct Snapshot {
   UpdateId last;  // the state right after it; 0: before everything
   Seq seq;
   Digest state_digest;
-  BoundedBytes<kMaxFrame - 1024> state;
-  auto fields() { return std::tie(last.value, seq, state_digest, state); }
+  List<BoundedBytes<replication::Frozen::kMaxChunk>, 65536> chunks;  // as `Application::freeze` cuts it
+  auto fields() { return std::tie(last.value, seq, state_digest, chunks); }
 };
 
 /// What happened to an update: for regeneration.
@@ -52,6 +54,7 @@ struct Payload {
   UpdateId id;
   ClientId client;
   Span operation;
+  std::vector<Span> writes;  // names that it wrote
 };
 
 /// A graph on disk, read-only. Memory: the views of its blocks, about 1/500 of the files.
@@ -73,6 +76,9 @@ class Store {
   std::optional<Digest> digest_of(UpdateId id) const;
   /// Operations in order, from `from` on; false if some are missing.
   bool each_payload(UpdateId from, const std::function<void(const Payload&)>& visit) const;
+  /// The first update that may have come at `unix_ms` or later, by the clock of the server that wrote the graph:
+  /// never too late, up to a second too early. Nothing if times were not kept.
+  std::optional<UpdateId> at_time(std::uint64_t unix_ms) const;
   /// Ids of the snapshots that are there, ascending.
   const std::vector<UpdateId>& snapshots() const { return snapshots_; }
   Result<Snapshot> snapshot(UpdateId last) const;
@@ -121,6 +127,7 @@ struct NewUpdate {
   std::vector<Digest> named;  // their digests, in order; empty: not given
   Digest digest;              // of what the client signed
   Span operation;
+  std::span<const Bytes> writes;  // names that it wrote
 };
 
 /// Appends to a graph on disk; goes on where an earlier life stopped. One writer per folder.
@@ -142,7 +149,9 @@ class StoreWriter {
   /// Flushes, makes everything durable, signs the head.
   Status seal();
   /// The state right after the last update added. Begins new segments.
-  Status snapshot(Seq seq, Bytes state, const Digest& state_digest);
+  Status snapshot(Seq seq, std::vector<Bytes> chunks, const Digest& state_digest);
+  /// The next update comes after `unix_ms`. Kept once a second at most.
+  Status note_time(std::uint64_t unix_ms);
   /// Removes segments and snapshots before `keep`, a snapshot.
   Status drop_before(UpdateId keep);
   /// The digest that was added with `id`; nothing if unknown.
@@ -160,11 +169,12 @@ class StoreWriter {
   StoreOptions options_;
   Signer signer_;
   std::unique_ptr<Builder> builder_;
-  FrameFile segment_, open_, digests_, payloads_;
+  FrameFile segment_, open_, digests_, payloads_, times_;
   UpdateId flushed_{1};  // one past the last update in a file
   Bytes block_digests_;  // of the open block
   Bytes new_payloads_;   // since the last flush
   UpdateId payloads_from_{1};
+  std::uint64_t last_time_ms_ = 0;
   std::vector<Digest> recent_;  // ring of the last kBlockUpdates * 16 digests
   bool new_segment_ = true;
   Status trouble_;  // the first failure to write a block: told by the next flush

@@ -182,6 +182,11 @@ std::expected<UpdateId, Refusal> StoreWriter::add(const NewUpdate& update) {
     encode_to(out, update.client);
     out.number(update.operation.size(), 4);
     out.raw(update.operation);
+    out.number(update.writes.size(), 4);
+    for (const Bytes& name : update.writes) {
+      out.number(name.size(), 4);
+      out.raw(name);
+    }
   }
   return id;
 }
@@ -239,14 +244,32 @@ Status StoreWriter::seal() {
   return replace_file(folder_ + "/head", encode(head));
 }
 
-Status StoreWriter::snapshot(Seq seq, Bytes state, const Digest& state_digest) {
+Status StoreWriter::note_time(std::uint64_t unix_ms) {
+  constexpr std::uint64_t kEveryMs = 1000;
+  if (last_time_ms_ != 0 && unix_ms < last_time_ms_ + kEveryMs) return {};
+  if (!times_.is_open()) {
+    const std::string path = folder_ + "/times.dat";
+    std::size_t good = 0;
+    if (std::error_code error; fs::exists(path, error))
+      if (auto file = MappedFile::open(path)) good = scan_frames(file->bytes()).good;
+    auto file = FrameFile::open(path, good);
+    if (!file) return std::unexpected(file.error());
+    times_ = std::move(*file);
+  }
+  last_time_ms_ = unix_ms;
+  return write(times_, FrameKind::Time, next(), 1, encode(unix_ms));
+}
+
+Status StoreWriter::snapshot(Seq seq, std::vector<Bytes> chunks, const Digest& state_digest) {
   if (Status done = flush(); !done) return done;
   Snapshot snapshot;
   snapshot.last = UpdateId(next().value - 1);
   snapshot.seq = seq;
   snapshot.state_digest = state_digest;
-  snapshot.state.value = std::move(state);
-  const Bytes frame = make_frame(FrameKind::Snapshot, snapshot.last, 1, encode(snapshot));
+  for (Bytes& chunk : chunks) snapshot.chunks.items.push_back({std::move(chunk)});
+  const Bytes content = encode(snapshot);
+  if (content.size() > kMaxFrame) return failure(folder_ + ": the state is too large for a snapshot");
+  const Bytes frame = make_frame(FrameKind::Snapshot, snapshot.last, 1, content);
   if (Status done = replace_file(folder_ + "/snapshot-" + std::to_string(snapshot.last.value) + ".snap", frame);
       !done)
     return done;

@@ -1,4 +1,5 @@
 // The flat baseline as a plugin of the overlay daemon.
+#include "accountability/online.hpp"
 #include "bft/bft_core.hpp"
 #include "replication/applications.hpp"
 #include "runtime/plugin/server_plugin.hpp"
@@ -25,6 +26,7 @@ Result<std::unique_ptr<Assembly>> make(const PluginContext& context) {
   ServerConfig server = read_server(*config, context.folder);
   bft::Settings settings = read_settings(*config);
   settings.durability = server.keep_log ? bft::Durability::Log : bft::Durability::None;
+  const auto graph = accountability::read_recorder(*config, context.folder);
   if (Status good = config->finish(); !good) return std::unexpected(good.error());
   if (Status good = settings.validate(); !good) return std::unexpected(good.error());
   if (Status good = bft::validate(server.roster.membership); !good) return std::unexpected(good.error());
@@ -32,10 +34,12 @@ Result<std::unique_ptr<Assembly>> make(const PluginContext& context) {
   if (!application) return std::unexpected(application.error());
   auto keys = load_server_keys(server, context.host);
   if (!keys) return std::unexpected(keys.error());
-  auto core =
-      std::make_unique<bft::BftCore>(server.self.index, server.roster.membership, settings, std::move(*application));
+  auto observed = accountability::observe(std::move(*application), graph, Principal::of(server.self), **keys);
+  if (!observed) return std::unexpected(observed.error());
+  auto core = std::make_unique<bft::BftCore>(server.self.index, server.roster.membership, settings,
+                                             std::move(observed->application));
   return std::make_unique<ServerAssembly>(context.host, std::move(server), std::move(*keys), std::move(core),
-                                          bft::BftCore::message_table());
+                                          bft::BftCore::message_table(), observed->status());
 }
 
 }  // namespace

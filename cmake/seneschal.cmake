@@ -53,7 +53,7 @@ endfunction()
 function(seneschal_plugin name)
   if(EXISTS ${CMAKE_SOURCE_DIR}/${name}/plugin.cpp)
     add_library(${name} SHARED ${name}/plugin.cpp)
-    target_link_libraries(${name} PRIVATE seneschal_${name} seneschal_options)
+    target_link_libraries(${name} PRIVATE seneschal_${name} seneschal_accountability seneschal_options)
   endif()
 endfunction()
 

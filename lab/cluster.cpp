@@ -43,7 +43,8 @@ Result<std::vector<std::uint16_t>> free_ports(std::size_t count) {
   return ports;
 }
 
-std::string plugin_text(const Deployment& d, const Roster& roster, ServerId id, const std::string& keys) {
+std::string plugin_text(const Deployment& d, const Roster& roster, ServerId id, const std::string& keys,
+                        const std::string& dir) {
   std::string text = fmt::format(
       "server = {} {}\nkeys = {}\napplication = kv\nwindow = {}\nbatch_max = {}\ndelivery = {}\n"
       "durability = {}\n",
@@ -52,7 +53,22 @@ std::string plugin_text(const Deployment& d, const Roster& roster, ServerId id, 
   text += d.protocol == Protocol::Steward ? fmt::format("fanout = {}\ncheckpoint_interval = {}\n", d.options.fanout,
                                                         d.options.checkpoint_interval)
                                           : fmt::format("auth = {}\n", d.options.auth);
+  if (d.options.accountability)
+    text += fmt::format("graph = {}\ngraph_source = {}\ngraph_epoch = {}\ngraph_keep = {}\n", graph_folder(dir, id),
+                        d.options.graph_source, d.options.graph_epoch, d.options.graph_keep);
   return text + to_text(roster);
+}
+
+/// Servers that begin from nothing begin new graphs: what an earlier deployment left is moved aside, not mixed in.
+Status set_old_graphs_aside(const std::string& dir) {
+  std::error_code error;
+  if (!fs::exists(dir + "/graph", error) || has_run(dir)) return {};
+  for (int n = 1;; ++n) {
+    const std::string aside = fmt::format("{}/graph-before-{}", dir, n);
+    if (fs::exists(aside, error)) continue;
+    fs::rename(dir + "/graph", aside, error);
+    return error ? failure(dir + "/graph: cannot be moved aside: " + error.message()) : Status{};
+  }
 }
 
 class Starter {
@@ -92,6 +108,7 @@ class Starter {
 
   Status prepare() {
     if (options_.fresh) forget_runs(dir_);
+    if (Status aside = set_old_graphs_aside(dir_); !aside) return aside;
     if (Status made = make_dir(dir_ + "/nodes"); !made) return made;
     const std::string library = plugin_path();
     if (::access(library.c_str(), R_OK) != 0)
@@ -143,7 +160,7 @@ class Starter {
       for (ServerId id : deployment_.servers_on(node.id)) {
         const std::string name =
             fmt::format("{}-{}-{}", to_string(deployment_.protocol), id.site.value, id.index.value);
-        const std::string config = plugin_text(deployment_, roster, id, options_.keys);
+        const std::string config = plugin_text(deployment_, roster, id, options_.keys, dir_);
         if (Status good = write_file(fmt::format("{}/nodes/{}.conf", dir_, name), config); !good) return good;
         text += fmt::format(
             "\n[[plugin]]\nnode = {}\nname = \"{}\"\nlibrary = {}\nport = {}\nconfig = \"nodes/{}.conf\"\n",
@@ -176,6 +193,10 @@ class Starter {
 };
 
 }  // namespace
+
+std::string graph_folder(const std::string& dir, ServerId id) {
+  return fmt::format("{}/graph/{}.{}", dir, id.site.value, id.index.value);
+}
 
 std::vector<ProcessId> Cluster::processes() const {
   std::vector<ProcessId> list;

@@ -32,6 +32,9 @@ struct ClusterOptions {
   bool fresh = false;   // what servers of an earlier start from `dir` wrote is removed first
 };
 
+/// Where a server's Accountability Graph is, in the folder of a deployment.
+std::string graph_folder(const std::string& dir, ServerId id);
+
 /// Logs of the servers of a deployment below `dir`, and the marks that they have run.
 bool has_run(const std::string& dir);
 void forget_runs(const std::string& dir);

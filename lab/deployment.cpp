@@ -21,6 +21,8 @@ constexpr std::string_view kProtocols[] = {"steward", "bft"};
 constexpr std::string_view kFanouts[] = {"collector", "all"};
 constexpr std::string_view kStewardDeliveries[] = {"multicast", "representative"};
 constexpr std::string_view kBftDeliveries[] = {"multicast", "unicast"};
+constexpr std::string_view kGraphSources[] = {"declared", "flow", "conservative"};
+constexpr std::int64_t kMostGraphUpdates = std::int64_t{1} << 40;
 constexpr std::string_view kAuths[] = {"mac", "signatures"};
 constexpr std::string_view kDurabilities[] = {"wal", "none"};
 
@@ -121,6 +123,12 @@ ProtocolOptions read_options(const TomlTable& table, Protocol protocol, const Pr
   options.batch_max = static_cast<std::uint32_t>(table.integer("batch_max", base.batch_max, {1, 1024}));
   options.window = static_cast<std::uint32_t>(table.integer("window", base.window, {1, 64}));
   options.durability = pick(table, "durability", kDurabilities, base.durability);
+  options.accountability = table.boolean("accountability", base.accountability);
+  options.graph_source = pick(table, "graph_source", kGraphSources, base.graph_source);
+  options.graph_epoch = static_cast<std::uint64_t>(
+      table.integer("graph_epoch", static_cast<std::int64_t>(base.graph_epoch), {0, kMostGraphUpdates}));
+  options.graph_keep = static_cast<std::uint64_t>(
+      table.integer("graph_keep", static_cast<std::int64_t>(base.graph_keep), {0, kMostGraphUpdates}));
   if (protocol == Protocol::Steward) {
     options.fanout = pick(table, "fanout", kFanouts, base.fanout);
     options.delivery = pick(table, "delivery", kStewardDeliveries, base.delivery);
@@ -184,7 +192,9 @@ Result<Deployment> load_deployment(const std::string& path) {
   d.faults = static_cast<std::uint16_t>(root.integer("faults", 1, {1, kMaxFaults}));
   d.servers = read_servers(root, d.protocol, d.faults, d.sites());
   d.clients = static_cast<std::uint32_t>(root.integer("clients", 5, {1, kMaxClients}));
-  d.options = read_options(root.table("options"), d.protocol, {});
+  ProtocolOptions base;
+  base.accountability = root.boolean("accountability", false);
+  d.options = read_options(root.table("options"), d.protocol, base);
   d.keys = read_key_sizes(root.table("keys"), {});
   d.address = root.text("address", "127.0.0.1");
   d.base_port = static_cast<std::uint16_t>(root.integer("base_port", 0, {0, 65535 - emulator::kMaxSites}));
@@ -216,6 +226,9 @@ Status save_deployment(const Deployment& d, const std::string& dir) {
       "= \"{}\"\n",
       toml_quoted(d.name), to_string(d.protocol), d.id.value, d.faults, servers, d.clients, toml_quoted(d.address),
       d.base_port, d.shaped, d.options.batch_max, d.options.window, d.options.durability);
+  text += fmt::format("accountability = {}\ngraph_source = {}\ngraph_epoch = {}\ngraph_keep = {}\n",
+                      d.options.accountability, toml_quoted(d.options.graph_source), d.options.graph_epoch,
+                      d.options.graph_keep);
   if (d.protocol == Protocol::Steward)
     text += fmt::format("fanout = \"{}\"\ndelivery = \"{}\"\ncheckpoint_interval = {}\n", d.options.fanout,
                         d.options.delivery, d.options.checkpoint_interval);

@@ -23,7 +23,11 @@ struct ProtocolOptions {
   std::string auth = "mac";            // BFT: "mac" or "signatures"; Steward always signs
   std::uint32_t window = 32;           // entries in flight
   std::uint32_t checkpoint_interval = 128;  // Steward: entries between checkpoints
-  std::string durability = "wal";      // "none": no disk; a server that starts again only learns and answers
+  std::string durability = "wal";           // "none": no disk; a server that starts again only learns and answers
+  bool accountability = false;              // every server builds the Accountability Graph
+  std::string graph_source = "flow";        // of dependencies: "declared", "flow", "conservative"
+  std::uint64_t graph_epoch = 65536;        // updates between snapshots; 0: none
+  std::uint64_t graph_keep = 0;             // snapshots kept; 0: all
   bool operator==(const ProtocolOptions&) const = default;
 };
 

@@ -27,6 +27,7 @@ constexpr MetricInfo kMetrics[] = {
     {"link_use_max", "use of the busiest link", "%"},
     {"cpu_ms_per_op", "CPU time per update, all daemons", "ms"},
     {"cpu_busy_max", "CPU busy", "%"},
+    {"graph_cpu_percent", "CPU time of the Accountability Graph, of that of all daemons", "%"},
     {"sim_us_per_message", "real time per simulated message", "us"},
     {"sim_wall_per_minute", "real time per virtual minute", "s"},
 };

@@ -59,7 +59,8 @@ enum class Metric : std::uint8_t {
   WanMessagesPerOp,
   LinkUseMax,  // percent
   CpuMsPerOp,
-  CpuBusyMax,  // percent
+  CpuBusyMax,       // percent
+  GraphCpuPercent,  // live, with accountability: of the CPU time of all daemons
   SimMicrosPerMessage,
   SimWallPerVirtualMinute,  // seconds
   kLast = SimWallPerVirtualMinute,

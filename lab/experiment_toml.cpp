@@ -190,6 +190,9 @@ std::string series_text(const Series& s, const std::string& topology, const std:
   if (!costs.empty()) text += fmt::format("costs = {}\n", toml_quoted(costs));
   text += fmt::format("[series.options]\nbatch_max = {}\nwindow = {}\ndelivery = \"{}\"\ndurability = \"{}\"\n",
                       s.options.batch_max, s.options.window, s.options.delivery, s.options.durability);
+  if (s.options.accountability)
+    text += fmt::format("accountability = true\ngraph_source = {}\ngraph_epoch = {}\ngraph_keep = {}\n",
+                        toml_quoted(s.options.graph_source), s.options.graph_epoch, s.options.graph_keep);
   text += s.protocol == Protocol::Steward ? fmt::format("fanout = \"{}\"\n", s.options.fanout)
                                           : fmt::format("auth = \"{}\"\n", s.options.auth);
   return text +

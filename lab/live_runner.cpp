@@ -183,6 +183,8 @@ class SeriesRun {
     run.window_begin = before.at;
     run.window_end = after.at;
     run.cpu_ms = after.daemons_ms - before.daemons_ms;
+    if (series_.options.accountability)
+      run.graph_cpu_ms = static_cast<double>(sum_of(after, "graph_cpu_us") - sum_of(before, "graph_cpu_us")) / 1e3;
     Fidelity fidelity;
     const double total = static_cast<double>(after.machine.total - before.machine.total);
     if (total > 0) {
@@ -221,11 +223,14 @@ class SeriesRun {
     }
   }
 
-  static std::uint64_t views_entered(const Snapshot& snapshot) {
+  static std::uint64_t views_entered(const Snapshot& snapshot) { return sum_of(snapshot, "views_entered"); }
+
+  /// Over all replicas' status lines of that name.
+  static std::uint64_t sum_of(const Snapshot& snapshot, const char* name) {
     std::uint64_t sum = 0;
     for (const NodeReport& node : snapshot.nodes)
       for (const PluginReport& plugin : node.plugins)
-        if (const auto it = plugin.status.find("views_entered"); it != plugin.status.end())
+        if (const auto it = plugin.status.find(name); it != plugin.status.end())
           sum += parse_number(it->second).value_or(0);
     return sum;
   }

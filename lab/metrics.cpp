@@ -167,7 +167,7 @@ Point evaluate(const Series& series, std::uint32_t clients, const std::vector<Ru
   point.latency_floor_ms = to_ms(mean_floor(series, clients));
   std::vector<Duration> latencies;
   std::vector<double> throughputs, means;
-  OptionalMean bytes, messages, use, goodput, cpu, busy, per_message, per_minute;
+  OptionalMean bytes, messages, use, goodput, cpu, busy, graph, per_message, per_minute;
   for (const RunData& run : runs) {
     point.seeds.push_back(run.seed);
     point.wall_s += run.wall_s;
@@ -195,6 +195,7 @@ Point evaluate(const Series& series, std::uint32_t clients, const std::vector<Ru
     goodput.add(traffic.goodput_percent);
     if (run.cpu_ms) cpu.add(*run.cpu_ms / static_cast<double>(values.operations));
     busy.add(run.cpu_busy_percent);
+    if (run.graph_cpu_ms && run.cpu_ms.value_or(0) > 0) graph.add(100 * *run.graph_cpu_ms / *run.cpu_ms);
     point.view_changes_local = sum(point.view_changes_local, run.view_changes_local);
     point.view_changes_global = sum(point.view_changes_global, run.view_changes_global);
     if (run.sim_messages > 0) per_message.add(run.wall_s * 1e6 / static_cast<double>(run.sim_messages));
@@ -215,6 +216,7 @@ Point evaluate(const Series& series, std::uint32_t clients, const std::vector<Ru
   point.goodput_percent = goodput.mean();
   point.cpu_ms_per_op = cpu.mean();
   point.cpu_busy_percent = busy.mean();
+  point.graph_cpu_percent = graph.mean();
   point.sim_us_per_message = per_message.mean();
   point.sim_wall_per_minute_s = per_minute.mean();
   return point;
@@ -248,6 +250,7 @@ std::optional<double> value_of(const Point& point, Metric metric) {
     case Metric::LinkUseMax: return point.link_use_max_percent;
     case Metric::CpuMsPerOp: return point.cpu_ms_per_op;
     case Metric::CpuBusyMax: return point.cpu_busy_percent;
+    case Metric::GraphCpuPercent: return point.graph_cpu_percent;
     case Metric::SimMicrosPerMessage: return point.sim_us_per_message;
     case Metric::SimWallPerVirtualMinute: return point.sim_wall_per_minute_s;
     default: return std::nullopt;

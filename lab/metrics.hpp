@@ -73,6 +73,7 @@ struct RunData {
   std::vector<LinkTraffic> links;
   std::optional<double> cpu_ms;            // of all daemons (live) or hosts (sim), in the window
   std::optional<double> cpu_busy_percent;  // of the busiest host
+  std::optional<double> graph_cpu_ms;      // of `cpu_ms`, for the Accountability Graph; nothing if nobody builds it
   std::optional<std::uint64_t> view_changes_local;
   std::optional<std::uint64_t> view_changes_global;
   std::string safety = "ok";
@@ -115,6 +116,7 @@ struct Point {
   std::optional<double> goodput_percent;
   std::optional<double> cpu_ms_per_op;
   std::optional<double> cpu_busy_percent;
+  std::optional<double> graph_cpu_percent;  // of all daemons' CPU time
   std::optional<std::uint64_t> view_changes_local;
   std::optional<std::uint64_t> view_changes_global;
   std::string safety = "ok";

@@ -101,6 +101,7 @@ Result<NodeReport> ask_node(const ClusterNode& node) {
   NodeReport report;
   report.node = node.id;
   report.receive_drops = count(*status, "receive_queue_drops");
+  report.cpu_us = count(*status, "cpu_user_us") + count(*status, "cpu_system_us");
   report.reachable = member(*status, "reachable").size();
   for (const Json& link : member(*links, "links")) report.links.push_back(link_of(link));
   for (const Json& plugin : member(*status, "plugins")) report.plugins.push_back(plugin_of(plugin));

@@ -30,6 +30,7 @@ struct PluginReport {
 struct NodeReport {
   NodeId node;
   std::uint64_t receive_drops = 0;  // datagrams that the kernel threw away at the node's socket
+  std::uint64_t cpu_us = 0;         // of the daemon since its start
   std::size_t reachable = 0;        // other nodes that routing knows a way to
   std::vector<LinkReport> links;
   std::vector<PluginReport> plugins;

@@ -6,7 +6,9 @@
 #include "base/result.hpp"
 
 #include <memory>
+#include <optional>
 #include <span>
+#include <vector>
 
 namespace seneschal::replication {
 
@@ -25,9 +27,27 @@ class Frozen {
   virtual std::size_t cost(std::size_t index) const = 0;
 };
 
+/// What an operation read and wrote, by names that mean the same at every server: keys, or tables. Who reads a name
+/// depends on whoever wrote it last. For the Accountability Graph. Naming too much is safe, naming too little is not.
+struct Footprint {
+  /// All names from `first` on, below `last` if there is one, also those that are not there any more.
+  struct Range {
+    Bytes first;
+    std::optional<Bytes> last;
+  };
+  std::vector<Bytes> reads;
+  std::vector<Range> ranges;
+  std::vector<Bytes> writes;
+};
+
 class Application {
  public:
   virtual ~Application() = default;
+  /// What the client signed, sealed as it came, for the operation that the next `apply` executes: evidence. An
+  /// application as such has no use for it.
+  virtual void on_evidence(Span /*sealed*/) {}
+  /// Of `operation`, which the latest `apply` executed. By default nothing is known.
+  virtual Footprint footprint(Span /*operation*/) const { return {}; }
   /// Executes one operation. A malformed operation gives an error result, the same everywhere; it never fails.
   virtual Bytes apply(ClientId client, Span operation) = 0;
   /// Takes back the latest `apply` that was not taken back yet. Only as far as the last `settle`.

@@ -20,6 +20,7 @@ std::vector<ClientId> Execution::execute(Seq seq, const Batch& batch, const Dige
     Timestamp timestamp = update.body.timestamp;
     // Both are the same at every server: membership is configuration, the table is replicated state. [Steward 3.4]
     if (membership_.client(client) == nullptr || clients_.executed(client, timestamp)) continue;
+    application_->on_evidence(update.sealed);
     Bytes result = application_->apply(client, update.body.operation.value);
     if (result.size() > kMaxResult) result.clear();  // an application that breaks its bound must not break the codec
     Event event{};

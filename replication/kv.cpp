@@ -124,6 +124,28 @@ Bytes KvApplication::apply(ClientId, Span operation) {
   return encode_outcome(outcome);
 }
 
+Footprint KvApplication::footprint(Span operation) const {
+  Footprint print;
+  const auto op = decode<Operation>(operation);
+  if (!op) return print;
+  if (const auto* put = std::get_if<Put>(&*op)) print.writes = {put->key.value};
+  if (const auto* gone = std::get_if<Delete>(&*op)) print.writes = {gone->key.value};
+  if (const auto* get = std::get_if<Get>(&*op)) print.reads = {get->key.value};
+  if (const auto* swap = std::get_if<CompareAndSet>(&*op)) print.reads = print.writes = {swap->key.value};
+  if (const auto* scan = std::get_if<Scan>(&*op)) {
+    Footprint::Range range{scan->first.value, std::nullopt};
+    if (scan->last) range.last = scan->last->value;
+    // A scan that was cut short has read as far as its last entry.
+    const Outcome outcome = run(*scan);
+    if (const auto* found = std::get_if<Entries>(&outcome); found != nullptr && found->more) {
+      range.last = found->entries.items.empty() ? scan->first.value : found->entries.items.back().key.value;
+      range.last->push_back(0);
+    }
+    print.ranges.push_back(std::move(range));
+  }
+  return print;
+}
+
 void KvApplication::undo() {
   CHECK(!undo_.empty());
   Undo undo = std::move(undo_.back());

@@ -115,6 +115,8 @@ class KvApplication final : public Application {
  public:
   explicit KvApplication(Limits limits = {}) : limits_(limits) {}
   Bytes apply(ClientId client, Span operation) override;
+  /// Keys. A compare-and-set reads its key, a blind write does not.
+  Footprint footprint(Span operation) const override;
   void undo() override;
   void settle() override;
   Bytes query(Span operation) const override;

@@ -1,4 +1,5 @@
 // Steward as a plugin of the overlay daemon.
+#include "accountability/online.hpp"
 #include "replication/applications.hpp"
 #include "runtime/plugin/server_plugin.hpp"
 #include "steward/core.hpp"
@@ -27,6 +28,7 @@ Result<std::unique_ptr<Assembly>> make(const PluginContext& context) {
   ServerConfig server = read_server(*config, context.folder);
   steward::Settings settings = read_settings(*config);
   settings.durability = server.keep_log ? steward::Durability::Log : steward::Durability::None;
+  const auto graph = accountability::read_recorder(*config, context.folder);
   if (Status good = config->finish(); !good) return std::unexpected(good.error());
   if (Status good = settings.validate(); !good) return std::unexpected(good.error());
   if (Status good = steward::validate(server.roster.membership); !good) return std::unexpected(good.error());
@@ -34,10 +36,12 @@ Result<std::unique_ptr<Assembly>> make(const PluginContext& context) {
   if (!application) return std::unexpected(application.error());
   auto keys = load_server_keys(server, context.host);
   if (!keys) return std::unexpected(keys.error());
+  auto observed = accountability::observe(std::move(*application), graph, Principal::of(server.self), **keys);
+  if (!observed) return std::unexpected(observed.error());
   auto core = std::make_unique<steward::StewardCore>(server.self, server.roster.membership, settings,
-                                                     std::move(*application));
+                                                     std::move(observed->application));
   return std::make_unique<ServerAssembly>(context.host, std::move(server), std::move(*keys), std::move(core),
-                                          steward::StewardCore::message_table());
+                                          steward::StewardCore::message_table(), observed->status());
 }
 
 }  // namespace

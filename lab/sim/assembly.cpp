@@ -5,6 +5,7 @@
 #include "lab/sim/adversaries/adversary.hpp"
 #include "lab/sim/protocols.hpp"
 #include "replication/applications.hpp"
+#include "replication/observed_application.hpp"
 
 namespace seneschal::lab::sim {
 
@@ -50,6 +51,7 @@ class WitnessApplication final : public replication::Application {
     --applied_;
     application_->undo();
   }
+  void on_evidence(Span sealed) override { application_->on_evidence(sealed); }
   void settle() override { application_->settle(); }
   Bytes query(Span operation) const override { return application_->query(operation); }
   Digest digest() const override { return application_->digest(); }
@@ -148,6 +150,9 @@ world::Host& Assembly::host_for(unsigned cores) {
 Result<std::unique_ptr<Core>> Assembly::make_core(ServerId id) {
   auto application = replication::make_application("kv");
   if (!application) return std::unexpected(application.error());
+  // As in a plugin: dependencies are unwrapped at every server, whether it builds the graph or not.
+  *application = std::make_unique<replication::ObservedApplication>(
+      std::move(*application), checkers_ != nullptr ? checkers_->graph_observer(id) : nullptr);
   if (checkers_ != nullptr)
     *application = std::make_unique<WitnessApplication>(std::move(*application), id, *checkers_);
   auto core = make_server(deployment_, roster_.membership, id, std::move(*application));

@@ -37,12 +37,14 @@ Result<std::unique_ptr<crypto::Keys>> load_server_keys(const ServerConfig& confi
 }
 
 ServerAssembly::ServerAssembly(const seneschal_host& host, ServerConfig config, std::unique_ptr<crypto::Keys> keys,
-                               std::unique_ptr<Core> core, MessageTable messages)
+                               std::unique_ptr<Core> core, MessageTable messages,
+                               std::function<void(StatusList&)> more_status)
     : config_(std::move(config)),
       keys_(std::move(keys)),
       core_(std::move(core)),
       env_(host, Principal::of(config_.self), config_.roster.directory, *keys_),
-      replica_(Principal::of(config_.self), config_.roster.membership, std::move(messages), *core_, *keys_, env_) {
+      replica_(Principal::of(config_.self), config_.roster.membership, std::move(messages), *core_, *keys_, env_),
+      more_status_(std::move(more_status)) {
   env_.on_event = [this](const Event& event) { views_entered_ += event.kind == EventKind::ViewEntered ? 1 : 0; };
   env_.join_groups(config_.self);
 }
@@ -55,6 +57,7 @@ std::string ServerAssembly::log_identity() const {
 void ServerAssembly::status(StatusList& out) const {
   out.emplace_back("views_entered", std::to_string(views_entered_));
   out.emplace_back("accusations", std::to_string(env_.accusations()));
+  if (more_status_) more_status_(out);
 }
 
 }  // namespace seneschal::plugin

@@ -28,7 +28,8 @@ ServerConfig read_server(ConfigText& config, const std::string& folder);
 class ServerAssembly final : public Assembly {
  public:
   ServerAssembly(const seneschal_host& host, ServerConfig config, std::unique_ptr<crypto::Keys> keys,
-                 std::unique_ptr<Core> core, MessageTable messages);
+                 std::unique_ptr<Core> core, MessageTable messages,
+                 std::function<void(StatusList&)> more_status = {});
   Replica& replica() override { return replica_; }
   PluginEnv& env() override { return env_; }
   std::string log_identity() const override;
@@ -42,6 +43,7 @@ class ServerAssembly final : public Assembly {
   PluginEnv env_;
   Replica replica_;
   std::uint64_t views_entered_ = 0;
+  std::function<void(StatusList&)> more_status_;
 };
 
 /// Checks that the configuration belongs to the endpoint that the node attached the instance to, and loads its keys.

@@ -58,7 +58,9 @@ CheckerSet::CheckerSet(Facts facts) : facts_(std::move(facts)) {
   checkers_.push_back(std::make_unique<Validity>(facts_, verdict_));
   checkers_.push_back(std::make_unique<ExactlyOnce>(facts_, verdict_));
   checkers_.push_back(std::make_unique<ClientResults>(facts_, verdict_));
-  checkers_.push_back(std::make_unique<GraphChecker>(facts_, verdict_));
+  auto graph = std::make_unique<GraphChecker>(facts_, verdict_);
+  graph_ = graph.get();
+  checkers_.push_back(std::move(graph));
   checkers_.push_back(std::make_unique<KeptWord>(facts_, verdict_));
   if (facts_.protocol == Protocol::Steward) {
     checkers_.push_back(std::make_unique<SiteSignatures>(facts_, verdict_));
@@ -66,6 +68,11 @@ CheckerSet::CheckerSet(Facts facts) : facts_(std::move(facts)) {
   } else {
     checkers_.push_back(std::make_unique<CommitQuorums>(facts_, verdict_));
   }
+}
+
+std::shared_ptr<replication::ExecutionObserver> CheckerSet::graph_observer(ServerId server) {
+  if (!facts_.correct(server)) return nullptr;
+  return graph_->observer(server, [this] { return now(); });
 }
 
 void CheckerSet::on_event(Instant at, const Principal& self, const Event& event) {

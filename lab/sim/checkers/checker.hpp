@@ -10,7 +10,13 @@
 #include <string>
 #include <vector>
 
+namespace seneschal::replication {
+class ExecutionObserver;
+}
+
 namespace seneschal::lab::sim {
+
+class GraphChecker;
 
 /// What checkers know about a run beforehand.
 struct Facts {
@@ -101,6 +107,8 @@ class CheckerSet final : public world::Observer {
   void on_thawed(ServerId server, std::uint64_t applied);
   void on_share(ServerId server, Span message);
   void on_site_signed(SiteId site, Span message);
+  /// Whom a server's application tells what it executed; null for a Byzantine one.
+  std::shared_ptr<replication::ExecutionObserver> graph_observer(ServerId server);
 
  private:
   Instant now() const { return world_ == nullptr ? Instant{} : world_->now(); }
@@ -110,6 +118,7 @@ class CheckerSet final : public world::Observer {
   const world::World* world_ = nullptr;
   std::uint64_t accusations_ = 0;
   std::vector<std::unique_ptr<Checker>> checkers_;
+  GraphChecker* graph_ = nullptr;  // one of them
 };
 
 /// Keys that report shares and combined site signatures of `owner`. `set` must outlive them.

@@ -1,8 +1,11 @@
 #include "lab/sim/checkers/graph_checker.hpp"
 
+#include <algorithm>
+
 namespace seneschal::lab::sim {
 
 using namespace accountability;
+using replication::Position;
 
 GraphChecker::Built::Built() : builder(std::make_unique<Builder>(nullptr)) {
   ingest = std::make_unique<Ingest>(Source::Conservative, [b = builder.get()](const NewUpdate& update) {
@@ -10,11 +13,37 @@ GraphChecker::Built::Built() : builder(std::make_unique<Builder>(nullptr)) {
   });
 }
 
-void GraphChecker::on_applied(Instant at, ServerId server, ClientId client, Span operation, Span result) {
-  if (holes_.contains(server)) return;
+class GraphChecker::Observer final : public replication::ExecutionObserver {
+ public:
+  Observer(GraphChecker& checker, ServerId server, std::function<Instant()> now)
+      : checker_(checker), server_(server), now_(std::move(now)) {}
+
+  void executed(const Executed& update) override {
+    // A server that fell back to an older state of its own executes again what is in the graph.
+    if (++updates_ > checker_.built_[server_].ingest->taken()) checker_.take(now_(), server_, update);
+  }
+  void batch_done(const Position&, const replication::Application&) override {}
+  void replaced(const Position& at, const replication::Application&) override {
+    if (at.updates > checker_.built_[server_].ingest->taken()) checker_.lose(server_);
+    updates_ = at.updates;
+  }
+
+ private:
+  GraphChecker& checker_;
+  ServerId server_;
+  std::function<Instant()> now_;
+  std::uint64_t updates_ = 0;
+};
+
+std::shared_ptr<replication::ExecutionObserver> GraphChecker::observer(ServerId server,
+                                                                       std::function<Instant()> now) {
+  return std::make_shared<Observer>(*this, server, std::move(now));
+}
+
+void GraphChecker::take(Instant at, ServerId server, const replication::ExecutionObserver::Executed& update) {
   Built& built = built_[server];
-  const Seq position(built.ingest->taken() + 1);
-  (void)built.ingest->take({position, client, operation, {}, operation, result});
+  if (built.hole) return;
+  (void)built.ingest->take(update);
   const std::uint64_t count = built.ingest->taken();
   if (count % kEvery != 0) return;
   const Digest digest = built.builder->digest();
@@ -23,7 +52,8 @@ void GraphChecker::on_applied(Instant at, ServerId server, ClientId client, Span
     return fail(at, "server " + to_string(server) + " has another graph after " + std::to_string(count) + " updates");
   std::size_t correct = 0;
   for (const SiteInfo& site : facts_.membership.sites) correct += site.servers;
-  correct -= facts_.byzantine.size() + holes_.size();
+  correct -= facts_.byzantine.size();
+  correct -= static_cast<std::size_t>(std::ranges::count_if(built_, [](const auto& b) { return b.second.hole; }));
   if (++known->second.second >= correct) expected_.erase(known);
 }
 

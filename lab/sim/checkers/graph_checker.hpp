@@ -1,4 +1,5 @@
-// Every correct server that builds the Accountability Graph from what it executes has the same one.
+// Every correct server that builds the Accountability Graph from what it executes has the same one. The graph is
+// built as beside a live replica, from the same observer; only without a thread and in memory.
 #pragma once
 #include "accountability/ingest.hpp"
 #include "lab/sim/checkers/checker.hpp"
@@ -11,27 +12,28 @@ class GraphChecker final : public Checker {
  public:
   using Checker::Checker;
   std::string_view property() const override { return "accountability graph"; }
-  void on_applied(Instant at, ServerId server, ClientId client, Span operation, Span result) override;
-  /// A server that installed a state has not seen the updates that led to it: its graph has a hole.
-  void on_thawed(Instant, ServerId server, std::uint64_t) override { holes_.insert(server); }
-  /// It executes its log again, from the start.
-  void on_restarted(ServerId server, bool) override {
-    built_.erase(server);
-    holes_.erase(server);
-  }
+  /// It executes its log again, from the start, and its graph is built again.
+  void on_restarted(ServerId server, bool) override { built_.erase(server); }
+  /// To be told by the server's `ObservedApplication`; a server that starts again gets a new one. The checker must
+  /// outlive it; `now` tells when something was found.
+  std::shared_ptr<replication::ExecutionObserver> observer(ServerId server, std::function<Instant()> now);
 
  private:
-  /// One server's graph, in memory.
+  class Observer;
+  /// One server's graph.
   struct Built {
     Built();
     std::unique_ptr<accountability::Builder> builder;
     std::unique_ptr<accountability::Ingest> ingest;
+    bool hole = false;  // it took over a state: it has not seen the updates that led to it
   };
+  void take(Instant at, ServerId server, const replication::ExecutionObserver::Executed& update);
+  void lose(ServerId server) { built_[server].hole = true; }
+
   /// Digests are compared after so many updates, and only while somebody can still be behind.
   static constexpr std::uint64_t kEvery = 32;
 
   std::map<ServerId, Built> built_;
-  std::set<ServerId> holes_;
   std::map<std::uint64_t, std::pair<Digest, std::size_t>> expected_;  // after n updates: digest, servers that had it
 };
 

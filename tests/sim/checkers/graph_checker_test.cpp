@@ -13,9 +13,12 @@ std::optional<Violation> after_two_servers(std::uint64_t odd) {
   Verdict verdict;
   GraphChecker checker(facts, verdict);
   for (const std::uint16_t index : {0, 1}) {
+    replication::ObservedApplication app(std::make_unique<replication::kv::KvApplication>(),
+                                         checker.observer({SiteId(0), ServerIndex(index)}, [] { return Instant{}; }));
     for (std::uint64_t n = 1; n <= 64; ++n) {
       const ClientId client(index == 1 && n == odd ? 9 : static_cast<std::uint32_t>(n % 3 + 1));
-      checker.on_applied({}, {SiteId(0), ServerIndex(index)}, client, replication::kv::get("key"), {});
+      app.apply(client, replication::kv::get("key"));
+      app.settle();
     }
   }
   return verdict.first();

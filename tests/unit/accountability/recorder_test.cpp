@@ -29,8 +29,8 @@ class Bed : public ExecutionObserver {
     seqs.push_back(update.seq.value);
     ids.push_back(ingest.take(update));
   }
-  void batch_done(Seq, const replication::Application&) override {}
-  void replaced(const replication::Application&) override {}
+  void batch_done(const replication::Position&, const replication::Application&) override {}
+  void replaced(const replication::Position&, const replication::Application&) override {}
 
   std::expected<UpdateId, Refusal> take(const NewUpdate& u) {
     Builder probe = builder;  // refused ones leave no trace
@@ -71,6 +71,40 @@ TEST(GraphIngest, FlowMakesAnUpdateDependOnTheWritersOfWhatItRead) {
   EXPECT_EQ(run.bed->seqs, (std::vector<std::uint64_t>{1, 2, 3, 4, 5}));
 }
 
+TEST(GraphIngest, WritersThatThereIsNoRoomForAreChainedSoThatNoReadIsLost) {
+  std::vector<std::string> formulas;
+  Builder builder(nullptr);
+  const auto sink = [&](const NewUpdate& u) {
+    formulas.push_back(u.formula.text());
+    return builder.add(u.client, u.seq, u.formula);
+  };
+  Ingest ingest(Source::Flow, sink, 1);
+  kv::KvApplication app;
+  const auto execute = [&](std::uint32_t client, const Bytes& operation) {
+    app.apply(ClientId(client), operation);
+    const auto footprint = app.footprint(operation);
+    ExecutionObserver::Executed executed{Seq(1), ClientId(client), operation, {}, operation, {}, &footprint};
+    ingest.take(executed);
+  };
+  execute(1, put("a", "1"));
+  execute(2, put("b", "1"));
+  execute(3, put("c", "1"));
+  execute(4, kv::get("b"));
+  execute(5, kv::get("a"));
+  EXPECT_EQ(formulas, (std::vector<std::string>{"", "", "2", "3", "1"})) << "4 rests on 3, which rests on 2";
+}
+
+TEST(GraphIngest, AScanReadsAsFarAsItWentAlsoWhatIsGone) {
+  Executing run(Source::Flow);
+  run(1, put("a", "1"));
+  run(2, put("b", "1"));
+  run(3, kv::remove("b"));
+  run(4, put("c", "1"));
+  run(5, put("d", "1"));
+  run(6, kv::scan("a", std::nullopt, 2));  // a and c
+  EXPECT_EQ(run.bed->formulas.back(), "1 and 3 and 4");
+}
+
 TEST(GraphIngest, ConservativeAddsTheClientsUpdateBeforeAndSoAllThatItSaw) {
   Executing run(Source::Conservative);
   run(1, put("a", "1"));
@@ -83,7 +117,11 @@ TEST(GraphIngest, ADeclaredFormulaIsTakenAndTheOperationIsUnwrapped) {
   Executing run(Source::Declared);
   run(1, put("a", "1"));
   run(2, put("a", "2"));
-  run(3, declare(*Formula::parse("1 or 2"), {}, put("b", "from either")));
+  const Bytes result = run.app.apply(ClientId(3), declare(*Formula::parse("1 or 2"), {}, put("b", "from either")));
+  run.app.settle();
+  const auto numbered = decode<replication::Numbered>(result);
+  ASSERT_TRUE(numbered);
+  EXPECT_EQ(numbered->update, 3u) << "how the client learns the name of its update";
   EXPECT_EQ(run.bed->formulas.back(), "1 or 2");
   const auto found = kv::parse_result(run.app.query(kv::get("b")));
   ASSERT_TRUE(found && std::holds_alternative<kv::Found>(*found));
@@ -230,11 +268,134 @@ TEST_F(GraphRecorder, AStateFromOtherServersEndsTheGraph) {
   auto recorder = start();
   ObservedApplication app(std::make_unique<kv::KvApplication>(), recorder);
   play(app, 3);
-  const Bytes state = app.snapshot();
-  ASSERT_TRUE(app.restore(state).has_value());
+  ObservedApplication ahead(std::make_unique<kv::KvApplication>(), nullptr);
+  play(ahead, 7);
+  ASSERT_TRUE(app.restore(ahead.snapshot()).has_value());
   play(app, 3);
   recorder->settle();
-  EXPECT_THAT(recorder->facts().trouble, testing::HasSubstr("taken from other servers"));
+  EXPECT_THAT(recorder->facts().trouble, testing::HasSubstr("updates 10 to 21 were not seen"));
+  EXPECT_EQ(recorder->facts().updates, 9u);
+}
+
+std::vector<SharedBytes> chunks_of(const replication::Application& app) {
+  const auto frozen = app.freeze();
+  std::vector<SharedBytes> chunks;
+  for (std::size_t i = 0; i < frozen->chunks(); ++i) chunks.push_back(frozen->chunk(i));
+  return chunks;
+}
+
+TEST_F(GraphRecorder, AReplicaThatBeginsAtItsCheckpointGoesOnWithTheSameGraph) {
+  ObservedApplication whole(std::make_unique<kv::KvApplication>(), nullptr);
+  std::vector<SharedBytes> checkpoint;
+  {
+    auto recorder = start();
+    ObservedApplication app(std::make_unique<kv::KvApplication>(), recorder);
+    play(app, 300);
+    checkpoint = chunks_of(app);
+    play(app, 200);  // executed again by the next life
+  }
+  auto recorder = start();
+  ObservedApplication app(std::make_unique<kv::KvApplication>(), recorder);
+  ASSERT_TRUE(app.thaw(checkpoint).has_value());
+  EXPECT_EQ(app.position(), (replication::Position{Seq(600), 900}));
+  play(app, 200);
+  play(app, 400);
+  recorder->settle();
+  EXPECT_EQ(recorder->facts().trouble, "");
+  const std::string first = settings.folder;
+  settings.folder += "-undisturbed";
+  auto other = start();
+  ObservedApplication undisturbed(std::make_unique<kv::KvApplication>(), other);
+  for (const int rounds : {300, 200, 400}) play(undisturbed, rounds);
+  other->settle();
+  EXPECT_EQ(recorder->facts().digest, other->facts().digest) << "it still knows who wrote what";
+  EXPECT_EQ(app.digest(), undisturbed.digest());
+}
+
+TEST_F(GraphRecorder, TakesASnapshotEachEpochAndRegeneratesFromTheLastCleanOne) {
+  settings.epoch_updates = 1000;
+  auto recorder = start();
+  ObservedApplication app(std::make_unique<kv::KvApplication>(), recorder);
+  play(app, 2000);
+  recorder->settle();
+  EXPECT_EQ(recorder->facts().snapshots, 6u);
+  const Store store = *Store::open(settings.folder);
+  ASSERT_EQ(store.snapshots().size(), 6u);
+  EXPECT_GE(store.snapshots().front(), UpdateId(1000));
+  const Colours colours = mark(store.graph(), {{{ClientId(1), UpdateId(4501)}}, {}});
+  const auto clean = regenerate(store, colours, Keep::Clean, std::make_unique<kv::KvApplication>());
+  ASSERT_TRUE(clean) << clean.error().message;
+  EXPECT_EQ(clean->from, store.snapshots()[3].next()) << "the last snapshot before the first corrupt update";
+  kv::KvApplication oracle;
+  for (int i = 0; i < 2000; ++i) {
+    const std::string n = std::to_string(i);
+    if (i < 1500) {
+      oracle.apply(ClientId(1), put("position/" + n, "north " + n));
+      oracle.apply(ClientId(3),
+                   kv::compare_and_set("position/" + n, to_bytes("north " + n), to_bytes("attack " + n)));
+    }
+    oracle.apply(ClientId(2), put("weather/" + n, "rain"));
+  }
+  EXPECT_EQ(clean->application->digest(), oracle.digest());
+}
+
+TEST_F(GraphRecorder, OldEpochsLeaveTheGraphAndCountAsGood) {
+  settings.epoch_updates = 5000;
+  settings.keep_epochs = 1;
+  {
+    auto recorder = start();
+    ObservedApplication app(std::make_unique<kv::KvApplication>(), recorder);
+    play(app, 6000);
+    recorder->settle();
+    EXPECT_EQ(recorder->facts().trouble, "");
+    const Store store = *Store::open(settings.folder);
+    EXPECT_EQ(store.snapshots().size(), 1u);
+    EXPECT_EQ(store.graph().base(), store.snapshots().front().next());
+    EXPECT_EQ(store.graph().end(), UpdateId(18001));
+    EXPECT_TRUE(store.notes().empty());
+  }
+  auto again = start();
+  ObservedApplication app(std::make_unique<kv::KvApplication>(), again);
+  play(app, 6000);
+  play(app, 10);
+  again->settle();
+  EXPECT_EQ(again->facts().trouble, "");
+  EXPECT_EQ(again->facts().updates, 18030u);
+}
+
+TEST_F(GraphRecorder, TimesTellWhereAnUpdateCameIn) {
+  const auto now = [] {
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+            .count());
+  };
+  const std::uint64_t begin = now();
+  auto recorder = start();
+  ObservedApplication app(std::make_unique<kv::KvApplication>(), recorder);
+  play(app, 10);
+  recorder->settle();
+  const Store store = *Store::open(settings.folder);
+  EXPECT_EQ(store.at_time(begin), UpdateId(1));
+  EXPECT_EQ(store.at_time(now() + 5000), UpdateId(1)) << "never too late";
+}
+
+TEST(GraphEvidence, TheDigestOfAnUpdateCoversItsSignature) {
+  class Digests final : public ExecutionObserver {
+   public:
+    void executed(const Executed& update) override { digests.push_back(update_digest(update.evidence)); }
+    void batch_done(const replication::Position&, const replication::Application&) override {}
+    void replaced(const replication::Position&, const replication::Application&) override {}
+    std::vector<Digest> digests;
+  };
+  auto seen = std::make_shared<Digests>();
+  ObservedApplication app(std::make_unique<kv::KvApplication>(), seen);
+  for (const char* const sealed : {"the same update, signature A", "the same update, signature B"}) {
+    app.on_evidence(as_span(sealed));
+    app.apply(ClientId(1), put("a", "1"));
+  }
+  app.settle();
+  ASSERT_EQ(seen->digests.size(), 2u);
+  EXPECT_NE(seen->digests[0], seen->digests[1]);
 }
 
 }  // namespace

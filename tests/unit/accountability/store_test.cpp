@@ -240,7 +240,7 @@ TEST_F(GraphStore, SnapshotsBeginSegmentsAndOldOnesCanGo) {
   auto w = writer({.digests = true, .payloads = true});
   for (int epoch = 1; epoch <= 4; ++epoch) {
     fill(*w, kBlockUpdates + 10);
-    ASSERT_TRUE(w->snapshot(w->last_seq(), to_bytes("state " + std::to_string(epoch)), {}).has_value());
+    ASSERT_TRUE(w->snapshot(w->last_seq(), {to_bytes("state " + std::to_string(epoch))}, {}).has_value());
   }
   fill(*w, 100);
   const UpdateId keep(2 * (kBlockUpdates + 10));
@@ -250,7 +250,7 @@ TEST_F(GraphStore, SnapshotsBeginSegmentsAndOldOnesCanGo) {
   const Store s = store();
   EXPECT_TRUE(s.notes().empty());
   EXPECT_EQ(s.snapshots().front(), keep);
-  EXPECT_EQ(as_text(s.snapshot(keep)->state.value), "state 2");
+  EXPECT_EQ(as_text(s.snapshot(keep)->chunks.items.at(0).value), "state 2");
   EXPECT_EQ(s.graph().base(), keep.next());
   EXPECT_EQ(s.graph().end(), w->next());
   EXPECT_EQ(s.digest(), w->digest());

@@ -39,7 +39,7 @@ const std::string kSeries =
     "/configs/topologies/lan.toml\"\nmeasure_s = 1\n";
 
 TEST(Experiment, AllShippedFilesAreGood) {
-  for (const char* name : {"demo", "saturation", "lan"}) {
+  for (const char* name : {"demo", "saturation", "lan", "accountability"}) {
     auto loaded = load_experiment(kSource + "/configs/experiments/" + name + ".toml");
     ASSERT_TRUE(loaded) << loaded.error().message;
     EXPECT_EQ(loaded->name, name);

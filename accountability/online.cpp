@@ -1,0 +1,39 @@
+#include "accountability/online.hpp"
+
+namespace seneschal::accountability {
+
+std::optional<Recorder::Settings> read_recorder(ConfigText& config, const std::string& folder) {
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 40;
+  Recorder::Settings settings;
+  settings.source = static_cast<Source>(
+      config.choice("graph_source", {"declared", "flow", "conservative"}, static_cast<std::size_t>(settings.source)));
+  settings.epoch_updates = config.number("graph_epoch", settings.epoch_updates, 0, kMost);
+  settings.keep_epochs = config.number("graph_keep", settings.keep_epochs, 0, kMost);
+  if (!config.has("graph")) return std::nullopt;
+  settings.folder = config.text("graph");
+  if (!settings.folder.starts_with('/')) settings.folder = folder + "/" + settings.folder;
+  return settings;
+}
+
+std::function<void(StatusList&)> Observed::status() const {
+  if (!recorder) return {};
+  return [graph = std::weak_ptr(recorder)](StatusList& out) {
+    if (const auto there = graph.lock()) there->status(out);
+  };
+}
+
+Result<Observed> observe(std::unique_ptr<replication::Application> application,
+                         const std::optional<Recorder::Settings>& settings, const Principal& self,
+                         const crypto::Keys& keys) {
+  Observed observed;
+  if (settings) {
+    auto recorder = Recorder::start(*settings, {self, [&keys](Span message) { return keys.sign(message); }});
+    if (!recorder) return std::unexpected(recorder.error());
+    observed.recorder = std::move(*recorder);
+  }
+  observed.application =
+      std::make_unique<replication::ObservedApplication>(std::move(application), observed.recorder);
+  return observed;
+}
+
+}  // namespace seneschal::accountability
