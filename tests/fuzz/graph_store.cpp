@@ -3,6 +3,7 @@
 #include "accountability/frames.hpp"
 #include "accountability/ingest.hpp"
 #include "accountability/marking.hpp"
+#include "accountability/packages.hpp"
 #include "accountability/trace.hpp"
 #include "base/check.hpp"
 
@@ -51,11 +52,23 @@ void check_formula(Span bytes) {
   }
 }
 
+void check_packages(std::string_view text) {
+  const auto packages = parse_packages(text, "list");
+  if (!packages) return CHECK(!packages.error().message.empty());
+  CHECK(!packages->empty());
+  for (const Package& package : *packages) CHECK(!package.name.empty() && !package.version.empty());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 1 || size > 64 * 1024) return 0;
   const Span rest(data + 1, size - 1);
+  // Of three kinds as ever, so that kept inputs mean what they meant; the fourth is for one value of the first byte.
+  if (data[0] == 0xff) {
+    check_packages(as_text(rest));
+    return 0;
+  }
   switch (data[0] % 3) {
     case 0: {
       const FrameScan scan = scan_frames(rest);
