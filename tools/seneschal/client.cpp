@@ -1,4 +1,5 @@
 // `seneschal client`: uses a running deployment by hand, or puts load on it.
+#include "accountability/ingest.hpp"
 #include "lab/load.hpp"
 #include "lab/report.hpp"
 #include "lab/sim/protocols.hpp"
@@ -72,7 +73,13 @@ Result<Operation> parse_operation(const std::vector<std::string>& words) {
   return failure("there is no operation '" + name + "'; expected one of: " + std::string(kOperations));
 }
 
-int print(const replication::Completion& done) {
+int print(replication::Completion done, bool numbered) {
+  if (numbered) {  // the operation said what it depends on: its result says which update it became
+    auto told = decode<replication::Numbered>(done.result);
+    if (!told) return complain("the servers agree on a result that does not tell which update this became", kFailed);
+    fmt::print(stderr, "update {}\n", told->update);
+    done.result = std::move(told->result.value);
+  }
   const auto outcome = kv::parse_result(done.result);
   if (!outcome) return complain("the servers agree on a result that is not one of the kv application", kFailed);
   if (const auto* found = std::get_if<kv::Found>(&*outcome)) {
@@ -107,6 +114,7 @@ Result<Place> open_place(const std::string& dir, const std::string& keys) {
 
 int operate(int argc, char** argv) {
   std::string dir, keys;
+  std::optional<accountability::Formula> formula;
   std::vector<std::string> words;
   std::uint32_t id = 0;
   double seconds = 0;
@@ -122,6 +130,10 @@ int operate(int argc, char** argv) {
     TCLAP::ValueArg<std::string> ring("k", "keys", "folder of the keys (default: the deployment's)", false, "", "DIR",
                                       line);
     TCLAP::ValueArg<double> patience("t", "timeout", "give up after so many seconds", false, 15, "SECONDS", line);
+    TCLAP::ValueArg<std::string> depends(
+        "", "depends",
+        "updates that this one depends on, such as \"(7 or 8) and 5\"; also tells which update it becomes", false, "",
+        "FORMULA", line);
     TCLAP::SwitchArg more("v", "verbose", "also tell position and latency", line);
     TCLAP::UnlabeledMultiArg<std::string> rest("OPERATION", "the operation and its arguments", true, "OPERATION",
                                                line);
@@ -132,14 +144,21 @@ int operate(int argc, char** argv) {
     id = who.getValue();
     seconds = patience.getValue();
     verbose = more.getValue();
+    if (depends.isSet()) {
+      auto read = accountability::Formula::parse(depends.getValue());
+      if (!read) return usage("--depends: " + std::string(accountability::to_string(read.error())));
+      formula = std::move(*read);
+    }
   } catch (const TCLAP::ExitException& exit) {
     return exit.getExitStatus() == 0 ? kGood : kUsage;
   } catch (const TCLAP::ArgException& error) {
     return usage(error.error() + " " + error.argId());
   }
   if (!(seconds > 0) || seconds > 86400) return usage("--timeout must be above 0 and at most a day");
-  const auto operation = parse_operation(words);
+  auto operation = parse_operation(words);
   if (!operation) return usage(operation.error().message);
+  if (formula && operation->query) return usage("--depends is for ordered operations");
+  if (formula) operation->bytes = accountability::declare(*formula, {}, operation->bytes);
   auto place = open_place(dir, keys);
   if (!place) return complain(place.error().message, kFailed);
   const auto make = [&](const Membership& members, ClientId client) {
@@ -185,7 +204,7 @@ int operate(int argc, char** argv) {
     fmt::print(stderr, "seq {}, {:.1f} ms, {} retries{}\n", done[0].seq.value,
                to_ms(done[0].finished - done[0].started), done[0].retries,
                done[0].fell_back ? ", ordered because local answers differed" : "");
-  return print(done[0]);
+  return print(done[0], formula.has_value());
 }
 
 int load(int argc, char** argv) {

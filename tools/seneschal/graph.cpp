@@ -27,7 +27,8 @@ constexpr std::array kParts = {
     Part{"diff", "--clean|--with-suspects: what differs from the present state", show_diff},
     Part{"export", "--dot|--json|--prov: for other programs", export_graph},
     Part{"report", "[--out NAME]: signed JSON and a page to read", write_report},
-    Part{"case", "picture|threads --graph DIR: a case study to try this on", make_case},
+    Part{"case", "picture|threads|packages --graph DIR: a case study to try this on", make_case},
+    Part{"sweep", "[--out DIR]: the report's three sweeps, with plots", sweep},
     Part{"bench", "builds and marks the report's random graph", bench},
 };
 

@@ -1,7 +1,9 @@
 // `seneschal graph bench`: the report's random graph, built and marked.
-#include "accountability/random_graph.hpp"
+#include "tools/seneschal/graph_bench.hpp"
 #include "accountability/store.hpp"
+#include "accountability/trace.hpp"
 #include "base/crc32c.hpp"
+#include "base/prng.hpp"
 #include "tools/seneschal/graph_commands.hpp"
 
 #include <sys/resource.h>
@@ -25,11 +27,6 @@ class Watch {
   Clock::time_point start_ = Clock::now();
 };
 
-struct Figures {
-  double build_s = 0, mark_s = 0, scan_s = 0;
-  std::uint64_t bytes = 0, corrupt = 0, suspect = 0;
-};
-
 std::string empty_folder(const std::string& asked) {
   if (!asked.empty()) {
     if (fs::exists(asked) && !fs::is_empty(asked)) throw std::runtime_error(asked + ": is not empty");
@@ -41,9 +38,33 @@ std::string empty_folder(const std::string& asked) {
   return folder;
 }
 
-/// Marks and reads the same segments in turn, `rounds` times; the best of each counts, because other programs on the
-/// machine only ever add time.
-Figures measure(const RandomGraph& what, const std::string& folder, int rounds) {
+/// Half the updates asked about are anywhere, half among the last, where blast radii are small in every graph.
+void ask(const RandomGraph& what, const Graph& graph, std::uint64_t queries, Figures& figures) {
+  ReverseIndex index(graph);
+  Watch building;
+  index.build_all();
+  figures.index_s = building.seconds();
+  Prng random(what.seed + 1);
+  for (std::uint64_t i = 0; i < queries; ++i) {
+    const std::uint64_t reach = i % 2 == 0 ? what.updates : std::min(what.updates, what.clients * what.window);
+    const UpdateId id(what.updates - random.below(reach));
+    Watch blasting;
+    const auto reached = blast(graph, index, id, kSmallBlast);
+    const double blast_ms = 1e3 * blasting.seconds();
+    if (reached.size() >= kSmallBlast) continue;
+    ++figures.asked;
+    figures.largest_blast = std::max<std::uint64_t>(figures.largest_blast, reached.size());
+    figures.blast_worst_ms = std::max(figures.blast_worst_ms, blast_ms);
+    const Colours colours = mark(graph, {{{graph.client(id), id}}, {}});
+    const UpdateId last = reached.empty() ? id : reached.back();
+    Watch asking;
+    const auto chain = why(graph, colours, last);
+    figures.why_worst_ms = std::max(figures.why_worst_ms, 1e3 * asking.seconds());
+    if (chain.empty()) throw std::runtime_error("an update that a corrupt one reaches has no chain from it");
+  }
+}
+
+Figures measure_in(const RandomGraph& what, const std::string& folder, int rounds, std::uint64_t queries) {
   Figures figures;
   {
     Watch watch;
@@ -80,10 +101,23 @@ Figures measure(const RandomGraph& what, const std::string& folder, int rounds) 
     figures.corrupt = colours.corrupt();
     figures.suspect = colours.suspect();
   }
+  if (queries > 0) ask(what, store->graph(), queries, figures);
   return figures;
 }
 
 }  // namespace
+
+Figures measure(const RandomGraph& what, const std::string& folder, int rounds, std::uint64_t queries) {
+  const std::string where = empty_folder(folder);
+  try {
+    const Figures figures = measure_in(what, where, rounds, queries);
+    if (folder.empty()) fs::remove_all(where);
+    return figures;
+  } catch (...) {
+    if (folder.empty()) fs::remove_all(where);
+    throw;
+  }
+}
 
 int bench(int argc, char** argv) {
   TCLAP::CmdLine line("Builds the report's random graph on disk, marks it, and reads the same files once.", ' ', "1");
@@ -96,30 +130,31 @@ int bench(int argc, char** argv) {
                               line);
   TCLAP::ValueArg<std::string> folder("", "folder", "where to build it (removed after, unless given)", false, "",
                                       "DIR", line);
+  TCLAP::ValueArg<std::uint64_t> queries("", "queries", "updates to ask 'blast' and 'why' about", false, 0, "N",
+                                         line);
   TCLAP::SwitchArg as_json("", "json", "figures as one JSON object", line);
   line.setExceptionHandling(false);  // `seneschal graph` tells usage errors in one way
   line.parse(argc, argv);
   const RandomGraph what{updates.getValue(), clients.getValue(), deps.getValue(), window.getValue(), seed.getValue()};
   if (auto bad = problem(what)) return usage_error(*bad);
   if (rounds.getValue() < 1) return usage_error("--rounds must be at least 1");
-  const std::string where = empty_folder(folder.getValue());
-  Figures f;
-  try {
-    f = measure(what, where, rounds.getValue());
-  } catch (...) {
-    if (folder.getValue().empty()) fs::remove_all(where);
-    throw;
-  }
-  if (folder.getValue().empty()) fs::remove_all(where);
+  const Figures f = measure(what, folder.getValue(), rounds.getValue(), queries.getValue());
   const double n = static_cast<double>(what.updates);
   if (as_json.getValue()) {
-    const nlohmann::ordered_json json = {{"updates", what.updates},
-                                         {"build_s", f.build_s},
-                                         {"mark_s", f.mark_s},
-                                         {"scan_s", f.scan_s},
-                                         {"bytes_per_update", static_cast<double>(f.bytes) / n},
-                                         {"corrupt", f.corrupt},
-                                         {"suspect", f.suspect}};
+    nlohmann::ordered_json json = {{"updates", what.updates},
+                                   {"build_s", f.build_s},
+                                   {"mark_s", f.mark_s},
+                                   {"scan_s", f.scan_s},
+                                   {"bytes_per_update", static_cast<double>(f.bytes) / n},
+                                   {"corrupt", f.corrupt},
+                                   {"suspect", f.suspect}};
+    if (queries.getValue() > 0) {
+      json["asked"] = f.asked;
+      json["largest_blast"] = f.largest_blast;
+      json["index_s"] = f.index_s;
+      json["blast_worst_ms"] = f.blast_worst_ms;
+      json["why_worst_ms"] = f.why_worst_ms;
+    }
     std::printf("%s\n", json.dump().c_str());
     return 0;
   }
@@ -137,6 +172,12 @@ int bench(int argc, char** argv) {
               static_cast<double>(f.bytes) / n, static_cast<double>(f.bytes) / 1e6);
   std::printf("  corrupt  %lu, suspect %lu, most memory of the process %.0f MB (mapped files included)\n", f.corrupt,
               f.suspect, static_cast<double>(usage.ru_maxrss) / 1e3);
+  if (queries.getValue() > 0)
+    std::printf(
+        "  queries  reverse index in %.2f s; %lu blast radii below %zu (largest %lu): blast at most %.2f ms, why at "
+        "most "
+        "%.2f ms\n",
+        f.index_s, f.asked, kSmallBlast, f.largest_blast, f.blast_worst_ms, f.why_worst_ms);
   return 0;
 }
 

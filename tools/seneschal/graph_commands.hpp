@@ -29,6 +29,7 @@ int regenerate_state(int argc, char** argv);
 int show_diff(int argc, char** argv);
 int export_graph(int argc, char** argv);
 int write_report(int argc, char** argv);
+int sweep(int argc, char** argv);
 int make_case(int argc, char** argv);
 
 }  // namespace seneschal::graph_tool

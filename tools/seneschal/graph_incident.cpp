@@ -70,17 +70,17 @@ std::string drawing(const Incident& incident, const std::vector<UpdateId>& ids) 
 
 }  // namespace
 
-Incident load_incident(const std::string& folder, const std::string& keys) {
-  auto store = Store::open(folder);
+Incident load_incident(const GraphPlace& place) {
+  auto store = Store::open(place.folder);
   if (!store) throw UsageError(store.error().message);
-  auto findings = load_findings(folder);
+  auto findings = load_findings(place.findings);
   if (!findings) fail(findings.error().message);
-  Incident incident{std::move(*store), std::move(*findings), {}, {}};
+  Incident incident{place, std::move(*store), std::move(*findings), {}, {}};
   for (const std::string& note : incident.store.notes()) std::fprintf(stderr, "note: %s\n", note.c_str());
-  if (keys.empty()) {
+  if (place.keys.empty()) {
     incident.trust = "head not checked: give the deployment's keys with --keys";
   } else {
-    auto known = crypto::load_public_keys(keys);
+    auto known = crypto::load_public_keys(place.keys);
     if (!known) fail(known.error().message);
     const auto doubt = incident.store.doubt([&](const Principal& who, Span message, Span signature) {
       const auto signer = known->signers.find(who);

@@ -15,7 +15,15 @@ using Json = nlohmann::ordered_json;
   throw std::runtime_error(message);
 }
 
+/// Where a graph is, and what belongs to it.
+struct GraphPlace {
+  std::string folder;
+  std::string findings;  // folder of what the operator found
+  std::string keys;      // the deployment's; empty: who signed is not checked
+};
+
 struct Incident {
+  GraphPlace place;
   accountability::Store store;
   accountability::Findings findings;
   accountability::Colours colours;
@@ -23,7 +31,7 @@ struct Incident {
 };
 
 /// Throws with a message for the user if there is no graph there. Damage and an unproven head are told on stderr.
-Incident load_incident(const std::string& folder, const std::string& keys);
+Incident load_incident(const GraphPlace& place);
 /// One update: id, client, seq, colour, formula, digest.
 Json describe(const Incident& incident, accountability::UpdateId id);
 /// Everything about an incident, without signature.

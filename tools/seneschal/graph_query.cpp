@@ -4,11 +4,10 @@
 #include "accountability/trace.hpp"
 #include "lab/files.hpp"
 #include "replication/applications.hpp"
-#include "tools/seneschal/graph_commands.hpp"
-#include "tools/seneschal/graph_incident.hpp"
+#include "tools/seneschal/graph_arguments.hpp"
+#include "tools/seneschal/graph_deployment.hpp"
 
 #include <fmt/format.h>
-#include <tclap/CmdLine.h>
 #include <charconv>
 
 namespace seneschal::graph_tool {
@@ -16,76 +15,8 @@ namespace {
 
 using namespace accountability;
 
-struct Arguments {
-  std::string folder, keys, out, key, application, since, redundant, by;
-  std::uint64_t client = 0, update = 0, top = 20, most = 100'000, candidates = 65'536;
-  bool has_client = false, has_update = false, json = false, withdraw = false;
-  bool clean = false, with_suspects = false, dot = false, prov = false;
-};
-
-Arguments parse(int argc, char** argv, const std::string& what) {
-  TCLAP::CmdLine line(what, ' ', "1");
-  TCLAP::ValueArg<std::string> folder("", "graph", "the graph's folder (default: the present one)", false, ".", "DIR",
-                                      line);
-  TCLAP::ValueArg<std::string> keys("", "keys", "the deployment's keys, to check who signed the graph", false, "",
-                                    "DIR", line);
-  TCLAP::ValueArg<std::string> out("", "out", "where to write", false, "", "FILE", line);
-  TCLAP::ValueArg<std::string> key("", "key", "the operator's key (made if it is not there)", false, "", "FILE",
-                                   line);
-  TCLAP::ValueArg<std::string> app("", "application", "whose state to regenerate", false, "kv", "NAME", line);
-  TCLAP::ValueArg<std::string> since("", "since", "position in the order: SEQ, or uUPDATE", false, "", "WHEN", line);
-  TCLAP::ValueArg<std::string> redundant("", "redundant", "clients that stand in for each other", false, "", "C,C..",
-                                         line);
-  TCLAP::ValueArg<std::string> by("", "by", "client or update", false, "client", "WHAT", line);
-  TCLAP::ValueArg<std::uint64_t> client("", "client", "a client", false, 0, "C", line);
-  TCLAP::ValueArg<std::uint64_t> top("", "top", "how many", false, 20, "K", line);
-  TCLAP::ValueArg<std::uint64_t> most("", "most", "at most so many updates", false, 100'000, "N", line);
-  TCLAP::ValueArg<std::uint64_t> candidates("", "candidates", "updates whose risk is computed", false, 65'536, "N",
-                                            line);
-  TCLAP::SwitchArg json("", "json", "machine output", line), withdraw("", "withdraw", "take it back", line);
-  TCLAP::SwitchArg clean("", "clean", "without suspect updates", line);
-  TCLAP::SwitchArg with_suspects("", "with-suspects", "with suspect updates", line);
-  TCLAP::SwitchArg dot("", "dot", "Graphviz", line), prov("", "prov", "W3C PROV-JSON", line);
-  TCLAP::UnlabeledValueArg<std::uint64_t> update("update", "an update", false, 0, "UPDATE", line);
-  line.setExceptionHandling(false);  // `seneschal graph` tells usage errors in one way
-  line.parse(argc, argv);
-  return {folder.getValue(), keys.getValue(),      out.getValue(),        key.getValue(),           app.getValue(),
-          since.getValue(),  redundant.getValue(), by.getValue(),         client.getValue(),        update.getValue(),
-          top.getValue(),    most.getValue(),      candidates.getValue(), client.isSet(),           update.isSet(),
-          json.getValue(),   withdraw.getValue(),  clean.getValue(),      with_suspects.getValue(), dot.getValue(),
-          prov.getValue()};
-}
-
 void need(const Status& status) {
   if (!status) fail(status.error().message);
-}
-
-UpdateId need_update(const Arguments& a, const Graph& graph) {
-  if (!a.has_update) throw UsageError("name an update");
-  if (!graph.has(UpdateId(a.update)))
-    fail(fmt::format("there is no update {}: the graph has {} to {}", a.update, graph.base().value,
-                     graph.end().value - 1));
-  return UpdateId(a.update);
-}
-
-ClientId need_client(const Arguments& a) {
-  if (!a.has_client || a.client >= kMaxClient) throw UsageError("name a client with --client");
-  return ClientId(static_cast<std::uint32_t>(a.client));
-}
-
-/// Where `--since` points: a seq, or an update as u123; without it the beginning.
-UpdateId since_of(const Arguments& a, const Graph& graph) {
-  if (a.since.empty()) return graph.base();
-  const bool update = a.since.starts_with('u');
-  std::uint64_t number = 0;
-  const char* const begin = a.since.data() + (update ? 1 : 0);
-  const char* const end = a.since.data() + a.since.size();
-  const auto [stop, error] = std::from_chars(begin, end, number);
-  if (error != std::errc{} || stop != end)
-    throw UsageError("--since takes a seq such as 1200, or an update such as u5034");
-  const UpdateId id = update ? UpdateId(number) : graph.at_seq(Seq(number));
-  if (id < graph.base()) std::fprintf(stderr, "note: the graph begins at update %lu\n", graph.base().value);
-  return std::max(id, graph.base());
 }
 
 void print_counts(const Graph& graph, const Colours& colours) {
@@ -125,7 +56,7 @@ void print_updates(const Incident& incident, std::span<const UpdateId> ids, bool
 }
 
 int save_and_show(Incident& incident, const Arguments& a) {
-  need(save_findings(a.folder, incident.findings));
+  need(save_findings(incident.place.findings, incident.findings));
   incident.colours = mark(incident.store.graph(), incident.findings);
   if (a.json)
     print_json(counts_json(incident.store.graph(), incident.colours));
@@ -139,15 +70,15 @@ int save_and_show(Incident& incident, const Arguments& a) {
 int mark_client(int argc, char** argv) {
   const Arguments a =
       parse(argc, argv, "Marks a client as malicious since a position in the order, or takes that back.");
-  Incident incident = load_incident(a.folder, a.keys);
-  const ClientId client = need_client(a);
+  Incident incident = load_incident(a);
+  const ClientId client = need_client(a, incident.store);
   if (a.withdraw) {
     const auto gone = std::erase_if(incident.findings.marks, [&](const Mark& m) {
-      return m.client == client && (a.since.empty() || m.from == since_of(a, incident.store.graph()));
+      return m.client == client && (a.since.empty() || m.from == since_of(a, incident.store));
     });
     if (gone == 0) fail(fmt::format("client {} is not marked{}", client.value, a.since.empty() ? "" : " there"));
   } else {
-    const UpdateId first = incident.store.graph().first_of(client, since_of(a, incident.store.graph()));
+    const UpdateId first = incident.store.graph().first_of(client, since_of(a, incident.store));
     if (first == incident.store.graph().end()) fail(fmt::format("client {} made no update since then", client.value));
     incident.findings.marks.insert({client, first});
     if (!a.json) std::printf("client %u is malicious since update %lu\n", client.value, first.value);
@@ -157,7 +88,7 @@ int mark_client(int argc, char** argv) {
 
 int clear_update(int argc, char** argv) {
   const Arguments a = parse(argc, argv, "Declares a suspect update good; what depends on it is computed again.");
-  Incident incident = load_incident(a.folder, a.keys);
+  Incident incident = load_incident(a);
   const UpdateId id = need_update(a, incident.store.graph());
   if (a.withdraw) {
     if (incident.findings.cleared.erase(id) == 0) fail(fmt::format("update {} was not cleared", id.value));
@@ -173,15 +104,17 @@ int clear_update(int argc, char** argv) {
 
 int show_status(int argc, char** argv) {
   const Arguments a = parse(argc, argv, "What the graph holds, who is marked, and what that touches.");
-  const Incident incident = load_incident(a.folder, a.keys);
+  const Incident incident = load_incident(a);
   if (a.json) {
     Json json = incident_json(incident);
     json.erase("evidence");
     json.erase("evidence_complete");
+    if (!a.deployment.empty()) json["servers"] = servers_json(a.deployment);
     print_json(json);
     return 0;
   }
   const Graph& graph = incident.store.graph();
+  if (!a.deployment.empty()) print_servers(a.deployment);
   std::printf("updates %lu to %lu, digest %s\nhead: %s\n", graph.base().value, graph.end().value - 1,
               to_hex(incident.store.digest().bytes).c_str(), incident.trust.c_str());
   for (const Mark& m : incident.findings.marks)
@@ -193,7 +126,7 @@ int show_status(int argc, char** argv) {
 
 int show_blast(int argc, char** argv) {
   const Arguments a = parse(argc, argv, "What would be suspect if one update alone were bad.");
-  const Incident incident = load_incident(a.folder, a.keys);
+  const Incident incident = load_incident(a);
   ReverseIndex index(incident.store.graph());
   const auto reached = blast(incident.store.graph(), index, need_update(a, incident.store.graph()), a.most);
   if (!a.json)
@@ -206,7 +139,7 @@ int show_blast(int argc, char** argv) {
 
 int show_why(int argc, char** argv) {
   const Arguments a = parse(argc, argv, "A shortest chain of dependencies from a corrupt update to this one.");
-  const Incident incident = load_incident(a.folder, a.keys);
+  const Incident incident = load_incident(a);
   const UpdateId id = need_update(a, incident.store.graph());
   const auto chain = why(incident.store.graph(), incident.colours, id);
   if (chain.empty() && !a.json)
@@ -219,11 +152,11 @@ int show_why(int argc, char** argv) {
 int show_whatif(int argc, char** argv) {
   const Arguments a =
       parse(argc, argv, "What would be touched if a client were malicious; what redundant sources would save.");
-  const Incident incident = load_incident(a.folder, a.keys);
+  const Incident incident = load_incident(a);
   const Graph& graph = incident.store.graph();
   Findings findings = incident.findings;
-  const ClientId client = need_client(a);
-  findings.marks.insert({client, graph.first_of(client, since_of(a, graph))});
+  const ClientId client = need_client(a, incident.store);
+  findings.marks.insert({client, graph.first_of(client, since_of(a, incident.store))});
   const Colours colours = mark(graph, findings);
   Json json = counts_json(graph, colours);
   if (!a.json) print_counts(graph, colours);
@@ -250,7 +183,7 @@ int show_whatif(int argc, char** argv) {
 
 int show_risk(int argc, char** argv) {
   const Arguments a = parse(argc, argv, "Who, or which update, would touch most others.");
-  const Incident incident = load_incident(a.folder, a.keys);
+  const Incident incident = load_incident(a);
   const Graph& graph = incident.store.graph();
   if (graph.size() > kMaxRiskUpdates) fail("too many updates for this; drop old epochs first");
   if (a.by != "client" && a.by != "update") throw UsageError("--by takes client or update");
@@ -297,7 +230,7 @@ std::string shown(const std::optional<Bytes>& value) {
 
 int regenerate_state(int argc, char** argv) {
   const Arguments a = parse(argc, argv, "Makes the state without corrupt updates, and with or without suspect ones.");
-  const Incident incident = load_incident(a.folder, a.keys);
+  const Incident incident = load_incident(a);
   if (a.out.empty()) throw UsageError("say where to write the state with --out");
   const Regenerated state = state_of(incident, keep_of(a), a);
   const Bytes bytes = state.application->snapshot();
@@ -318,7 +251,7 @@ int regenerate_state(int argc, char** argv) {
 
 int show_diff(int argc, char** argv) {
   const Arguments a = parse(argc, argv, "What differs between the present state and a regenerated one (kv).");
-  const Incident incident = load_incident(a.folder, a.keys);
+  const Incident incident = load_incident(a);
   const Regenerated now = state_of(incident, Keep::Everything, a), then = state_of(incident, keep_of(a), a);
   Json list = Json::array();
   if (!a.json) std::printf("  %-30s  %-40s  %s\n", "KEY", "NOW", "REGENERATED");
@@ -335,7 +268,7 @@ int show_diff(int argc, char** argv) {
 
 int export_graph(int argc, char** argv) {
   const Arguments a = parse(argc, argv, "The updates around the corrupt ones, for other programs.");
-  const Incident incident = load_incident(a.folder, a.keys);
+  const Incident incident = load_incident(a);
   if (a.dot + a.prov + a.json != 1) throw UsageError("say one of --dot, --json, --prov");
   const auto ids = surroundings(incident, a.most);
   std::string text;
@@ -357,9 +290,9 @@ int export_graph(int argc, char** argv) {
 
 int write_report(int argc, char** argv) {
   const Arguments a = parse(argc, argv, "The incident: OUT.json, signed, and OUT.html to read.");
-  const Incident incident = load_incident(a.folder, a.keys);
-  const std::string out = a.out.empty() ? a.folder + "/incident" : a.out;
-  const Json report = signed_report(incident, a.key.empty() ? a.folder + "/operator.pem" : a.key);
+  const Incident incident = load_incident(a);
+  const std::string out = a.out.empty() ? incident.place.findings + "/incident" : a.out;
+  const Json report = signed_report(incident, a.key.empty() ? incident.place.findings + "/operator.pem" : a.key);
   need(replace_file(out + ".json", as_span(report.dump(1) + "\n")));
   need(replace_file(out + ".html", as_span(incident_html(incident, report))));
   std::printf("%s.json and %s.html\n", out.c_str(), out.c_str());

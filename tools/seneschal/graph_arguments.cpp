@@ -1,0 +1,136 @@
+#include "tools/seneschal/graph_arguments.hpp"
+
+#include "accountability/packages.hpp"
+#include "runtime/config_text.hpp"
+#include "tools/seneschal/graph_deployment.hpp"
+
+#include <fmt/format.h>
+#include <tclap/CmdLine.h>
+#include <charconv>
+#include <chrono>
+#include <ctime>
+
+namespace seneschal::graph_tool {
+
+using namespace accountability;
+
+Arguments parse(int argc, char** argv, const std::string& what) {
+  TCLAP::CmdLine line(what, ' ', "1");
+  TCLAP::ValueArg<std::string> folder("", "graph", "the graph's folder (default: the present one)", false, ".", "DIR",
+                                      line);
+  TCLAP::ValueArg<std::string> deployment("d", "deployment",
+                                          "a running deployment ('lab up') instead: the graph of one of its servers",
+                                          false, "", "DIR", line);
+  TCLAP::ValueArg<std::string> server("", "server", "which server's (default: the one that is farthest)", false, "",
+                                      "SITE.INDEX", line);
+  TCLAP::ValueArg<std::string> keys("", "keys", "the deployment's keys, to check who signed the graph", false, "",
+                                    "DIR", line);
+  TCLAP::ValueArg<std::string> out("", "out", "where to write", false, "", "FILE", line);
+  TCLAP::ValueArg<std::string> key("", "key", "the operator's key (made if it is not there)", false, "", "FILE",
+                                   line);
+  TCLAP::ValueArg<std::string> app("", "application", "whose state to regenerate", false, "kv", "NAME", line);
+  TCLAP::ValueArg<std::string> since(
+      "", "since", "SEQ; uUPDATE; a time such as 2026-11-22T18:30:00 or 18:30; or 10m: ago", false, "", "WHEN", line);
+  TCLAP::ValueArg<std::string> redundant("", "redundant", "clients that stand in for each other", false, "", "C,C..",
+                                         line);
+  TCLAP::ValueArg<std::string> by("", "by", "client or update", false, "client", "WHAT", line);
+  TCLAP::ValueArg<std::string> client("", "client", "a client, by number or name", false, "", "C", line);
+  TCLAP::ValueArg<std::uint64_t> top("", "top", "how many", false, 20, "K", line);
+  TCLAP::ValueArg<std::uint64_t> most("", "most", "at most so many updates", false, 100'000, "N", line);
+  TCLAP::ValueArg<std::uint64_t> candidates("", "candidates", "updates whose risk is computed", false, 65'536, "N",
+                                            line);
+  TCLAP::SwitchArg json("", "json", "machine output", line), withdraw("", "withdraw", "take it back", line);
+  TCLAP::SwitchArg clean("", "clean", "without suspect updates", line);
+  TCLAP::SwitchArg with_suspects("", "with-suspects", "with suspect updates", line);
+  TCLAP::SwitchArg dot("", "dot", "Graphviz", line), prov("", "prov", "W3C PROV-JSON", line);
+  TCLAP::UnlabeledValueArg<std::uint64_t> update("update", "an update", false, 0, "UPDATE", line);
+  line.setExceptionHandling(false);  // `seneschal graph` tells usage errors in one way
+  line.parse(argc, argv);
+  if (folder.isSet() && deployment.isSet()) throw UsageError("say --graph or --deployment, not both");
+  return {folder.getValue(),        deployment.getValue(), server.getValue(),     keys.getValue(),
+          out.getValue(),           key.getValue(),        app.getValue(),        since.getValue(),
+          redundant.getValue(),     by.getValue(),         client.getValue(),     update.getValue(),
+          top.getValue(),           most.getValue(),       candidates.getValue(), client.isSet(),
+          update.isSet(),           json.getValue(),       withdraw.getValue(),   clean.getValue(),
+          with_suspects.getValue(), dot.getValue(),        prov.getValue()};
+}
+
+Incident load_incident(const Arguments& a) {
+  if (a.deployment.empty()) return load_incident(GraphPlace{a.folder, a.folder, a.keys});
+  GraphPlace place = find_graph(a.deployment, a.server);
+  if (!a.keys.empty()) place.keys = a.keys;
+  return load_incident(place);
+}
+
+UpdateId need_update(const Arguments& a, const Graph& graph) {
+  if (!a.has_update) throw UsageError("name an update");
+  if (!graph.has(UpdateId(a.update)))
+    fail(fmt::format("there is no update {}: the graph has {} to {}", a.update, graph.base().value,
+                     graph.end().value - 1));
+  return UpdateId(a.update);
+}
+
+ClientId need_client(const Arguments& a, const Store& store) {
+  if (!a.has_client) throw UsageError("name a client with --client");
+  if (const auto number = parse_number(a.client)) {
+    if (*number >= kMaxClient) throw UsageError("client numbers are below " + std::to_string(kMaxClient));
+    return ClientId(static_cast<std::uint32_t>(*number));
+  }
+  const auto named = client_of_name(store.folder(), a.client);
+  if (!named) throw UsageError("there is no client '" + a.client + "'");
+  return *named;
+}
+
+std::optional<std::uint64_t> parse_time(const std::string& text, std::uint64_t now) {
+  std::tm when{};
+  const auto seconds = static_cast<std::time_t>(now / 1000);
+  if (text.empty() || ::localtime_r(&seconds, &when) == nullptr) return std::nullopt;
+  std::uint64_t number = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc{} && stop + 1 == text.data() + text.size()) {
+    const std::uint64_t unit = *stop == 's' ? 1000 : *stop == 'm' ? 60'000 : *stop == 'h' ? 3'600'000 : 0;
+    if (unit == 0 || number > now / unit) return std::nullopt;
+    return now - number * unit;
+  }
+  when.tm_sec = 0;
+  for (const char* const form :
+       {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M", "%H:%M:%S", "%H:%M"}) {
+    std::tm read = when;
+    const char* const end = ::strptime(text.c_str(), form, &read);
+    if (end == nullptr || *end != '\0') continue;
+    read.tm_isdst = -1;
+    const std::time_t time = std::mktime(&read);
+    if (time >= 0) return static_cast<std::uint64_t>(time) * 1000;
+  }
+  return std::nullopt;
+}
+
+UpdateId since_of(const Arguments& a, const Store& store) {
+  const Graph& graph = store.graph();
+  if (a.since.empty()) return graph.base();
+  const bool update = a.since.starts_with('u');
+  std::uint64_t number = 0;
+  const char* const begin = a.since.data() + (update ? 1 : 0);
+  const char* const end = a.since.data() + a.since.size();
+  const auto [stop, error] = std::from_chars(begin, end, number);
+  UpdateId id;
+  if (error == std::errc{} && stop == end) {
+    id = update ? UpdateId(number) : graph.at_seq(Seq(number));
+  } else {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    const auto time = parse_time(
+        a.since, static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()));
+    if (!time)
+      throw UsageError(
+          "--since takes a seq such as 1200, an update such as u5034, a time such as 2026-11-22T18:30:00 or 18:30, "
+          "or "
+          "how long ago, such as 10m");
+    const auto there = store.at_time(*time);
+    if (!there) fail(store.folder() + ": the times of updates were not kept; name a seq or an update");
+    id = *there;
+  }
+  if (id < graph.base()) std::fprintf(stderr, "note: the graph begins at update %lu\n", graph.base().value);
+  return std::max(id, graph.base());
+}
+
+}  // namespace seneschal::graph_tool

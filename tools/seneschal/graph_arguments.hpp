@@ -1,0 +1,27 @@
+// Arguments that the commands on an incident share, and what they mean.
+#pragma once
+#include "tools/seneschal/graph_commands.hpp"
+#include "tools/seneschal/graph_incident.hpp"
+
+namespace seneschal::graph_tool {
+
+struct Arguments {
+  std::string folder, deployment, server, keys, out, key, application, since, redundant, by, client;
+  std::uint64_t update = 0, top = 20, most = 100'000, candidates = 65'536;
+  bool has_client = false, has_update = false, json = false, withdraw = false;
+  bool clean = false, with_suspects = false, dot = false, prov = false;
+};
+
+/// Throws what TCLAP throws, or `UsageError`.
+Arguments parse(int argc, char** argv, const std::string& what);
+/// The graph they name.
+Incident load_incident(const Arguments& a);
+accountability::UpdateId need_update(const Arguments& a, const accountability::Graph& graph);
+/// A number, or a name of the graph's names.txt.
+ClientId need_client(const Arguments& a, const accountability::Store& store);
+/// Where `--since` points; without it the graph's beginning. A time means the first update that may have come then.
+accountability::UpdateId since_of(const Arguments& a, const accountability::Store& store);
+/// Milliseconds since 1970 of "2026-11-22T18:30:00", "18:30" (today), both local, or "10m" (ago); `now` in ms.
+std::optional<std::uint64_t> parse_time(const std::string& text, std::uint64_t now);
+
+}  // namespace seneschal::graph_tool
