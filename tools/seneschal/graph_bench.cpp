@@ -64,18 +64,26 @@ void ask(const RandomGraph& what, const Graph& graph, std::uint64_t queries, Fig
   }
 }
 
+double build_in(const RandomGraph& what, const std::string& folder) {
+  Watch watch;
+  auto writer = StoreWriter::open(folder, {}, {});
+  if (!writer) throw std::runtime_error(writer.error().message);
+  generate(what, [&](ClientId client, Seq seq, std::span<const UpdateId> names) {
+    if (auto id = (*writer)->add(client, seq, names); !id)
+      throw std::runtime_error(std::string(accountability::to_string(id.error())));
+  });
+  if (Status done = (*writer)->flush(); !done) throw std::runtime_error(done.error().message);
+  return watch.seconds();
+}
+
 Figures measure_in(const RandomGraph& what, const std::string& folder, int rounds, std::uint64_t queries) {
   Figures figures;
-  {
-    Watch watch;
-    auto writer = StoreWriter::open(folder, {}, {});
-    if (!writer) throw std::runtime_error(writer.error().message);
-    generate(what, [&](ClientId client, Seq seq, std::span<const UpdateId> names) {
-      if (auto id = (*writer)->add(client, seq, names); !id)
-        throw std::runtime_error(std::string(accountability::to_string(id.error())));
-    });
-    if (Status done = (*writer)->flush(); !done) throw std::runtime_error(done.error().message);
-    figures.build_s = watch.seconds();
+  figures.build_s = build_in(what, folder);
+  // Again, where that takes no longer than a moment: the best counts, as below.
+  constexpr std::uint64_t kMomentUpdates = 10'000'000;
+  for (int round = 1; round < std::min(rounds, 3) && what.updates <= kMomentUpdates; ++round) {
+    for (const auto& entry : fs::directory_iterator(folder)) fs::remove_all(entry.path());
+    figures.build_s = std::min(figures.build_s, build_in(what, folder));
   }
   auto store = Store::open(folder);
   if (!store) throw std::runtime_error(store.error().message);

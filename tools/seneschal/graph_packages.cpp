@@ -94,7 +94,9 @@ int make_packages(const PackagesArguments& arguments) {
   const auto counts = dependants(graph, made->names.size());
   std::vector<Ranked> ranked;
   for (std::size_t i = kCycleClient.value + 1; i < counts.size(); ++i) ranked.push_back({made->names[i], counts[i]});
-  std::ranges::stable_sort(ranked, std::ranges::greater{}, &Ranked::dependants);
+  std::ranges::sort(ranked, [](const Ranked& a, const Ranked& b) {
+    return std::tie(b.dependants, a.name) < std::tie(a.dependants, b.name);
+  });
   const auto cdf = cdf_of(ranked);
 
   const std::string suspect_name = arguments.what_if.empty() ? ranked.front().name : arguments.what_if;
