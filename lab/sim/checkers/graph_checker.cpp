@@ -19,7 +19,8 @@ class GraphChecker::Observer final : public replication::ExecutionObserver {
       : checker_(checker), server_(server), now_(std::move(now)) {}
 
   void executed(const Executed& update) override {
-    // What an earlier life of the server executed, or it itself before it fell back to an older state, is in the graph.
+    // What an earlier life of the server executed, or it itself before it fell back to an older state, is in the
+    // graph.
     if (++updates_ > checker_.built_[server_].ingest->taken()) checker_.take(now_(), server_, update);
   }
   void batch_done(const Position&, const replication::Application&) override {}
