@@ -223,10 +223,10 @@ int operate(int argc, char** argv) {
                to_ms(done[0].finished - done[0].started), done[0].retries,
                done[0].fell_back ? ", ordered because local answers differed" : "");
   if (formula) {  // the operation said what it depends on: its result says which update it became
-    auto told = decode<replication::Numbered>(done[0].result);
-    if (!told) return complain("the servers agree on a result that does not tell which update this became", kFailed);
-    fmt::print(stderr, "update {}\n", told->update);
-    done[0].result = std::move(told->result.value);
+    auto numbered = decode<replication::Numbered>(done[0].result);
+    if (!numbered) return complain("the servers agree on a result that does not tell which update this became", kFailed);
+    fmt::print(stderr, "update {}\n", numbered->update);
+    done[0].result = std::move(numbered->result.value);
   }
   return application == "sql" ? print_sql(done[0]) : print(done[0]);
 }
