@@ -198,9 +198,10 @@ TEST_P(Restart, AServerWhoseDiskIsFullFallsSilentAnswersAndGoesOnWhenThereIsSpac
   EXPECT_EQ(client(3, {"get", "a"}).text, "2\n") << "it learns, executes and answers";
   kill_node(2);
   ASSERT_TRUE(start_node(2));
-  ASSERT_EQ(client(3, {"put", "a", "3"}).code, 0);
+  // Not client 3: all four servers of its site lost the end of what it did, more than the f it may rely on.
+  ASSERT_EQ(client(1, {"put", "a", "3"}).code, 0);
   EXPECT_EQ(value_of(2, "participating"), "yes");
-  EXPECT_EQ(client(3, {"get", "a"}).text, "3\n");
+  EXPECT_EQ(client(1, {"get", "a"}).text, "3\n");
 }
 
 INSTANTIATE_TEST_SUITE_P(Protocols, Restart, testing::Values("steward", "bft"),
