@@ -29,10 +29,7 @@ void run_at_load(Bed& bed, Duration time, std::uint64_t& done) {
         bed.put(info.id, "k" + std::to_string(done % 500), std::string(200, static_cast<char>('a' + done % 26)));
     }
     bed.run_for(10ms);
-    for (auto& [who, node] : bed.nodes) {
-      node->events.clear();
-      node->log.clear();
-    }
+    for (auto& [who, node] : bed.nodes) node->events.clear();
   }
 }
 
@@ -49,6 +46,7 @@ std::size_t heap(Bed& bed, std::uint64_t& done) {
 TEST(StewardMemory, IsFlatAtLoad) {
   const bool full = std::getenv("SENESCHAL_FULL") != nullptr;
   Settings settings;
+  settings.log_growth = 64 * 1024;  // the bed's logs are in memory, too
   if (!full) settings.set_checkpoint_interval(16);
   Bed bed(3, 1, 8, settings);
   bed.start();

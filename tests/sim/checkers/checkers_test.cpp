@@ -266,8 +266,19 @@ TEST_F(History, TwoContentsSignedByASiteAreNoticed) {
   EXPECT_EQ(broken(), "certificates");
 }
 
-TEST_F(History, ALaterViewThatContradictsAMajorityIsNoticed) {
+TEST_F(History, PreparingInALaterViewWhatContradictsAMajorityIsNoticed) {
   use(Protocol::Steward);
+  prepare(1, a, 3);
+  sign(0, proposal(1, a));
+  sends(Principal::of(server(1, 0)), steward::Prepare{GlobalView(1), LocalView(0), Seq(1), b});
+  EXPECT_EQ(broken(), "nothing");
+  sign(1, accept(1, a));  // with the Proposal two sites of three
+  EXPECT_EQ(broken(), "bound");
+}
+
+TEST_F(History, ALaterViewThatContradictsAMajorityIsNoticed) {
+  // More than f of site 1 lie: no correct server breaks its word.
+  use(Protocol::Steward, {server(1, 0), server(1, 1), server(1, 2)});
   prepare(1, a, 3);
   sign(0, proposal(1, a));
   for (std::uint16_t i = 0; i < 3; ++i)
