@@ -34,7 +34,7 @@ std::vector<std::string> stat_fields(pid_t pid) {
   for (std::string field; rest >> field;) fields.push_back(field);
   return fields;
 }
-constexpr std::size_t kState = 0, kUserTime = 11, kSystemTime = 12, kStartTime = 19;
+constexpr std::size_t kState = 0, kUserTime = 11, kSystemTime = 12, kThreads = 17, kStartTime = 19;
 
 std::uint64_t start_time(pid_t pid) {
   const auto fields = stat_fields(pid);
@@ -106,7 +106,10 @@ bool alive(const ProcessId& process) {
   const auto fields = stat_fields(process.pid);
   if (fields.size() <= kStartTime) return false;
   if (std::strtoull(fields[kStartTime].c_str(), nullptr, 10) != process.started) return false;
-  return fields[kState] != "Z" && fields[kState] != "X";
+  if (fields[kState] == "X") return false;
+  // A killed process is a zombie from the moment its first thread has ended; until the last one has, its ports and
+  // sockets are taken.
+  return fields[kState] != "Z" || std::strtoull(fields[kThreads].c_str(), nullptr, 10) > 1;
 }
 
 std::optional<int> wait_for(const ProcessId& process, Duration timeout) {

@@ -1,5 +1,6 @@
 // `seneschal graph` as a user starts it.
 #include <gtest/gtest.h>
+#include <unistd.h>
 #include <sys/wait.h>
 #include <array>
 #include <cstdlib>
@@ -31,7 +32,7 @@ Ran graph(const std::string& arguments) {
 class GraphCommands : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = testing::TempDir() + "seneschal-graph-commands";
+    folder_ = testing::TempDir() + "seneschal-graph-commands-" + std::to_string(::getpid());
     fs::remove_all(folder_);
   }
   void TearDown() override { fs::remove_all(folder_); }

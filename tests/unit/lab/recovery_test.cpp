@@ -7,6 +7,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -107,7 +108,7 @@ std::string experiment_with(const std::string& more) {
 }
 
 Result<Experiment> read(const std::string& text) {
-  const std::string path = testing::TempDir() + "/recovery_test.toml";
+  const std::string path = testing::TempDir() + "/recovery_test-" + std::to_string(::getpid()) + ".toml";
   EXPECT_TRUE(write_file(path, text).has_value());
   return load_experiment(path);
 }
@@ -122,7 +123,7 @@ TEST(Mishaps, AreWrittenAsTheyWereRead) {
   ASSERT_EQ(series.mishaps.size(), 2u);
   EXPECT_EQ(series.mishaps[0].label(), "2 representatives of sites 1, 3 die");
   EXPECT_EQ(series.mishaps[1].loss_ppm, 25'000u);
-  const std::string dir = testing::TempDir() + "/recovery_saved";
+  const std::string dir = testing::TempDir() + "/recovery_saved-" + std::to_string(::getpid());
   ASSERT_TRUE(save_experiment(*experiment, dir).has_value());
   const auto again = load_experiment(dir + "/experiment.toml");
   ASSERT_TRUE(again) << again.error().message;

@@ -7,7 +7,7 @@
 namespace seneschal::replication::sql {
 namespace {
 
-std::string run(SqlApplication& app, const std::string& statement) {
+std::string told(SqlApplication& app, const std::string& statement) {
   std::string shown = print_result(app.apply(ClientId(1), as_span(statement)));
   app.settle();
   return shown;
@@ -21,14 +21,14 @@ std::string repeat(std::string_view text, int times) {
 
 /// Ten thousand numbers and twenty long texts.
 void fill(SqlApplication& app) {
-  run(app, "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT, c TEXT)");
-  run(app, "CREATE TABLE n(i INTEGER PRIMARY KEY)");
+  told(app, "CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT, c TEXT)");
+  told(app, "CREATE TABLE n(i INTEGER PRIMARY KEY)");
   for (int i = 0; i < 20; ++i)
-    run(app, "INSERT INTO t(b, c) VALUES(replace(hex(zeroblob(3900)), '0', 'a'), '" + std::string(60, 'a') + "b')");
+    told(app, "INSERT INTO t(b, c) VALUES(replace(hex(zeroblob(3900)), '0', 'a'), '" + std::string(60, 'a') + "b')");
   for (int block = 0; block < 10; ++block) {
     std::string statement = "INSERT INTO n VALUES(" + std::to_string(block * 1000) + ")";
     for (int i = 1; i < 1000; ++i) statement += ",(" + std::to_string(block * 1000 + i) + ")";
-    ASSERT_EQ(run(app, statement), "done, 1000 rows written");
+    ASSERT_EQ(told(app, statement), "done, 1000 rows written");
   }
 }
 
@@ -45,7 +45,7 @@ class Peak {
 // which would stop every server.
 TEST(SqlHostile, CompilingNeedsMemoryInProportionToTheText) {
   SqlApplication app;
-  run(app, "CREATE TABLE t(x, y)");
+  told(app, "CREATE TABLE t(x, y)");
   std::vector<std::string> bombs;
   for (std::string_view kind : {"SELECT ", "SELECT DISTINCT "}) {
     std::string nested = std::string(kind) + "x + x AS x FROM t";
@@ -74,10 +74,10 @@ TEST(SqlHostile, CompilingNeedsMemoryInProportionToTheText) {
   for (const std::string& bomb : bombs) {
     const Peak peak;
     ASSERT_LE(bomb.size(), kMaxStatement);
-    const std::string shown = run(app, bomb);
+    const std::string shown = told(app, bomb);
     EXPECT_LT(peak.bytes(), 8 << 20) << bomb.substr(0, 80) << " .. " << shown.substr(0, 100);
   }
-  EXPECT_EQ(run(app, "SELECT count(*) FROM t"), "0\n1 rows");
+  EXPECT_EQ(told(app, "SELECT count(*) FROM t"), "0\n1 rows");
 }
 
 TEST(SqlHostile, FunctionsThatCompareManyBytesCountThem) {
@@ -87,11 +87,11 @@ TEST(SqlHostile, FunctionsThatCompareManyBytesCountThem) {
        {"b LIKE '%' || c || '%'", "b GLOB '*' || c || '*'", "instr(b, substr(b, 1, 3000) || 'b')",
         "replace(b, substr(b, 1, 3000) || 'b', '') = ''", "trim(b, substr(b, 1, 3000)) = 'x'"}) {
     const std::string once = "SELECT count(*) FROM t WHERE a <= 1 AND " + std::string(condition);
-    EXPECT_NE(run(app, "SELECT count(*) FROM t, n WHERE (b || i <> '') AND " + std::string(condition))
+    EXPECT_NE(told(app, "SELECT count(*) FROM t, n WHERE (b || i <> '') AND " + std::string(condition))
                   .find("too much work"),
               std::string::npos)
         << condition;
-    EXPECT_EQ(run(app, once).find("refused, failed"), std::string::npos) << condition;
+    EXPECT_EQ(told(app, once).find("refused, failed"), std::string::npos) << condition;
   }
 }
 
@@ -105,7 +105,7 @@ TEST(SqlHostile, SortingAndCollectingStayFarBelowTheHeapsCap) {
         "SELECT group_concat(b) FROM t, n", "SELECT substr(b, 1, 7000) || i AS x FROM t, n GROUP BY x",
         "SELECT 1 FROM t x, n y WHERE substr(x.b, 1, 7000) || y.i IN (SELECT substr(b, 1, 7000) || i FROM t, n)"}) {
     const Peak peak;
-    EXPECT_NE(run(app, std::string(statement)).find("refused"), std::string::npos) << statement;
+    EXPECT_NE(told(app, std::string(statement)).find("refused"), std::string::npos) << statement;
     EXPECT_LT(peak.bytes(), 128 << 20) << statement;
   }
 }
@@ -114,12 +114,13 @@ TEST(SqlHostile, ATableWithManyRowsIsEmptiedInStepsBeforeItIsDropped) {
   SqlApplication app;
   fill(app);
   const Digest before = app.digest();
-  EXPECT_NE(run(app, "DROP TABLE n").find("too much work"), std::string::npos);
+  EXPECT_NE(told(app, "DROP TABLE n").find("too much work"), std::string::npos);
   EXPECT_EQ(app.digest(), before);
   EXPECT_TRUE(app.consistent());
   for (int block = 0; block < 10; ++block)
-    EXPECT_EQ(run(app, "DELETE FROM n WHERE i >= " + std::to_string(9000 - block * 1000)), "done, 1000 rows written");
-  EXPECT_EQ(run(app, "DROP TABLE n"), "done, 0 rows written");
+    EXPECT_EQ(told(app, "DELETE FROM n WHERE i >= " + std::to_string(9000 - block * 1000)),
+              "done, 1000 rows written");
+  EXPECT_EQ(told(app, "DROP TABLE n"), "done, 0 rows written");
   EXPECT_TRUE(app.consistent());
 }
 
