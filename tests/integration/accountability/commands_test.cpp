@@ -1,7 +1,7 @@
 // `seneschal graph` as a user starts it.
 #include <gtest/gtest.h>
-#include <unistd.h>
 #include <sys/wait.h>
+#include <unistd.h>
 #include <array>
 #include <cstdlib>
 #include <filesystem>
