@@ -30,7 +30,7 @@ bool put_many(Bed& bed, int count, std::size_t value_bytes = 10) {
   return true;
 }
 
-std::string status_of(const StewardCore& core, const std::string& name) {
+std::string status_value(const StewardCore& core, const std::string& name) {
   StatusList status;
   core.status(status);
   for (const auto& [key, value] : status)
@@ -72,8 +72,8 @@ TEST(StewardLogRenewal, TheLogStaysBoundedHoweverMuchIsOrdered) {
   }
   for (auto& [who, node] : bed.nodes)
     if (who.is_server()) {
-      EXPECT_NE(status_of(node->steward(), "log_renewals"), "0") << to_string(who);
-      EXPECT_EQ(status_of(node->steward(), "log_bytes"), std::to_string(size_of(node->log))) << to_string(who);
+      EXPECT_NE(status_value(node->steward(), "log_renewals"), "0") << to_string(who);
+      EXPECT_EQ(status_value(node->steward(), "log_bytes"), std::to_string(size_of(node->log))) << to_string(who);
     }
   // Twice what a renewal writes, the growth allowed, the renewal under way, and what comes until the next Checkpoint.
   Bed forever(3, 1, 1, renewing(1u << 30));
@@ -90,7 +90,7 @@ TEST(StewardLogRenewal, ARestartFromTheRestHasTheSameStateAndCheckpoint) {
   ASSERT_TRUE(put_many(bed, 50, 3000));
   bed.run_for(3s);
   for (ServerId id : {server(0, 0), server(0, 2), server(1, 0), server(2, 3)}) {
-    ASSERT_NE(status_of(bed.steward(id), "log_renewals"), "0");
+    ASSERT_NE(status_value(bed.steward(id), "log_renewals"), "0");
     Again again(bed, id, bed.at(id).log, settings);
     EXPECT_TRUE(again.core.views().participating());
     EXPECT_EQ(what_binds(again.core), what_binds(bed.steward(id))) << to_string(id);
@@ -172,7 +172,7 @@ TEST(StewardLogRenewal, WithoutALogNothingIsWritten) {
   bed.start();
   ASSERT_TRUE(put_many(bed, 20));
   EXPECT_TRUE(bed.at(server(0, 0)).log.empty());
-  EXPECT_EQ(status_of(bed.steward(server(0, 0)), "log_renewals"), "0");
+  EXPECT_EQ(status_value(bed.steward(server(0, 0)), "log_renewals"), "0");
 }
 
 }  // namespace
