@@ -50,7 +50,7 @@ void SimProcess::crash(DiskFate fate) {
 
 void SimProcess::restart(Instant at, std::unique_ptr<Core> core, bool lost) {
   CHECK(!alive_ && setup_.keep_log);
-  replica_.reset();
+  former_.push_back(std::move(replica_));
   setup_.core = std::move(core);
   make_replica();
   log_lost_ = lost;
