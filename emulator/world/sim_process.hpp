@@ -140,8 +140,8 @@ class SimProcess final : private Process, private Handler, private Env {
   ProcessSetup setup_;
   std::uint32_t slot_;
   std::uint64_t identity_;  // for draws and traces
-  /// Of lives that a restart ended. They do nothing any more, but messages that they opened may be in the cache that the
-  /// whole world shares, and name types of their tables.
+  /// Of lives that a restart ended. They do nothing any more, but messages that they opened may be in the cache that
+  /// the whole world shares, and name types of their tables.
   std::vector<std::unique_ptr<Replica>> former_;
   std::unique_ptr<Replica> replica_;
   bool alive_ = true;
