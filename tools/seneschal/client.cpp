@@ -224,7 +224,8 @@ int operate(int argc, char** argv) {
                done[0].fell_back ? ", ordered because local answers differed" : "");
   if (formula) {  // the operation said what it depends on: its result says which update it became
     auto numbered = decode<replication::Numbered>(done[0].result);
-    if (!numbered) return complain("the servers agree on a result that does not tell which update this became", kFailed);
+    if (!numbered)
+      return complain("the servers agree on a result that does not tell which update this became", kFailed);
     fmt::print(stderr, "update {}\n", numbered->update);
     done[0].result = std::move(numbered->result.value);
   }
