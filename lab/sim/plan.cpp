@@ -172,10 +172,9 @@ void Planner::restarts() {
     for (std::uint16_t i = 0; i < membership_.sites[site].servers; ++i) {
       const ServerId id{SiteId(small(site)), ServerIndex(i)};
       if (std::ranges::find(spoilt_, id) != spoilt_.end()) continue;
-      if (whole)
-        restart(random, together, id, fate());
-      else if (scale == 1 && random.chance(1, 4))
-        restart(random, ms(random.below(end)), id, fate());
+      if (!whole && (scale != 1 || !random.chance(1, 4))) continue;
+      const Duration at = whole ? together : ms(random.below(end));  // not as an argument: compilers order those freely
+      restart(random, at, id, fate());
     }
   }
 }
