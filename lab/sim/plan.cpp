@@ -173,8 +173,8 @@ void Planner::restarts() {
       const ServerId id{SiteId(small(site)), ServerIndex(i)};
       if (std::ranges::find(spoilt_, id) != spoilt_.end()) continue;
       if (!whole && (scale != 1 || !random.chance(1, 4))) continue;
-      const Duration at =
-          whole ? together : ms(random.below(end));  // not as an argument: compilers order those freely
+      // Drawn before the call: compilers evaluate arguments in any order.
+      const Duration at = whole ? together : ms(random.below(end));
       restart(random, at, id, fate());
     }
   }
