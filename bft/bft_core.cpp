@@ -132,7 +132,7 @@ void BftCore::execute(Instant now, Seq seq, std::shared_ptr<const Batch> batch, 
   auto clients = execution_.execute(seq, *batch, digest, fx);
   catch_up_.history().push(seq, digest, std::move(batch));
   Duration took = slot != nullptr ? now - slot->since : Duration{};
-  requests_.on_executed(clients, took, execution_, fx);
+  requests_.on_executed(now, clients, took, execution_, fx);
   catch_up_.on_progress(now, seq, slot);
   if (checkpoints_.due(seq)) {
     renewal_.freeze();

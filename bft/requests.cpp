@@ -1,6 +1,11 @@
 #include "bft/requests.hpp"
 
 namespace seneschal::bft {
+namespace {
+/// Updates that a backup has passed on to the primary and not seen executed. Under overload all clients repeat
+/// themselves to all servers, and every backup would pass all of it on: more than the primary's links carry.
+constexpr std::size_t kRelaysAtOnce = 16;
+}  // namespace
 
 using replication::Execution;
 using replication::Query;
@@ -25,9 +30,31 @@ std::optional<Reject> Requests::on_update(Instant now, const Verified<Update>& m
     }
     return pool_.add(message.embed());
   }
+  if (auto older = watched_.entries().find(client); older != watched_.entries().end()) {
+    if (older->second.timestamp > timestamp) return Reject::StaleTimestamp;
+    if (older->second.timestamp < timestamp) {
+      unrelayed_.erase({older->second.since, client});
+      relayed_.erase(client);
+    }
+  }
   watched_.watch(client, timestamp, now, message.bytes());
-  fx.forward(Destination::to(Context::server(context_.primary())), message.bytes());
+  if (relayed_.contains(client))  // its client insists: what was passed on may be lost
+    fx.forward(Destination::to(Context::server(context_.primary())), message.bytes());
+  else
+    unrelayed_.emplace(watched_.entries().at(client).since, client);
+  relay(now, fx);
   return std::nullopt;
+}
+
+void Requests::relay(Instant now, Effects& fx) {
+  const Duration patience = std::max(context_.settings.retransmit_first, 2 * round_);
+  std::erase_if(relayed_, [&](const auto& relayed) { return now - relayed.second > patience; });
+  while (relayed_.size() < kRelaysAtOnce && !unrelayed_.empty()) {
+    const ClientId client = unrelayed_.begin()->second;
+    unrelayed_.erase(unrelayed_.begin());
+    fx.forward(Destination::to(Context::server(context_.primary())), watched_.entries().at(client).sealed);
+    relayed_[client] = now;
+  }
 }
 
 void Requests::put_back(Instant now, std::vector<Ordering::Returned> updates) {
@@ -60,7 +87,7 @@ void Requests::answer(ClientId client, const Query& query, const Execution& exec
   fx.send(Destination::to(client), execution.answer(query), {.auth = AuthKind::Mac});
 }
 
-void Requests::on_executed(std::span<const ClientId> clients, Duration took, const Execution& execution,
+void Requests::on_executed(Instant now, std::span<const ClientId> clients, Duration took, const Execution& execution,
                            Effects& fx) {
   if (took.count() > 0) round_ = round_.count() == 0 ? took : round_ + (took - round_) / 8;
   for (ClientId client : clients) {
@@ -72,8 +99,14 @@ void Requests::on_executed(std::span<const ClientId> clients, Duration took, con
     reply.result.value = last->result;
     fx.send(Destination::to(client), reply, {.auth = AuthKind::Mac});
     pool_.discharge(client, last->timestamp);
-    watched_.discharge(client, last->timestamp);
+    if (auto watch = watched_.entries().find(client);
+        watch != watched_.entries().end() && watch->second.timestamp <= last->timestamp) {
+      unrelayed_.erase({watch->second.since, client});
+      relayed_.erase(client);
+      watched_.discharge(client, last->timestamp);
+    }
   }
+  if (!unrelayed_.empty()) relay(now, fx);
   for (auto it = queries_.begin(); it != queries_.end();) {
     if (it->second.min_seq > execution.executed()) {
       ++it;

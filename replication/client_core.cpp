@@ -73,7 +73,7 @@ Result<std::uint64_t> ClientCore::submit(Instant now, Bytes operation, bool quer
 void ClientCore::begin(Instant now, Effects& fx) {
   ++timestamp_;
   attempts_ = 0;
-  wait_ = settings_.retry;
+  wait_ = first_wait();
   clear_votes();
   if (current_.query)
     ask(now, fx);
@@ -195,7 +195,7 @@ std::optional<Reject> ClientCore::on_stale(Instant now, const Verified<Reply>& r
     if (last->value != 0) timestamp_ = std::max(timestamp_, *last + kRestartGap);
     probing_ = false;
     retry_at_.reset();
-    wait_ = settings_.retry;
+    wait_ = first_wait();
     if (phase_ == Phase::Waiting) begin(now, fx);
     return std::nullopt;
   }
@@ -225,6 +225,8 @@ void ClientCore::finish(Instant now, Seq seq, const Bytes& result, Effects& fx) 
   current_.result = result;
   current_.finished = now;
   last_seq_ = std::max(last_seq_, seq);
+  const Duration took = now - current_.started;
+  usual_ = usual_.count() == 0 ? took : usual_ + (took - usual_) / 4;
   Event event{};
   event.kind = EventKind::Accepted;
   event.seq = seq;

@@ -15,7 +15,9 @@ struct ClientSettings {
   std::uint32_t rotate_after = 1;
   /// How its messages are authenticated: Signature or Authenticator.
   AuthKind auth = AuthKind::Signature;
-  /// T0: without a result after this long it sends to all servers of `home`; the wait doubles up to `retry_max`.
+  /// T0: without a result after this long, or twice the usual time of its operations, it sends to all servers of
+  /// `home`; the wait doubles up to `retry_max`. Under overload everybody waits longer than `retry`: clients that all
+  /// repeated themselves then would add to what makes them wait.
   Duration retry = std::chrono::seconds(1);
   Duration retry_max = std::chrono::seconds(8);
   /// Equal replies that make a result; 0 means f+1.
@@ -93,6 +95,7 @@ class ClientCore : public Core {
   void send_probe(Instant now, Effects& fx);
   void clear_votes();
   void arm(Instant now);
+  Duration first_wait() const { return std::min(std::max(settings_.retry, 2 * usual_), settings_.retry_max); }
   bool is_ours(const Principal& sender) const;
   /// The timestamp that `quorum` stale replies support: at least one correct server reported one as high.
   std::optional<Timestamp> supported_stale(std::size_t quorum) const;
@@ -113,6 +116,7 @@ class ClientCore : public Core {
   Bytes operation_;
   Completion current_;
   Duration wait_{};
+  Duration usual_{};  // moving average of the time from submitting an operation to its result
   std::uint32_t attempts_ = 0;
   std::uint32_t rough_in_a_row_ = 0;  // operations that needed a retry
   std::optional<Instant> retry_at_;

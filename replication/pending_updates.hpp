@@ -1,6 +1,7 @@
 // Updates that wait for something: to be put into a batch (pool) or to be executed (watch list). One per client, so
 // both are bounded by the membership.
 #pragma once
+#include "base/check.hpp"
 #include "base/time.hpp"
 #include "replication/messages.hpp"
 
@@ -119,6 +120,11 @@ class WatchList {
   std::optional<Instant> oldest() const {
     if (by_age_.empty()) return std::nullopt;
     return by_age_.begin()->first;
+  }
+  /// Whose the oldest is; CHECKed that there is one.
+  ClientId oldest_client() const {
+    CHECK(!by_age_.empty());
+    return by_age_.begin()->second;
   }
   const std::map<ClientId, Entry>& entries() const { return by_client_; }
   bool empty() const { return by_client_.empty(); }

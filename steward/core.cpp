@@ -11,6 +11,7 @@ StewardCore::StewardCore(ServerId self, const Membership& membership, Settings s
       sequencing_(context_, signing_, states_),
       global_(context_, signing_),
       updates_(context_, sequencing_),
+      neglect_(context_.settings),
       reconciliation_(context_),
       local_view_(context_, signing_, states_, timers_),
       global_view_(context_, signing_, timers_),
@@ -242,6 +243,7 @@ void StewardCore::settle_views(Instant now, Effects& fx) {
     sequencing_.view_changed();
     global_.view_changed(now);
     updates_.view_changed(now);
+    neglect_.view_changed(now);
     local_view_.settle(now, fx);
   }
   constrain(fx);
@@ -271,7 +273,7 @@ void StewardCore::constrain(Effects&) {
 // [Steward 4] [Steward 5] Since when the oldest outstanding work waits. Not "no progress at all": that would let a
 // representative starve one client while it serves others.
 std::optional<Instant> StewardCore::oldest_work(Instant now) {
-  std::optional<Instant> oldest = updates_.watched().oldest();
+  std::optional<Instant> oldest = neglect_.since(now, updates_.watched(), timers_.representative_timeout() / 2);
   auto consider = [&](std::optional<Instant> since) {
     if (since) oldest = std::min(oldest.value_or(*since), *since);
   };
@@ -300,6 +302,7 @@ void StewardCore::execute(Instant now, Effects& fx) {
     checkpoints_.executed();
     moved = true;
     if (restoring_) continue;
+    neglect_.executed(now, clients, *entry->batch.batch);
     updates_.executed(now, clients, fx);
     sequencing_.executed(now, clients, fx);
   }

@@ -6,6 +6,7 @@
 #include "steward/global_view_change.hpp"
 #include "steward/local_view_change.hpp"
 #include "steward/log_renewal.hpp"
+#include "steward/neglect.hpp"
 #include "steward/reach.hpp"
 #include "steward/reconciliation.hpp"
 #include "steward/state_transfer.hpp"
@@ -67,6 +68,7 @@ class StewardCore : public Core {
   Sequencing sequencing_;
   GlobalOrdering global_;
   Updates updates_;
+  Neglect neglect_;
   Reconciliation reconciliation_;
   LocalViewChange local_view_;
   GlobalViewChanges global_view_;
