@@ -19,8 +19,8 @@ class Requests {
                                  Effects& fx);
   /// Replies to the clients whose updates were executed, forgets what waited for it, and answers queries that did.
   /// `took` is the time from proposal to execution, 0 if unknown.
-  void on_executed(Instant now, std::span<const ClientId> clients, Duration took, const replication::Execution& execution,
-                   Effects& fx);
+  void on_executed(Instant now, std::span<const ClientId> clients, Duration took,
+                   const replication::Execution& execution, Effects& fx);
 
   /// Updates whose proposal was given up. Those that are distrusted wait for their client to try again, and what it
   /// authenticates with MACs is not proposed for a while: each time costs everybody a round or two. [BFT 9]
@@ -40,13 +40,13 @@ class Requests {
   void relay(Instant now, Effects& fx);
 
   const Context& context_;
-  replication::PendingUpdates pool_;                // primary
-  replication::WatchList watched_;                  // backups: what the primary owes its clients
+  replication::PendingUpdates pool_;                  // primary
+  replication::WatchList watched_;                    // backups: what the primary owes its clients
   std::set<std::pair<Instant, ClientId>> unrelayed_;  // (since, client) of watched ones not passed on, oldest first
-  std::map<ClientId, Instant> relayed_;             // passed on, not executed yet; at most kRelaysAtOnce
-  std::map<ClientId, replication::Query> queries_;  // wait for their min_seq; one per client
-  std::map<ClientId, Instant> distrusted_until_;    // whose authenticators were doubted; bounded by the membership
-  std::map<ClientId, Timestamp> answered_queries_;  // the newest of each; bounded by the membership
+  std::map<ClientId, Instant> relayed_;               // passed on, not executed yet; at most kRelaysAtOnce
+  std::map<ClientId, replication::Query> queries_;    // wait for their min_seq; one per client
+  std::map<ClientId, Instant> distrusted_until_;      // whose authenticators were doubted; bounded by the membership
+  std::map<ClientId, Timestamp> answered_queries_;    // the newest of each; bounded by the membership
   Instant last_cut_;
   Instant cut_at_ = Instant::never();
   Duration round_{};  // moving average from proposal to execution

@@ -3,6 +3,8 @@
 #include "replication/messages.hpp"
 #include "runtime/core.hpp"
 
+#include <algorithm>
+
 namespace seneschal::replication {
 
 struct ClientSettings {
@@ -95,7 +97,8 @@ class ClientCore : public Core {
   void send_probe(Instant now, Effects& fx);
   void clear_votes();
   void arm(Instant now);
-  Duration first_wait() const { return std::min(std::max(settings_.retry, 2 * usual_), settings_.retry_max); }
+  /// At most four times `retry`: what made earlier operations slow may have been a server that is replaced by now.
+  Duration first_wait() const { return std::clamp(2 * usual_, settings_.retry, 4 * settings_.retry); }
   bool is_ours(const Principal& sender) const;
   /// The timestamp that `quorum` stale replies support: at least one correct server reported one as high.
   std::optional<Timestamp> supported_stale(std::size_t quorum) const;

@@ -273,7 +273,7 @@ void StewardCore::constrain(Effects&) {
 // [Steward 4] [Steward 5] Since when the oldest outstanding work waits. Not "no progress at all": that would let a
 // representative starve one client while it serves others.
 std::optional<Instant> StewardCore::oldest_work(Instant now) {
-  std::optional<Instant> oldest = neglect_.since(now, updates_.watched(), timers_.representative_timeout() / 2);
+  std::optional<Instant> oldest = neglect_.since(now, updates_.watched(), timers_.representative_timeout());
   auto consider = [&](std::optional<Instant> since) {
     if (since) oldest = std::min(oldest.value_or(*since), *since);
   };

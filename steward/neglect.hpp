@@ -1,9 +1,9 @@
 // Since when a client's update is neglected, which is not the same as since when it waits. [Steward 4]
 //
-// Under overload everybody waits, and replacing representatives makes it worse: what they have queued is lost and sent
-// again. A representative does its duty if it orders what it can, first come first served. So waiting counts from the
-// last progress on, unless the oldest watched update is passed over: something was ordered in its place that can only
-// have come later, or a batch that it would have found room in was proposed without it.
+// Under overload everybody waits, and replacing representatives makes it worse: what they have queued is lost and
+// sent again. A representative does its duty if it orders what it can, first come first served. So waiting counts
+// from the last progress on, unless the oldest watched update is passed over: something was ordered in its place that
+// can only have come later, or a batch that it would have found room in was proposed without it.
 #pragma once
 #include "replication/pending_updates.hpp"
 #include "steward/config.hpp"
@@ -23,8 +23,8 @@ class Neglect {
     subject_.reset();
     view_since_ = now;
   }
-  /// Since when the oldest of `watched` is neglected; nothing if none waits. `transit`: an update is given that long to
-  /// reach who orders it, before anything counts as passing it over.
+  /// Since when the oldest of `watched` is neglected; nothing if none waits. `transit`: an update is given that long
+  /// to reach who orders it, before anything counts as passing it over.
   std::optional<Instant> since(Instant now, const replication::WatchList& watched, Duration transit);
 
  private:

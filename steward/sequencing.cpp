@@ -7,7 +7,8 @@ Sequencing::Sequencing(Context& context, ThresholdSigning& signing, const Collec
       signing_(signing),
       states_(states),
       pool_(std::max<std::size_t>(context.membership.clients.size(), 1)),
-      rule_(context.settings.batch_gap_max) {}
+      rule_(context.settings.batch_gap_max),
+      pacing_(2 * context.settings.batch_max_bytes) {}
 
 std::optional<Reject> Sequencing::submit(Instant now, const Signed<Update>& update) {
   if (!context_.views.at_leader_site() || !context_.views.is_representative()) return Reject::NotRepresentative;
@@ -30,11 +31,12 @@ void Sequencing::propose(Instant now, Effects& fx) {
     blocked_ = true;
     return;
   }
-  // Entries in flight between sites, up to W, never delay a cut; one that this site has not signed yet does.
+  // Entries in flight between sites delay a cut only when they fill W or the links; one that this site has not signed
+  // yet does always.
   while (!pool_.empty() && now >= rule_.ready_at()) {
     Seq seq = std::max(last_assigned_, context_.history.aru()).next();
     while (taken(seq)) ++seq;
-    blocked_ = !context_.history.in_window(seq);
+    blocked_ = !context_.history.in_window(seq) || !pacing_.has_room();
     if (blocked_) return;
     Batch batch = pool_.take(context_.settings.batch_max, context_.settings.batch_max_bytes);
     last_assigned_ = seq;
@@ -75,6 +77,7 @@ bool Sequencing::replay(Instant now, Effects& fx) {
 void Sequencing::view_changed() {
   pool_ = replication::PendingUpdates(std::max<std::size_t>(context_.membership.clients.size(), 1));
   rule_.view_changed();
+  pacing_.view_changed();
   assigned_.clear();
   restored_.clear();
   proposed_.clear();
@@ -83,7 +86,8 @@ void Sequencing::view_changed() {
 }
 
 // [Steward 3.4] persisted before it is sent; it counts here, too, only when it comes back signed.
-void Sequencing::send_pre_prepare(Instant, PrePrepare m, Effects& fx) {
+void Sequencing::send_pre_prepare(Instant now, PrePrepare m, Effects& fx) {
+  pacing_.cut(now, m.seq, encoded_size(m.batch));
   // Before it comes back signed, too: what a restarted representative repeats must not be put into another one.
   for (const auto& update : m.batch.updates) {
     ClientId client = update.signer().client();
@@ -273,6 +277,7 @@ void Sequencing::complete_certificate(Instant now, Seq seq, Entry& entry, Effect
 void Sequencing::executed(Instant now, const std::vector<ClientId>& clients, Effects& fx) {
   Seq aru = context_.history.aru();
   rule_.signed_by_site(now, aru);
+  pacing_.executed(now, aru);
   underway_.erase(underway_.begin(), underway_.upper_bound(aru));
   for (ClientId client : clients)
     if (const auto* last = context_.execution.clients().find(client)) pool_.discharge(client, last->timestamp);

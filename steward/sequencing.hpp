@@ -2,6 +2,7 @@
 #pragma once
 #include "steward/batching.hpp"
 #include "steward/collective_state.hpp"
+#include "steward/pacing.hpp"
 #include "steward/records.hpp"
 #include "steward/threshold_signing.hpp"
 
@@ -35,6 +36,7 @@ class Sequencing {
   bool busy() const { return !pool_.empty() || rule_.unsigned_count() != 0; }
   std::size_t waiting() const { return pool_.size(); }
   const BatchRule& rule() const { return rule_; }
+  const Pacing& pacing() const { return pacing_; }
 
   /// From the log: a PrePrepare this representative sent, a vote this server gave. [Steward 8]
   void restore_proposed(const PrePrepare& pre_prepare);
@@ -62,6 +64,7 @@ class Sequencing {
   const CollectiveState& states_;
   replication::PendingUpdates pool_;
   BatchRule rule_;
+  Pacing pacing_;
   Seq last_assigned_;
   bool blocked_ =
       true;  // no batch can be cut until something else happens: the window is full, or this is not our task

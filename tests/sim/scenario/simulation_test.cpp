@@ -103,6 +103,26 @@ TEST(Simulation, SlowSharesDoNotKeepViewsChanging) {
   EXPECT_GT(result->updates_done, 20u);
 }
 
+// Waiting in turn is no fault of whoever orders: under more load than links carry no view changes, and what is
+// ordered is what they carry.
+TEST(Simulation, OverloadChangesNoViewAndLeavesLinksBusyWithNewWork) {
+  for (Protocol protocol : {Protocol::Steward, Protocol::Bft}) {
+    SimSetup setup = setup_of(protocol, 600);
+    emulator::LinkConfig link;
+    link.delay = 50ms;
+    link.bandwidth_bps = 2'500'000;
+    setup.deployment.topology = emulator::Topology::uniform(5, link);
+    setup.warmup = 4s;
+    const auto result = simulate(setup);
+    ASSERT_TRUE(result.has_value()) << result.error().message;
+    EXPECT_EQ(result->violation, "");
+    EXPECT_EQ(result->view_changes_local + result->view_changes_global, 0u);
+    // Every update crosses from the primary, with some 400 bytes about it, to at most four sites over links of their
+    // own: 780 a second at most.
+    EXPECT_GT(result->throughput, 390) << static_cast<int>(protocol);
+  }
+}
+
 TEST(Simulation, CheckingChangesNothing) {
   SimSetup setup = setup_of(Protocol::Steward, 3);
   setup.measured = 1s;

@@ -308,6 +308,36 @@ TEST(BftGroup, ForwardsAClientsRequestToThePrimary) {
   EXPECT_EQ(group.executed(2), Seq(1));
 }
 
+// Under overload all clients repeat themselves to all servers; the backups do not pass all of that on at once.
+TEST(BftGroup, BackupsPassOnAFewUpdatesAtATimeAndInTheEndAll) {
+  constexpr std::uint32_t kClients = 200;
+  Group group(1, kClients);
+  std::size_t passed_on = 0;
+  bool cut = true;
+  group.bed.filter = [&](Bed::Datagram& d) {
+    auto parts = parse_sealed(*d.bytes);
+    const bool relay = d.from == server_id(2) && d.to == server_id(0) &&
+                       parts->header.protocol == ProtocolId::Replication && parts->header.type == 1;
+    if (relay) ++passed_on;
+    return !relay || !cut;
+  };
+  group.bed.start();
+  for (std::uint32_t round = 0; round < 3; ++round)
+    for (std::uint32_t id = 1; id <= kClients; ++id)
+      group.bed.inject(server_id(2), share(group.update(id, 1, "x").sealed));
+  group.bed.run_for(100ms);
+  EXPECT_GE(passed_on, 16u);
+  EXPECT_LE(passed_on, 3 * 16u);
+  cut = false;
+  // What was lost on the way holds nobody up for long, once a client insists.
+  group.bed.run_for(1s);
+  for (std::uint32_t round = 0; round < 2; ++round)
+    for (std::uint32_t id = 1; id <= kClients; ++id)
+      group.bed.inject(server_id(2), share(group.update(id, 1, "x").sealed));
+  EXPECT_TRUE(
+      group.bed.run_until([&] { return group.servers[0]->execution().clients().entries().size() == kClients; }, 10s));
+}
+
 TEST(BftGroup, AnIdleServerLearnsWhatItMissed) {
   Group group;
   bool cut = true;

@@ -106,6 +106,20 @@ TEST_F(ClientTest, SendsToOneServerFirstAndToAllAfterItsTimer) {
   EXPECT_GE(servers[1]->updates, 1);
 }
 
+// Clients that all repeat themselves when servers are slow make them slower.
+TEST_F(ClientTest, WaitsTwiceTheUsualTimeBeforeItRepeatsItself) {
+  build(settings());
+  bed.delay = std::chrono::milliseconds(150);
+  std::vector<std::uint32_t> retries;
+  for (int i = 0; i < 8; ++i) {
+    submit(kv::put("a", as_span("1")));
+    ASSERT_TRUE(finish());
+    retries.push_back(client->take_completions().at(0).retries);
+  }
+  EXPECT_EQ(retries.front(), 2u);
+  EXPECT_EQ(retries.back(), 1u);  // one server's reply is not f+1: it asks all once
+}
+
 TEST_F(ClientTest, TakesOnlyOneOperationAtATime) {
   build(settings());
   submit(kv::put("a", as_span("1")));

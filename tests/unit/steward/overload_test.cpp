@@ -1,0 +1,199 @@
+// What a representative owes when there is more work than it can do: order in turn, and no more under way than links
+// carry.
+#include "steward/neglect.hpp"
+#include "steward/pacing.hpp"
+
+#include <gtest/gtest.h>
+
+namespace seneschal::steward {
+namespace {
+
+constexpr Duration kTransit = 700ms;
+
+Instant moment(Duration d) {
+  return Instant{d.count()};
+}
+
+class StewardNeglect : public ::testing::Test {
+ protected:
+  Settings settings;
+  Neglect neglect{settings};
+  replication::WatchList watched;
+
+  void watch(std::uint32_t client, Duration at) {
+    ASSERT_TRUE(watched.watch(ClientId(client), Timestamp(1), moment(at), nullptr));
+  }
+  /// An entry with one update of `size` bytes of each of `clients`.
+  void execute(Duration at, std::vector<std::uint32_t> clients, std::size_t size = 300) {
+    replication::Batch batch;
+    std::vector<ClientId> ids;
+    for (std::uint32_t id : clients) {
+      Signed<replication::Update> update;
+      update.sealed.resize(size);
+      batch.updates.items.push_back(std::move(update));
+      ids.emplace_back(id);
+      watched.discharge(ClientId(id), Timestamp(1));
+    }
+    neglect.executed(moment(at), ids, batch);
+  }
+  std::optional<Instant> since(Duration at) { return neglect.since(moment(at), watched, kTransit); }
+  static std::vector<std::uint32_t> range(std::uint32_t from, std::uint32_t to) {
+    std::vector<std::uint32_t> ids;
+    while (from < to) ids.push_back(from++);
+    return ids;
+  }
+};
+
+TEST_F(StewardNeglect, NobodyWaitsNobodyIsNeglected) {
+  EXPECT_EQ(since(5s), std::nullopt);
+}
+
+TEST_F(StewardNeglect, WithoutProgressItCountsFromTheBeginning) {
+  watch(1, 100ms);
+  EXPECT_EQ(since(5s), moment(100ms));
+}
+
+TEST_F(StewardNeglect, FullBatchesOfOthersAreProgress) {
+  watch(1, 100ms);
+  for (int i = 0; i < 20; ++i) {
+    const Duration now = 1s + 100ms * i;
+    ASSERT_TRUE(since(now).has_value());
+    const auto first = static_cast<std::uint32_t>(100 + 100 * i);
+    execute(now, range(first, first + 100));
+    EXPECT_EQ(since(now), moment(now));
+  }
+}
+
+TEST_F(StewardNeglect, ABatchWithRoomForItIsNot) {
+  watch(1, 100ms);
+  EXPECT_EQ(since(1s), moment(100ms));
+  execute(1s, {2});
+  EXPECT_EQ(since(1s), moment(100ms));
+  execute(2s, range(100, 200));  // nor does a full one make up for it
+  EXPECT_EQ(since(2s), moment(100ms));
+}
+
+TEST_F(StewardNeglect, ServingAnotherClientTwiceIsNot) {
+  watch(1, 100ms);
+  since(1s);
+  execute(1s, range(2, 102));
+  EXPECT_EQ(since(1s), moment(1s));
+  execute(1100ms, range(101, 201));
+  EXPECT_EQ(since(1100ms), moment(100ms));
+}
+
+TEST_F(StewardNeglect, WhatWasOnItsWayBeforeItArrivedPassesNobodyOver) {
+  watch(1, 100ms);
+  since(500ms);
+  execute(500ms, {2});
+  EXPECT_EQ(since(750ms), moment(500ms));
+  execute(800ms, {2});  // 700 ms later, but not looked at since: the look comes first in a tick
+  EXPECT_EQ(since(810ms), moment(800ms));
+  execute(820ms, {2});
+  EXPECT_EQ(since(830ms), moment(100ms));
+}
+
+TEST_F(StewardNeglect, ItsOwnTurnEndsIt) {
+  watch(1, 100ms);
+  watch(2, 200ms);
+  since(1s);
+  execute(1s, {1});
+  EXPECT_EQ(since(1s), moment(1s));
+  EXPECT_EQ(since(2s), moment(1s));
+}
+
+TEST_F(StewardNeglect, ANewViewIsJudgedByItselfAlone) {
+  watch(1, 100ms);
+  since(1s);
+  execute(1s, {2});
+  EXPECT_EQ(since(1s), moment(100ms));
+  neglect.view_changed(moment(1s));
+  EXPECT_EQ(since(1100ms), moment(1s));
+  execute(1200ms, {3});  // the update may not have reached the new representative yet
+  EXPECT_EQ(since(1300ms), moment(1200ms));
+  since(1800ms);
+  execute(1800ms, {4});
+  EXPECT_EQ(since(1800ms), moment(100ms));
+}
+
+/// A link of `rate` bytes a second and a round of `base` without queueing, always as full as the limit allows.
+struct FullLink {
+  std::size_t rate;
+  Duration base;
+  Pacing pacing{64 * 1024};
+  Instant now{};
+  Instant free{};
+  std::uint64_t next = 1;
+  std::map<std::uint64_t, Instant> back;
+
+  void run(Duration length, std::size_t batch = 32 * 1024) {
+    for (const Instant end = now + length; now < end; now = now + 1ms) {
+      while (!back.empty() && back.begin()->second <= now) {
+        pacing.executed(now, Seq(back.begin()->first));
+        back.erase(back.begin());
+      }
+      while (pacing.has_room() && back.size() < 500) {
+        pacing.cut(now, Seq(next), batch);
+        free = std::max(free, now) + Duration(static_cast<std::int64_t>(batch * 1'000'000'000ull / rate));
+        back[next++] = free + base;
+      }
+    }
+  }
+  Duration queued() const { return std::max(free - now, Duration{}); }
+};
+
+TEST(StewardPacing, FillsALinkAndKeepsItsQueueShort) {
+  FullLink link{1'250'000, 150ms};
+  link.run(5s);
+  const std::uint64_t before = link.next;
+  link.run(5s);
+  EXPECT_GT((link.next - before) * 32 * 1024, 1'250'000 * 5 * 9 / 10);
+  EXPECT_LT(link.queued(), 200ms);
+}
+
+TEST(StewardPacing, FindsOutThatALinkHasBecomeFaster) {
+  FullLink link{250'000, 150ms};
+  link.run(5s);
+  link.rate = 2'500'000;
+  link.run(5s);
+  const std::uint64_t before = link.next;
+  link.run(5s);
+  EXPECT_GT((link.next - before) * 32 * 1024, 2'500'000 * 5 * 8 / 10);
+}
+
+TEST(StewardPacing, FindsOutThatARoundHasBecomeLonger) {
+  FullLink link{1'250'000, 50ms};
+  link.run(5s);
+  link.base = 400ms;
+  link.run(40s);
+  const std::uint64_t before = link.next;
+  link.run(10s);
+  EXPECT_GT((link.next - before) * 32 * 1024, 1'250'000 * 10 * 7 / 10);
+  EXPECT_LT(link.queued(), 800ms);
+}
+
+TEST(StewardPacing, AlwaysAllowsTheLeast) {
+  Pacing pacing(1000);
+  EXPECT_TRUE(pacing.has_room());
+  pacing.cut(moment(0ms), Seq(1), 999);
+  EXPECT_TRUE(pacing.has_room());
+  pacing.cut(moment(0ms), Seq(2), 1);
+  EXPECT_FALSE(pacing.has_room());
+  pacing.executed(moment(10s), Seq(2));
+  EXPECT_TRUE(pacing.has_room());
+  EXPECT_EQ(pacing.under_way(), 0u);
+}
+
+TEST(StewardPacing, ANewViewBeginsWithNothingUnderWay) {
+  Pacing pacing(1000);
+  pacing.cut(moment(0ms), Seq(1), 5000);
+  EXPECT_FALSE(pacing.has_room());
+  pacing.view_changed();
+  EXPECT_TRUE(pacing.has_room());
+  pacing.cut(moment(5ms), Seq(1), 700);
+  pacing.executed(moment(10ms), Seq(1));
+  EXPECT_EQ(pacing.under_way(), 0u);
+}
+
+}  // namespace
+}  // namespace seneschal::steward
