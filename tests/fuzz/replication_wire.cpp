@@ -40,8 +40,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ruled.administrator = ClientId(1);
   ClientRoster roster(ruled, 4);
   std::uint64_t ticket = 1;
-  Effects fx(ticket);
-  roster.administer(Seq(1), input, fx);
+  Effects told(ticket);
+  roster.administer(Seq(1), input, told);
   const auto again = roster.unpack(roster.pack());
   CHECK(again && again->digest() == roster.digest() && roster.members() <= 3);
   const std::vector<SharedBytes> made_up{share(encode(RosterHead{ClientId(9), 1, {}})), chunks[0]};

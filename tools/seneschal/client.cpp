@@ -167,6 +167,11 @@ int operate(int argc, char** argv) {
   if (operation->application != application)
     return usage(
         fmt::format("the application of this deployment is {}, which has no operation '{}'", application, words[0]));
+  if (id != 0 && id == place->deployment.administrator)
+    return usage(
+        fmt::format("client {} is the administrator of this deployment: it enrolls and revokes clients, and has "
+                    "no operations of the application; be another one with --id",
+                    id));
   if (operation->bytes.size() > replication::kMaxOperation)
     return usage(fmt::format("the operation has {} bytes; expected at most {}", operation->bytes.size(),
                              replication::kMaxOperation));
@@ -222,6 +227,9 @@ int load(int argc, char** argv) {
   catch_interrupts();
   const auto place = open_place(dir, "");
   if (!place) return complain(place.error().message, kFailed);
+  if (const auto administrator = place->deployment.administrator; administrator != 0 && administrator <= spec.clients)
+    return usage(fmt::format("--clients {}: client {} is the administrator of this deployment and puts on no load",
+                             spec.clients, administrator));
   const Status ran = run_load(place->deployment, place->cluster, spec);
   return ran ? kGood : complain(ran.error().message, kFailed);
 }

@@ -57,7 +57,7 @@ class RosterTest : public ::testing::Test {
     for (std::uint64_t i = 0; i < entries; ++i) run({});
   }
   template <class E>
-  std::vector<ClientId> told() const {
+  std::vector<ClientId> told() {
     std::vector<ClientId> ids;
     for (const auto& effect : fx.list()) {
       if constexpr (std::is_same_v<E, Effects::Enroll>) {
