@@ -15,7 +15,7 @@ Context make_context(ServerIndex self, const Membership& membership, const Setti
 BftCore::BftCore(ServerIndex self, const Membership& membership, Settings settings,
                  std::unique_ptr<replication::Application> application)
     : context_(make_context(self, membership, settings)),
-      execution_(std::move(application), membership),
+      execution_(std::move(application), membership, settings.log_span),
       ordering_(context_),
       checkpoints_(context_),
       renewal_(context_, checkpoints_, execution_),
@@ -59,10 +59,10 @@ void BftCore::restore(Instant now, std::span<const Record> log, Effects& fx) {
 }
 
 void BftCore::install(const KeptState& state, Effects& fx) {
-  if (!execution_.install(state.seq, state.chunks)) return;  // then the entries after it do not follow
+  if (!execution_.install(state.seq, state.chunks, fx)) return;  // then the entries after it do not follow
   checkpoints_.restore_own(state.seq, execution_.digest());
   Event event = context_.event(EventKind::Checkpointed, state.seq, execution_.digest());
-  event.state = execution_.application().digest();
+  event.state = execution_.state();
   fx.event(event);
 }
 
@@ -81,11 +81,15 @@ std::optional<Reject> BftCore::dispatch(Instant now, const Inbound& message, Eff
   if (auto prepare = message.as<Prepare>()) return ordering_.on_prepare(now, *prepare, fx);
   if (auto doubt = message.as<Doubt>()) {
     auto refused = ordering_.on_doubt(now, *doubt, fx);
-    requests_.put_back(now, ordering_.take_returned());
+    requests_.put_back(now, ordering_.take_returned(), execution_);
     return refused;
   }
   if (auto commit = message.as<Commit>()) return ordering_.on_commit(now, *commit, fx);
-  if (auto proposal = message.as<PrePrepare>()) return ordering_.on_pre_prepare(now, *proposal, fx);
+  if (auto proposal = message.as<PrePrepare>()) {
+    const PrePrepare& m = proposal->body();
+    if (!execution_.may_order(m.batch, m.seq)) return Reject::UnknownClient;  // [Membership 4]
+    return ordering_.on_pre_prepare(now, *proposal, fx);
+  }
   if (auto update = message.as<replication::Update>()) return requests_.on_update(now, *update, execution_, fx);
   if (auto query = message.as<replication::Query>()) return requests_.on_query(*query, execution_, fx);
   if (auto checkpoint = message.as<Checkpoint>()) return checkpoints_.on_checkpoint(*checkpoint, executed, fx);
@@ -129,10 +133,11 @@ void BftCore::execute(Instant now, Seq seq, std::shared_ptr<const Batch> batch, 
   ExecutedRecord record{seq, digest, {}};
   if (slot == nullptr || !slot->saved) record.batch = Vouched<Batch>{*batch};
   context_.save(std::move(record), fx);
-  auto clients = execution_.execute(seq, *batch, digest, fx);
+  const replication::Executed done = execution_.execute(seq, *batch, digest, fx);
   catch_up_.history().push(seq, digest, std::move(batch));
   Duration took = slot != nullptr ? now - slot->since : Duration{};
-  requests_.on_executed(now, clients, took, execution_, fx);
+  if (done.some_left) requests_.clients_left(execution_);
+  requests_.on_executed(now, done.clients, took, execution_, fx);
   catch_up_.on_progress(now, seq, slot);
   if (checkpoints_.due(seq)) {
     renewal_.freeze();
@@ -162,6 +167,7 @@ void BftCore::status(StatusList& out) const {
   out.emplace_back("primary", context_.is_primary() ? "yes" : "no");
   out.emplace_back("participating", context_.participating ? "yes" : "no: the log is lost");
   number("executed", execution_.executed().value);
+  number("clients", execution_.roster().members());
   number("proposed", ordering_.proposed().value);
   number("stable", checkpoints_.stable().value);
   number("log_bytes", renewal_.log_bytes());

@@ -18,6 +18,8 @@ std::optional<Reject> Requests::on_update(Instant now, const Verified<Update>& m
   if (context_.signatures() && message.header().auth != AuthKind::Signature) return Reject::BadSignature;
   ClientId client = message.signer().client();
   Timestamp timestamp = message.body().timestamp;
+  // The gate knows some who left: their updates may be in entries under way, but begin no new one. [Membership 4]
+  if (execution.roster().member(client) == nullptr) return Reject::UnknownClient;
   if (auto reply = execution.reply_for(client, timestamp)) {  // executed already: the same answer again [PBFT 4.1]
     fx.send(Destination::to(client), *reply, {.auth = AuthKind::Mac});
     return std::nullopt;
@@ -57,10 +59,22 @@ void Requests::relay(Instant now, Effects& fx) {
   }
 }
 
-void Requests::put_back(Instant now, std::vector<Ordering::Returned> updates) {
+void Requests::clients_left(const Execution& execution) {
+  const auto gone = [&](ClientId client) { return execution.roster().member(client) == nullptr; };
+  pool_.forget_if(gone);
+  watched_.forget_if(gone);
+  std::erase_if(unrelayed_, [&](const auto& watch) { return gone(watch.second); });
+  std::erase_if(relayed_, [&](const auto& relayed) { return gone(relayed.first); });
+  std::erase_if(queries_, [&](const auto& query) { return gone(query.first); });
+  std::erase_if(answered_queries_, [&](const auto& query) { return gone(query.first); });
+  std::erase_if(distrusted_until_, [&](const auto& client) { return gone(client.first); });
+}
+
+void Requests::put_back(Instant now, std::vector<Ordering::Returned> updates, const Execution& execution) {
   for (auto& [update, distrusted] : updates) {
     ClientId client = update.signer().client();
     pool_.forget_taken(client);
+    if (execution.roster().member(client) == nullptr) continue;  // left meanwhile
     if (distrusted)
       distrusted_until_[client] = now + context_.settings.doubt_pause;
     else
@@ -70,6 +84,7 @@ void Requests::put_back(Instant now, std::vector<Ordering::Returned> updates) {
 
 std::optional<Reject> Requests::on_query(const Verified<Query>& message, const Execution& execution, Effects& fx) {
   ClientId client = message.signer().client();
+  if (execution.roster().member(client) == nullptr) return Reject::UnknownClient;
   if (message.body().min_seq > execution.executed()) {
     // Only a newer one takes the place: an older one is somebody's recording. Nor does an answered one wait again.
     auto it = queries_.find(client);

@@ -11,7 +11,7 @@ namespace seneschal::bft {
 class Requests {
  public:
   explicit Requests(const Context& context)
-      : context_(context), pool_(std::max<std::size_t>(context.membership.clients.size(), 1)) {}
+      : context_(context), pool_(replication::most_members(context.membership)) {}
 
   std::optional<Reject> on_update(Instant now, const Verified<replication::Update>& message,
                                   const replication::Execution& execution, Effects& fx);
@@ -22,9 +22,12 @@ class Requests {
   void on_executed(Instant now, std::span<const ClientId> clients, Duration took,
                    const replication::Execution& execution, Effects& fx);
 
+  /// Clients left: nothing of theirs stays.
+  void clients_left(const replication::Execution& execution);
+
   /// Updates whose proposal was given up. Those that are distrusted wait for their client to try again, and what it
   /// authenticates with MACs is not proposed for a while: each time costs everybody a round or two. [BFT 9]
-  void put_back(Instant now, std::vector<Ordering::Returned> updates);
+  void put_back(Instant now, std::vector<Ordering::Returned> updates, const replication::Execution& execution);
 
   /// The next batch, if it is time for one; `in_flight` are the primary's own proposals not executed yet.
   std::optional<Batch> cut(Instant now, std::uint64_t in_flight);

@@ -46,11 +46,49 @@ std::string to_text(DeploymentId deployment) {
   return to_hex(bytes);
 }
 
+std::string owner_header(const char* format, DeploymentId deployment, const Principal& owner) {
+  return std::string(format) + " 1\ndeployment " + to_text(deployment) + "\nowner " + to_string(owner) + "\n";
+}
+
+SecretBytes joined(std::initializer_list<Span> parts) {
+  std::size_t size = 0;
+  for (Span part : parts) size += part.size();
+  SecretBytes out(size);
+  auto at = out.expose().begin();
+  for (Span part : parts) at = std::ranges::copy(part, at).out;
+  return out;
+}
+
+SecretBytes secret_hex(const SecretBytes& secret) {
+  SecretBytes text(2 * secret.size());
+  for (std::size_t i = 0; i < secret.size(); ++i) {
+    text.expose()[2 * i] = static_cast<Byte>("0123456789abcdef"[secret.expose()[i] >> 4]);
+    text.expose()[2 * i + 1] = static_cast<Byte>("0123456789abcdef"[secret.expose()[i] & 15]);
+  }
+  return text;
+}
+
+SecretBytes mac_text(DeploymentId deployment, const Principal& owner,
+                     const std::vector<std::pair<Principal, SecretBytes>>& keys) {
+  SecretBytes text(
+      to_bytes(owner_header(kMacFormat, deployment, owner) + "peers " + std::to_string(keys.size()) + "\n"));
+  std::vector<SecretBytes> lines;
+  for (const auto& [peer, key] : keys)
+    lines.push_back(joined({as_span("peer " + to_string(peer) + "\nkey "), secret_hex(key).expose(), as_span("\n")}));
+  std::size_t size = text.size();
+  for (const SecretBytes& line : lines) size += line.size();
+  SecretBytes all(size);
+  auto at = std::ranges::copy(text.expose(), all.expose().begin()).out;
+  for (const SecretBytes& line : lines) at = std::ranges::copy(line.expose(), at).out;
+  return all;
+}
+
 namespace {
 /// Every secret of a deployment, while it is being made.
 struct Vault {
   std::map<Principal, PrivateKey> signing;
   std::map<Principal, SecretBytes> mac_masters;  // servers only
+  std::map<Principal, ExchangeKey> exchange;     // servers only
   std::map<SiteId, Dealing> dealings;
 };
 
@@ -108,7 +146,10 @@ Status make_keys(const KeyPlan& plan, Vault& vault, const KeyProgress& progress)
       system_random()(master.expose());
       std::lock_guard lock(mutex);
       vault.signing.emplace(owner, std::move(*key));
-      if (owner.is_server()) vault.mac_masters.emplace(owner, std::move(master));
+      if (owner.is_server()) {
+        vault.mac_masters.emplace(owner, std::move(master));
+        vault.exchange.emplace(owner, ExchangeKey::generate(system_random()));
+      }
       return "keys of " + to_string(owner);
     });
   }
@@ -121,12 +162,8 @@ SecretBytes pair_key(const SecretBytes& master, DeploymentId deployment, const P
                      as_span("seneschal pair key v1 " + to_text(deployment) + " " + to_string(peer)));
 }
 
-std::string header(const char* format, DeploymentId deployment) {
-  return std::string(format) + " 1\ndeployment " + to_text(deployment) + "\n";
-}
-
-std::string owner_header(const char* format, DeploymentId deployment, const Principal& owner) {
-  return header(format, deployment) + "owner " + to_string(owner) + "\n";
+std::string header(const char* format, DeploymentId deployment, int version = 1) {
+  return std::string(format) + " " + std::to_string(version) + "\ndeployment " + to_text(deployment) + "\n";
 }
 
 std::string deployment_text(const KeyPlan& plan) {
@@ -141,12 +178,13 @@ std::string deployment_text(const KeyPlan& plan) {
 }
 
 std::string public_text(const KeyPlan& plan, const SitePlan& site, const Vault& vault) {
-  std::string text = header(kPublicFormat, plan.deployment);
+  std::string text = header(kPublicFormat, plan.deployment, kPublicVersion);
   text += "site " + std::to_string(site.site.value) + "\nservers " + std::to_string(site.servers) + "\nfaults " +
           std::to_string(site.faults) + "\nthreshold " + (site.threshold ? "yes" : "no") + "\n";
   for (std::uint16_t i = 0; i < site.servers; ++i) {
     const Principal server = Principal::of(ServerId{site.site, ServerIndex(i)});
-    text += "signer " + to_string(server) + "\n" + vault.signing.at(server).public_key().to_pem();
+    text += "signer " + to_string(server) + "\n" + vault.signing.at(server).public_key().to_pem() + "exchange " +
+            to_hex(vault.exchange.at(server).public_key()) + "\n";
   }
   const std::vector<ClientPlan> clients = clients_in_bundle(plan, site.site);
   text += "clients " + std::to_string(clients.size()) + "\n";
@@ -162,43 +200,14 @@ std::string public_text(const KeyPlan& plan, const SitePlan& site, const Vault& 
   return text;
 }
 
-// Secret texts are built in place and wiped: a std::string would leave copies behind as it grows.
-SecretBytes joined(std::initializer_list<Span> parts) {
-  std::size_t size = 0;
-  for (Span part : parts) size += part.size();
-  SecretBytes out(size);
-  auto at = out.expose().begin();
-  for (Span part : parts) at = std::ranges::copy(part, at).out;
-  return out;
-}
-
-SecretBytes secret_hex(const SecretBytes& secret) {
-  SecretBytes text(2 * secret.size());
-  for (std::size_t i = 0; i < secret.size(); ++i) {
-    text.expose()[2 * i] = static_cast<Byte>("0123456789abcdef"[secret.expose()[i] >> 4]);
-    text.expose()[2 * i + 1] = static_cast<Byte>("0123456789abcdef"[secret.expose()[i] & 15]);
-  }
-  return text;
-}
-
 SecretBytes mac_text(const KeyPlan& plan, const Principal& owner, const Vault& vault) {
-  std::vector<Principal> peers;
-  for (const Principal& peer : key_owners(plan))
-    if (have_pair_key(owner, peer)) peers.push_back(peer);
-  SecretBytes text(
-      to_bytes(owner_header(kMacFormat, plan.deployment, owner) + "peers " + std::to_string(peers.size()) + "\n"));
-  std::vector<SecretBytes> lines;
-  for (const Principal& peer : peers) {
+  std::vector<std::pair<Principal, SecretBytes>> keys;
+  for (const Principal& peer : key_owners(plan)) {
+    if (!have_pair_key(owner, peer)) continue;
     const auto& [low, high] = std::minmax(owner, peer);  // servers sort before clients: the lower one has a master
-    const SecretBytes key = pair_key(vault.mac_masters.at(low), plan.deployment, high);
-    lines.push_back(joined({as_span("peer " + to_string(peer) + "\nkey "), secret_hex(key).expose(), as_span("\n")}));
+    keys.emplace_back(peer, pair_key(vault.mac_masters.at(low), plan.deployment, high));
   }
-  std::size_t size = text.size();
-  for (const SecretBytes& line : lines) size += line.size();
-  SecretBytes all(size);
-  auto at = std::ranges::copy(text.expose(), all.expose().begin()).out;
-  for (const SecretBytes& line : lines) at = std::ranges::copy(line.expose(), at).out;
-  return all;
+  return mac_text(plan.deployment, owner, keys);
 }
 
 Status write_owner(const KeyPlan& plan, const fs::path& dir, const Principal& owner, const Vault& vault) {
@@ -209,6 +218,9 @@ Status write_owner(const KeyPlan& plan, const fs::path& dir, const Principal& ow
   if (Status made = create_file(place / "signing.pem", signing.expose(), true); !made) return made;
   if (Status made = create_file(place / "macs.txt", mac_text(plan, owner, vault).expose(), true); !made) return made;
   if (!owner.is_server()) return {};
+  const SecretBytes exchange = joined({as_span(owner_header(kExchangeFormat, plan.deployment, owner) + "secret "),
+                                       secret_hex(vault.exchange.at(owner).secret()).expose(), as_span("\n")});
+  if (Status made = create_file(place / "exchange.txt", exchange.expose(), true); !made) return made;
   const auto dealing = vault.dealings.find(owner.server().site);
   if (dealing == vault.dealings.end()) return {};
   const ThresholdShareKey& share = dealing->second.shares[owner.server().index.value];

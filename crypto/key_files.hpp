@@ -4,12 +4,16 @@
 //   site-K/public.txt                public keys of the site, its servers and its clients
 //   site-K/server-I/signing.pem      private key (PKCS#8 after a few lines that say whose it is)
 //                  /macs.txt         pairwise MAC keys
+//                  /exchange.txt     secret from which its MAC keys with clients follow that join at run time
 //                  /threshold.txt    share of the site's key, if the site has one
 //   client-C/signing.pem, macs.txt
+//
+// A client that joins at run time makes its own (joining.hpp): client-C/signing.pem, macs.txt, joined.txt.
 //
 // Private files are 0600 in directories 0700. A machine needs deployment.txt, the public files, and the directories
 // of those who run on it.
 #pragma once
+#include "crypto/exchange.hpp"
 #include "crypto/key_plan.hpp"
 #include "crypto/mac.hpp"
 #include "crypto/threshold_rsa.hpp"
@@ -42,6 +46,7 @@ struct PublicKeys {
   KeyPlan plan;
   std::map<Principal, PublicKey> signers;  // servers and clients
   std::map<SiteId, ThresholdPublicKey> sites;
+  std::map<Principal, ExchangePublicKey> exchange;  // servers; none of a deployment made before there were such keys
 };
 /// Reads deployment.txt and every site's public.txt. Error, with file and line, if one is missing, malformed or of
 /// another deployment.
@@ -52,6 +57,7 @@ struct PrivateKeys {
   PrivateKey signing;
   std::map<Principal, MacKey> macs;
   std::optional<ThresholdShareKey> threshold;  // servers of a site with a threshold key
+  std::optional<ExchangeKey> exchange;         // servers, if the public files say so
 };
 /// Reads `self`'s directory. Error, with the file, if one is missing, malformed, accessible to others, somebody
 /// else's, of another deployment, or does not fit the public keys.

@@ -1,6 +1,7 @@
 // The formats of key files, shared by writing and reading. Internal to this folder.
 #pragma once
 #include "crypto/key_files.hpp"
+#include "crypto/key_text.hpp"
 
 #include <vector>
 
@@ -12,6 +13,12 @@ inline constexpr const char* kSigningFormat = "seneschal-signing-key";
 inline constexpr const char* kMacFormat = "seneschal-mac-keys";
 inline constexpr const char* kThresholdFormat = "seneschal-threshold-share";
 
+inline constexpr const char* kExchangeFormat = "seneschal-exchange-key";
+inline constexpr const char* kJoinedFormat = "seneschal-joined-client";
+
+/// Of public.txt. Before 2 servers had no exchange keys: such a deployment can enroll nobody.
+inline constexpr int kPublicVersion = 2;
+
 inline constexpr std::size_t kMacKeyBytes = 32;
 inline constexpr std::size_t kMaxSites = 1024;
 inline constexpr std::size_t kMaxKeyClients = 100'000;
@@ -20,5 +27,16 @@ inline constexpr std::size_t kMaxKeyClients = 100'000;
 std::vector<ClientPlan> clients_in_bundle(const KeyPlan& plan, SiteId site);
 /// 16 hexadecimal digits.
 std::string to_text(DeploymentId deployment);
+
+/// The lines that begin every file of one owner.
+std::string owner_header(const char* format, DeploymentId deployment, const Principal& owner);
+/// Secret texts are built in place and wiped: a std::string would leave copies behind as it grows.
+SecretBytes joined(std::initializer_list<Span> parts);
+SecretBytes secret_hex(const SecretBytes& secret);
+/// macs.txt: peers ascending, and the key shared with each.
+SecretBytes mac_text(DeploymentId deployment, const Principal& owner,
+                     const std::vector<std::pair<Principal, SecretBytes>>& keys);
+/// The first lines of `text` must say that it is of this format (version 1), deployment and owner.
+void check_owner_header(KeyText& text, const char* format, DeploymentId deployment, const Principal& owner);
 
 }  // namespace seneschal::crypto

@@ -8,10 +8,14 @@ namespace seneschal::crypto {
 namespace fs = std::filesystem;
 
 namespace {
-void check_format(KeyText& text, const char* format) {
+/// Returns the version, from 1 to `newest`.
+int check_format(KeyText& text, const char* format, int newest = 1) {
   const std::string_view version = text.text(format);
-  if (text.ok() && version != "1")
-    text.fail("this format is newer than this program understands (expected version 1)");
+  for (int known = 1; known <= newest; ++known)
+    if (version == std::to_string(known)) return known;
+  if (text.ok())
+    text.fail("this format is newer than this program understands (expected version " + std::to_string(newest) + ")");
+  return newest;
 }
 
 void check_deployment(KeyText& text, DeploymentId expected) {
@@ -51,6 +55,13 @@ void read_signer(KeyText& text, PublicKeys& keys, const Principal& owner) {
   if (!keys.signers.emplace(owner, std::move(*key)).second) text.fail(to_string(owner) + " has two keys");
 }
 
+void read_exchange(KeyText& text, PublicKeys& keys, const Principal& owner) {
+  const Bytes bytes = text.hex("exchange");
+  if (text.ok() && bytes.size() != kExchangeKeyBytes) text.fail("an exchange key has 32 bytes");
+  if (!text.ok()) return;
+  std::ranges::copy(bytes, keys.exchange[owner].begin());
+}
+
 void read_site_key(KeyText& text, PublicKeys& keys, const SitePlan& site) {
   ThresholdParams params{.threshold = site.quorum(),
                          .servers = site.servers,
@@ -75,7 +86,7 @@ void read_site_key(KeyText& text, PublicKeys& keys, const SitePlan& site) {
 }
 
 void read_site(KeyText& text, PublicKeys& keys, SiteId expected) {
-  check_format(text, kPublicFormat);
+  const int version = check_format(text, kPublicFormat, kPublicVersion);
   check_deployment(text, keys.plan.deployment);
   SitePlan site;
   site.site = SiteId(static_cast<std::uint16_t>(text.number("site", 0xffff)));
@@ -91,6 +102,7 @@ void read_site(KeyText& text, PublicKeys& keys, SiteId expected) {
     const Principal server = Principal::of(ServerId{site.site, ServerIndex(i)});
     if (text.parsed("signer", parse_principal) != server) text.fail("expected the key of " + to_string(server));
     read_signer(text, keys, server);
+    if (version >= 2) read_exchange(text, keys, server);
   }
   for (std::uint64_t left = text.number("clients", kMaxKeyClients); left > 0 && text.ok(); --left) {
     const Principal client = text.parsed("signer", parse_principal);
@@ -104,6 +116,12 @@ void read_site(KeyText& text, PublicKeys& keys, SiteId expected) {
   keys.plan.sites.push_back(site);
 }
 }  // namespace
+
+void check_owner_header(KeyText& text, const char* format, DeploymentId deployment, const Principal& owner) {
+  check_format(text, format);
+  check_deployment(text, deployment);
+  check_owner(text, owner);
+}
 
 Result<PublicKeys> load_public_keys(const fs::path& dir) {
   const Result<SecretBytes> deployment = read_key_file(dir / "deployment.txt", false);
@@ -135,9 +153,7 @@ Result<OwnFile> open_own(const fs::path& path, const char* format, const Princip
   Result<SecretBytes> bytes = read_key_file(path, true);
   if (!bytes) return std::unexpected(bytes.error());
   KeyText text(path, bytes->expose());
-  check_format(text, format);
-  check_deployment(text, known.plan.deployment);
-  check_owner(text, self);
+  check_owner_header(text, format, known.plan.deployment, self);
   if (!text.ok()) return std::unexpected(text.status().error());
   return OwnFile{std::move(*bytes), std::move(text)};  // moving the bytes leaves them where they are
 }
@@ -192,6 +208,18 @@ Result<ThresholdShareKey> load_share(const fs::path& path, const Principal& self
   if (!key) return failure(path.string() + ": " + key.error().message);
   return key;
 }
+Result<ExchangeKey> load_exchange(const fs::path& path, const Principal& self, const PublicKeys& known) {
+  Result<OwnFile> file = open_own(path, kExchangeFormat, self, known);
+  if (!file) return std::unexpected(file.error());
+  KeyText& text = file->text;
+  std::optional<ExchangeKey> key = ExchangeKey::from_secret(SecretBytes(text.hex("secret")));
+  text.end();
+  if (text.ok() && !key) text.fail("an exchange secret has 32 bytes");
+  if (!text.ok()) return std::unexpected(text.status().error());
+  if (key->public_key() != known.exchange.at(self))
+    return failure(path.string() + " does not fit the exchange key of " + to_string(self) + " in this deployment");
+  return std::move(*key);
+}
 }  // namespace
 
 Result<PrivateKeys> load_private_keys(const fs::path& dir, const Principal& self, const PublicKeys& known) {
@@ -203,7 +231,12 @@ Result<PrivateKeys> load_private_keys(const fs::path& dir, const Principal& self
   if (!signing) return std::unexpected(signing.error());
   Result<std::map<Principal, MacKey>> macs = load_macs(place / "macs.txt", self, known);
   if (!macs) return std::unexpected(macs.error());
-  PrivateKeys keys{std::move(*signing), std::move(*macs), std::nullopt};
+  PrivateKeys keys{std::move(*signing), std::move(*macs), std::nullopt, std::nullopt};
+  if (known.exchange.contains(self)) {
+    Result<ExchangeKey> exchange = load_exchange(place / "exchange.txt", self, known);
+    if (!exchange) return std::unexpected(exchange.error());
+    keys.exchange = std::move(*exchange);
+  }
   if (self.is_server() && known.sites.contains(self.server().site)) {
     Result<ThresholdShareKey> share = load_share(place / "threshold.txt", self, known);
     if (!share) return std::unexpected(share.error());

@@ -1,5 +1,6 @@
 #include "crypto/key_ring.hpp"
 
+#include "crypto/joining.hpp"
 #include "crypto/key_files_impl.hpp"
 
 namespace seneschal::crypto {
@@ -15,6 +16,12 @@ Result<std::unique_ptr<KeyRing>> KeyRing::load(const std::filesystem::path& dir,
   if (options.deployment && *options.deployment != known->plan.deployment)
     return failure(dir.string() + " holds keys of deployment " + to_text(known->plan.deployment) +
                    ", not of deployment " + to_text(*options.deployment));
+  // A client that joined is in nobody's public.txt: it brings its own word along.
+  if (self.is_client() && !known->signers.contains(self) && has_joined(dir, self.client())) {
+    const Result<JoiningClient> joined = load_joined(dir, self.client(), known->plan.deployment);
+    if (!joined) return std::unexpected(joined.error());
+    known->signers.emplace(self, PublicKey::from_ed25519(joined->keys.signing));
+  }
   Result<PrivateKeys> own = load_private_keys(dir, self, *known);
   if (!own) return std::unexpected(own.error());
   return std::unique_ptr<KeyRing>(new KeyRing(self, std::move(*known), std::move(*own), std::move(options.random)));
@@ -35,17 +42,46 @@ bool KeyRing::verify(const Principal& signer, Span message, Span signature) cons
     return key != nullptr && key->verify(message, signature);
   }
   const auto found = known_.signers.find(signer);
-  return found != known_.signers.end() && found->second.verify(message, signature);
+  if (found != known_.signers.end()) return found->second.verify(message, signature);
+  const auto client = enrolled(signer);
+  return client != nullptr && client->signing.verify(message, signature);
 }
 
 Mac KeyRing::mac(const Principal& peer, Span message) const {
   const auto found = own_.macs.find(peer);
-  return found == own_.macs.end() ? Mac{} : found->second.mac(message);
+  if (found != own_.macs.end()) return found->second.mac(message);
+  const auto client = enrolled(peer);
+  return client == nullptr || client->mac == nullptr ? Mac{} : client->mac->mac(message);
 }
 
 bool KeyRing::verify_mac(const Principal& peer, Span message, Span mac) const {
   const auto found = own_.macs.find(peer);
-  return found != own_.macs.end() && found->second.verify(message, mac);
+  if (found != own_.macs.end()) return found->second.verify(message, mac);
+  const auto client = enrolled(peer);
+  return client != nullptr && client->mac != nullptr && client->mac->verify(message, mac);
+}
+
+std::shared_ptr<const KeyRing::Enrolled> KeyRing::enrolled(const Principal& who) const {
+  if (!who.is_client()) return nullptr;
+  std::shared_lock lock(mutex_);
+  const auto found = enrolled_.find(who.client());
+  return found == enrolled_.end() ? nullptr : found->second;
+}
+
+void KeyRing::enroll(ClientId client, const ClientKeys& keys) {
+  std::unique_ptr<const MacKey> mac;
+  if (own_.exchange && self_.is_server())
+    if (const auto agreed = own_.exchange->agree(keys.exchange))
+      mac = std::make_unique<const MacKey>(
+          enrolled_mac_key(*agreed, known_.plan.deployment, self_.server(), client).expose());
+  auto entry = std::make_shared<const Enrolled>(Enrolled{PublicKey::from_ed25519(keys.signing), std::move(mac)});
+  std::unique_lock lock(mutex_);
+  enrolled_[client] = std::move(entry);
+}
+
+void KeyRing::dismiss(ClientId client) {
+  std::unique_lock lock(mutex_);
+  enrolled_.erase(client);
 }
 
 Bytes KeyRing::share(Span message) const {

@@ -5,7 +5,9 @@
 
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <shared_mutex>
 
 namespace seneschal::crypto {
 
@@ -16,8 +18,8 @@ class KeyRing final : public Keys {
     RandomSource random = system_random();   // for proof nonces; must be thread-safe
   };
 
-  /// The keys of `self` (a server or a client) in a directory that `generate_keys` made. Errors as of
-  /// `load_public_keys` and `load_private_keys`.
+  /// The keys of `self` (a server or a client, also one that joined) in a directory that `generate_keys` made. Errors
+  /// as of `load_public_keys` and `load_private_keys`.
   static Result<std::unique_ptr<KeyRing>> load(const std::filesystem::path& dir, const Principal& self,
                                                Options options);
   static Result<std::unique_ptr<KeyRing>> load(const std::filesystem::path& dir, const Principal& self);
@@ -39,16 +41,27 @@ class KeyRing final : public Keys {
   ShareWithProof prove(Span message) const override;
   std::optional<Bytes> combine(SiteId site, Span message, std::span<const ShareOf> shares) const override;
   bool check_share(ServerId owner, Span message, Span share, Span proof) const override;
+  void enroll(ClientId client, const ClientKeys& keys) override;
+  void dismiss(ClientId client) override;
 
  private:
   KeyRing(Principal self, PublicKeys known, PrivateKeys own, RandomSource random)
       : self_(self), known_(std::move(known)), own_(std::move(own)), random_(std::move(random)) {}
   const ThresholdPublicKey* site_key(SiteId site) const;
+  /// A client that joined at run time. `mac` is null if the owner has no exchange key.
+  struct Enrolled {
+    PublicKey signing;
+    std::unique_ptr<const MacKey> mac;
+  };
+  std::shared_ptr<const Enrolled> enrolled(const Principal& who) const;
 
   Principal self_;
   PublicKeys known_;
   PrivateKeys own_;
   RandomSource random_;
+  /// The crypto pool verifies while the I/O thread enrolls: whoever is being used outlives its dismissal.
+  mutable std::shared_mutex mutex_;
+  std::map<ClientId, std::shared_ptr<const Enrolled>> enrolled_;
 };
 
 }  // namespace seneschal::crypto

@@ -9,11 +9,24 @@
 #include <array>
 #include <optional>
 #include <span>
+#include <tuple>
 
 namespace seneschal::crypto {
 
 /// HMAC-SHA256 cut to 16 bytes.
 using Mac = std::array<Byte, 16>;
+
+inline constexpr std::size_t kExchangeKeyBytes = 32;
+/// An X25519 public key, as it travels.
+using ExchangePublicKey = std::array<Byte, kExchangeKeyBytes>;
+
+/// Public keys of a client that joined at run time: Ed25519 for its signatures, X25519 for its MACs.
+struct ClientKeys {
+  std::array<Byte, 32> signing{};
+  ExchangePublicKey exchange{};
+  auto fields() { return std::tie(signing, exchange); }
+  auto operator<=>(const ClientKeys&) const = default;
+};
 
 struct ShareOf {
   ServerIndex owner;  // 0-based; the threshold scheme's share id is owner + 1
@@ -25,11 +38,18 @@ struct ShareWithProof {
   Bytes proof;
 };
 
-/// Keys of one principal, plus the public keys of all others. Immutable after construction: every method is
-/// const and may be called from several threads at once.
+/// Keys of one principal, plus the public keys of all others. Every method may be called from several threads at
+/// once. Only `enroll` and `dismiss` change anything, and nothing but what is known of clients that joined at run
+/// time.
 class Keys {
  public:
   virtual ~Keys() = default;
+
+  /// From now on `client` is known by `keys`, which must be `acceptable`. Repeated: the last ones count. By default
+  /// nobody can be enrolled.
+  virtual void enroll(ClientId /*client*/, const ClientKeys& /*keys*/) {}
+  /// An enrolled client is not known any more. Those of the deployment's key files stay: the gate turns them away.
+  virtual void dismiss(ClientId /*client*/) {}
 
   /// Signature with the owner's own key.
   virtual Bytes sign(Span message) const = 0;

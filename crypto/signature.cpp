@@ -151,6 +151,20 @@ Result<PublicKey> PublicKey::from_pem(std::string_view pem, KeyStrength strength
   return PublicKey(std::make_shared<const Impl>(std::move(key)));
 }
 
+PublicKey PublicKey::from_ed25519(const std::array<Byte, 32>& bytes) {
+  Pkey key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, bytes.data(), bytes.size()));
+  CHECK(key != nullptr);
+  return PublicKey(std::make_shared<const Impl>(std::move(key)));
+}
+
+std::array<Byte, 32> PublicKey::ed25519() const {
+  CHECK(impl_->ed25519);
+  std::array<Byte, 32> bytes{};
+  std::size_t size = bytes.size();
+  CHECK(EVP_PKEY_get_raw_public_key(impl_->key.get(), bytes.data(), &size) == 1 && size == bytes.size());
+  return bytes;
+}
+
 Result<PublicKey> PublicKey::from_rsa_modulus(Span modulus, KeyStrength strength) {
   if (modulus.size() > kMaxRsaBits / 8) return failure("an RSA modulus above 4096 bits");
   Bn n = bn_from(modulus);

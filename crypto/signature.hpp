@@ -4,6 +4,7 @@
 #include "base/result.hpp"
 #include "crypto/secret.hpp"
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +38,8 @@ class PublicKey {
   /// SubjectPublicKeyInfo in PEM. Error for anything but Ed25519 and RSA with exponent 65537 and at least the bits
   /// that `strength` asks for.
   static Result<PublicKey> from_pem(std::string_view pem, KeyStrength strength);
+  /// Ed25519 from its 32 bytes [RFC 8032]. Bytes that are no point make a key under which nothing verifies.
+  static PublicKey from_ed25519(const std::array<Byte, 32>& bytes);
   /// RSA with the given big-endian modulus.
   static Result<PublicKey> from_rsa_modulus(Span modulus, KeyStrength strength);
 
@@ -47,6 +50,8 @@ class PublicKey {
   bool is_rsa() const;
   /// Big-endian modulus; empty for Ed25519.
   Bytes rsa_modulus() const;
+  /// The 32 bytes of an Ed25519 key (CHECKed).
+  std::array<Byte, 32> ed25519() const;
   bool operator==(const PublicKey& other) const;
 
  private:

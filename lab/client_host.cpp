@@ -1,5 +1,6 @@
 #include "lab/client_host.hpp"
 
+#include "crypto/joining.hpp"
 #include "replication/client_core.hpp"
 
 #include <poll.h>
@@ -80,10 +81,21 @@ Result<std::unique_ptr<ClientHost>> ClientHost::attach(const Deployment& deploym
 
 Status ClientHost::add(const Deployment& deployment, const Cluster& cluster, const std::string& keys, ClientId id,
                        const MakeCore& make) {
+  // One that joined at run time is in no deployment file: its keys say where it belongs.
+  if (!roster_.directory.endpoint(id) && crypto::has_joined(keys, id)) {
+    const auto joined = crypto::load_joined(keys, id, roster_.membership.deployment);
+    if (!joined) return std::unexpected(joined.error());
+    if (joined->home.value >= roster_.membership.sites.size())
+      return failure("client " + std::to_string(id.value) + " has the unknown home site " +
+                     std::to_string(joined->home.value));
+    roster_.membership.add({id, joined->home});
+    roster_.directory.add(id, joined->node);
+  }
   const auto place = roster_.directory.endpoint(id);
   if (!place)
     return failure("client " + std::to_string(id.value) + " does not belong to '" + deployment.name +
-                   "', which has clients 1 to " + std::to_string(deployment.clients));
+                   "', which has clients 1 to " + std::to_string(deployment.clients) +
+                   " and those whose keys 'seneschal client enroll' put into " + keys);
   auto& session = sessions_[place->node];
   if (!session) {
     const ClusterNode* node = cluster.find(place->node);

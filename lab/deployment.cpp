@@ -93,6 +93,7 @@ Roster Deployment::roster() const {
     roster.membership.clients.push_back({ClientId(c), home});
     roster.directory.clients.push_back({ClientId(c), node_of_site(site)});
   }
+  if (administrator != 0) roster.membership.administrator = ClientId(administrator);
   return roster;
 }
 
@@ -198,6 +199,7 @@ Result<Deployment> load_deployment(const std::string& path) {
   d.faults = static_cast<std::uint16_t>(root.integer("faults", 1, {1, kMaxFaults}));
   d.servers = read_servers(root, d.protocol, d.faults, d.sites());
   d.clients = static_cast<std::uint32_t>(root.integer("clients", 5, {1, kMaxClients}));
+  d.administrator = static_cast<std::uint32_t>(root.integer("administrator", 0, {0, d.clients}));
   ProtocolOptions base;
   base.accountability = root.boolean("accountability", false);
   d.options = read_options(root.table("options"), d.protocol, base);
@@ -228,11 +230,12 @@ Status save_deployment(const Deployment& d, const std::string& dir) {
   for (std::uint16_t n : d.servers) servers += (servers.empty() ? "" : ", ") + std::to_string(n);
   std::string text = fmt::format(
       "name = {}\nprotocol = \"{}\"\nid = {}\ntopology = \"topology.toml\"\nfaults = {}\nservers = [{}]\n"
-      "clients = {}\naddress = {}\nbase_port = {}\nshaped = {}\n\n[options]\napplication = \"{}\"\nbatch_max = "
+      "clients = {}\nadministrator = {}\naddress = {}\nbase_port = {}\nshaped = {}\n\n[options]\napplication = "
+      "\"{}\"\nbatch_max = "
       "{}\nwindow = {}\ndurability = \"{}\"\nlog_growth_kb = {}\ncheckpoint_interval = {}\n",
-      toml_quoted(d.name), to_string(d.protocol), d.id.value, d.faults, servers, d.clients, toml_quoted(d.address),
-      d.base_port, d.shaped, d.options.application, d.options.batch_max, d.options.window, d.options.durability,
-      d.options.log_growth_kb, d.options.checkpoint_interval);
+      toml_quoted(d.name), to_string(d.protocol), d.id.value, d.faults, servers, d.clients, d.administrator,
+      toml_quoted(d.address), d.base_port, d.shaped, d.options.application, d.options.batch_max, d.options.window,
+      d.options.durability, d.options.log_growth_kb, d.options.checkpoint_interval);
   text += fmt::format("accountability = {}\ngraph_source = {}\ngraph_epoch = {}\ngraph_keep = {}\n",
                       d.options.accountability, toml_quoted(d.options.graph_source), d.options.graph_epoch,
                       d.options.graph_keep);

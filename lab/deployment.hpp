@@ -49,6 +49,8 @@ struct Deployment {
   std::vector<std::uint16_t> servers;
   /// Client i (from 1) is at site (i-1) mod sites.
   std::uint32_t clients = 5;
+  /// Which of them may enroll and revoke clients; 0: nobody, the roster stays as it is.
+  std::uint32_t administrator = 0;
   ProtocolOptions options;
   KeySizes keys;
   std::string address = "127.0.0.1";

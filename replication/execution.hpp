@@ -1,6 +1,7 @@
 // Exactly-once execution of ordered batches: application and client table together.
 #pragma once
 #include "replication/application.hpp"
+#include "replication/client_roster.hpp"
 #include "replication/messages.hpp"
 #include "replication/snapshot.hpp"
 #include "runtime/effects.hpp"
@@ -16,7 +17,8 @@ struct StoredReply {
   Bytes result;
 };
 
-/// Last executed timestamp and reply per client. Bounded: only members of the deployment have an entry.
+/// Last executed timestamp and reply per client. Bounded: only members have an entry. Who leaves loses it, and no old
+/// update of his is executed again: his id is never anybody's again. [Membership 3]
 class ClientTable {
  public:
   const StoredReply* find(ClientId client) const {
@@ -31,25 +33,40 @@ class ClientTable {
     return last != nullptr && last->timestamp >= timestamp;
   }
   void put(ClientId client, StoredReply reply) { last_[client] = std::move(reply); }
+  void forget(ClientId client) { last_.erase(client); }
   const std::map<ClientId, StoredReply>& entries() const { return last_; }
 
  private:
   std::map<ClientId, StoredReply> last_;
 };
 
-/// Executes batches in seq order. Skips updates whose timestamp is not above their client's last executed one
-/// [Steward 3.4], so a client that signs two operations under one timestamp gets only the first, the same everywhere.
+/// What an entry did.
+struct Executed {
+  std::vector<ClientId> clients;  // whose updates were executed, in batch order
+  bool some_left = false;         // were revoked: nothing of theirs is executed any more
+};
+
+/// Executes batches in seq order. Skips updates of those who are no members by then, and updates whose timestamp is
+/// not above their client's last executed one [Steward 3.4], so a client that signs two operations under one
+/// timestamp gets only the first, the same everywhere.
 class Execution {
  public:
-  Execution(std::unique_ptr<Application> application, const Membership& membership);
+  /// `reach` as of `ClientRoster`.
+  Execution(std::unique_ptr<Application> application, const Membership& membership, std::uint64_t reach = 0);
 
-  /// Executes the batch of seq `executed()+1` (CHECKed). Emits `UpdateDone` per executed update and `Executed`;
-  /// returns the clients whose updates were executed, in batch order.
-  std::vector<ClientId> execute(Seq seq, const Batch& batch, const Digest& batch_digest, Effects& fx);
+  /// Executes the batch of seq `executed()+1` (CHECKed). Emits `UpdateDone` per executed update and `Executed`, and
+  /// who joins or leaves.
+  Executed execute(Seq seq, const Batch& batch, const Digest& batch_digest, Effects& fx);
   Seq executed() const { return executed_; }
   const ClientTable& clients() const { return clients_; }
+  const ClientRoster& roster() const { return roster_; }
+  /// False: a correct server takes no part in ordering this batch at `seq`, since some update in it is of a client
+  /// that left too long before. [Membership 4]
+  bool may_order(const Batch& batch, Seq seq) const;
   const Application& application() const { return *application_; }
-  /// Digest of application state and client table.
+  /// What `Executed` events show: the application's digest, and the roster's where it changes.
+  Digest state() const;
+  /// Digest of application state and client table, and of the roster where it changes.
   Digest digest() const;
   /// The reply to send to `client` for `timestamp`: the stored one if it is the last executed; a `stale` one if a
   /// later timestamp was executed or the client asks with timestamp 0; nothing if it was not executed yet. Ask before
@@ -62,11 +79,13 @@ class Execution {
   std::shared_ptr<Snapshot> freeze() const;
   /// Replaces the state by the snapshot of `seq`. The chunks must be genuine; if they cannot be read all the same,
   /// nothing changes.
-  Status install(Seq seq, std::span<const SharedBytes> chunks);
+  Status install(Seq seq, std::span<const SharedBytes> chunks, Effects& fx);
 
  private:
+  void finish_update(Seq seq, ClientId client, Timestamp timestamp, Bytes result, Effects& fx);
+
   std::unique_ptr<Application> application_;
-  Membership membership_;
+  ClientRoster roster_;
   ClientTable clients_;
   Seq executed_;
 };

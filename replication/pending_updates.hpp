@@ -71,6 +71,16 @@ class PendingUpdates {
     waiting_.erase(it);
   }
 
+  /// Clients that left: those for which `gone(client)`.
+  template <class Gone>
+  void forget_if(const Gone& gone) {
+    std::vector<ClientId> waiting;
+    for (const auto& [client, entry] : waiting_)
+      if (gone(client)) waiting.push_back(client);
+    for (ClientId client : waiting) discharge(client, Timestamp(~std::uint64_t{0}));
+    std::erase_if(taken_, [&](const auto& taken) { return gone(taken.first); });
+  }
+
   /// What was taken may be proposed again (a new view starts from nothing).
   void forget_taken() { taken_.clear(); }
   void forget_taken(ClientId client) { taken_.erase(client); }
@@ -115,6 +125,14 @@ class WatchList {
     if (it == by_client_.end() || it->second.timestamp > timestamp) return;
     by_age_.erase({it->second.since, client});
     by_client_.erase(it);
+  }
+  /// Clients that left, those for which `gone(client)`: nobody owes them anything.
+  template <class Gone>
+  void forget_if(const Gone& gone) {
+    std::vector<ClientId> watched;
+    for (const auto& [client, entry] : by_client_)
+      if (gone(client)) watched.push_back(client);
+    for (ClientId client : watched) discharge(client, Timestamp(~std::uint64_t{0}));
   }
   /// Since when the oldest watched update waits.
   std::optional<Instant> oldest() const {

@@ -1,5 +1,6 @@
 // A server's whole state at one seq, frozen and cut into chunks under a Merkle tree: what a checkpoint signs and
-// state transfer moves. Chunk 0 is the head; then the client table; then the application's own chunks.
+// state transfer moves. Chunk 0 is the head; then the roster, where there is an administrator; then the client table;
+// then the application's own chunks.
 #pragma once
 #include "crypto/merkle.hpp"
 #include "replication/application.hpp"

@@ -46,6 +46,8 @@ WorkloadCore::WorkloadCore(const Membership& membership, ClientSettings client, 
   CHECK(workload.payload <= kv::kMaxValue && workload.keys > 0 && workload.keys <= 1u << 16 &&
         workload.update_percent <= 100);
   CHECK(!workload.open_loop || workload.interval.count() > 0);
+  CHECK(!scripted() || !workload.open_loop);
+  if (scripted()) workload_.operations = workload_.script.size();
 }
 
 std::string WorkloadCore::key_of(ClientId client, std::uint64_t index) {
@@ -93,7 +95,7 @@ void WorkloadCore::collect(Instant now) {
     if (issued_) completion.started = *issued_;
     issued_.reset();
     ++completed_;
-    if (is_refusal(completion.result)) ++refused_;
+    if (!scripted() && is_refusal(completion.result)) ++refused_;
     completions_.push_back(std::move(completion));
     if (!workload_.open_loop) next_ = now + workload_.think;
   }
@@ -128,7 +130,9 @@ void WorkloadCore::issue(Instant scheduled, Instant now, Effects& fx) {
   issued_ = scheduled;
   Bytes operation;
   bool update = true;
-  if (workload_.dialect == Dialect::Sql && !std::exchange(table_made_, true)) {
+  if (scripted()) {
+    operation = workload_.script[started_ - 1];
+  } else if (workload_.dialect == Dialect::Sql && !std::exchange(table_made_, true)) {
     operation = to_bytes(kCreateTable);
   } else {
     const std::uint64_t key = choices_.below(workload_.keys);

@@ -30,6 +30,9 @@ struct WorkloadSettings {
   std::uint64_t operations = 0;       // stop after so many; 0: never
   std::size_t max_backlog = 10'000;   // open loop: arrivals beyond are dropped and counted
   std::uint64_t seed = 1;
+  /// Instead of operations of its own: these, one after the other, each an update. Their results are their reader's
+  /// business.
+  std::vector<Bytes> script;
 };
 
 /// -ln(u) for a uniform draw `u` in (0, 1], in 16.16 fixed point: integer arithmetic, so the same on every machine.
@@ -62,6 +65,7 @@ class WorkloadCore : public Core {
 
  private:
   bool exhausted() const { return workload_.operations != 0 && started_ >= workload_.operations; }
+  bool scripted() const { return !workload_.script.empty(); }
   Duration next_gap();
   void collect(Instant now);
   void advance(Instant now, Effects& fx);

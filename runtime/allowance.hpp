@@ -45,6 +45,13 @@ class Accounts {
     charge(now, key, units);
     return true;
   }
+  /// This key will not be seen again.
+  void forget(const Key& key) { paid_until_.erase(key); }
+  /// Nor will those for which `gone(key)`.
+  template <class Gone>
+  void forget_if(const Gone& gone) {
+    std::erase_if(paid_until_, [&](const auto& account) { return gone(account.first); });
+  }
   std::size_t size() const { return paid_until_.size(); }
 
  private:

@@ -40,6 +40,17 @@ struct Directory {
     if (it == clients.end() || it->id != id) return std::nullopt;
     return EndpointId{it->node, client_port(id)};
   }
+  /// A client joined at `node`, or left.
+  void add(ClientId id, NodeId node) {
+    auto it = std::ranges::lower_bound(clients, id, {}, &ClientPlace::id);
+    if (it != clients.end() && it->id == id)
+      it->node = node;
+    else
+      clients.insert(it, {id, node});
+  }
+  void remove(ClientId id) {
+    std::erase_if(clients, [&](const ClientPlace& place) { return place.id == id; });
+  }
   static Port client_port(ClientId id) { return Port(kFirstClientPort + id.value); }
   static GroupId group(SiteId site) { return GroupId(kFirstSiteGroup + site.value); }
   static GroupId all_servers() { return kAllServersGroup; }

@@ -2,6 +2,7 @@
 #pragma once
 #include "base/time.hpp"
 #include "runtime/job.hpp"
+#include "runtime/membership.hpp"
 #include "runtime/message.hpp"
 
 #include <vector>
@@ -90,7 +91,15 @@ class Effects {
     const char* reason;
     std::vector<SharedBytes> evidence;  // sealed messages that prove it
   };
-  using Effect = std::variant<Send, Forward, Persist, Forget, Run, Accuse, Event>;
+  /// A client belongs to the deployment from now on: the gate hears it, messages to it arrive.
+  struct Enroll {
+    EnrolledClient client;
+  };
+  /// No message of this client will be of use any more.
+  struct Dismiss {
+    ClientId client;
+  };
+  using Effect = std::variant<Send, Forward, Persist, Forget, Run, Accuse, Event, Enroll, Dismiss>;
 
   /// `next_ticket` is the host's counter: tickets are never used twice by one core.
   explicit Effects(std::uint64_t& next_ticket) : next_ticket_(next_ticket) {}
@@ -136,6 +145,8 @@ class Effects {
     list_.push_back(Accuse{who, reason, std::move(evidence)});
   }
   void event(const Event& event) { list_.push_back(event); }
+  void enroll(const EnrolledClient& client) { list_.push_back(Enroll{client}); }
+  void dismiss(ClientId client) { list_.push_back(Dismiss{client}); }
   /// A message was proven genuine but is of no use: counted per reason.
   void reject(Reject reason) { rejects_.push_back(reason); }
 

@@ -23,6 +23,9 @@ class Env {
   /// Something happened: for checkers, metrics, logs.
   virtual void event(const Event& event) = 0;
   virtual void accused(const Effects::Accuse& accusation) = 0;
+  /// A client joined, or left: for hosts that must be told where clients are.
+  virtual void enrolled(const EnrolledClient&) {}
+  virtual void dismissed(ClientId) {}
 };
 
 }  // namespace seneschal

@@ -41,11 +41,17 @@ std::expected<Proof, Reject> Gate::proof_of(const SealedParts& parts) const {
   return Proof{parts.header.sender, static_cast<std::uint8_t>(parts.header.auth), parts.signed_bytes, parts.auth, {}};
 }
 
+bool Gate::knows_all(const Opened& opened) const {
+  return std::ranges::all_of(opened.proofs, [&](const Proof& proof) { return membership_.knows(proof.signer); });
+}
+
 std::expected<std::shared_ptr<const Opened>, Reject> Gate::open(const SharedBytes& bytes,
                                                                 const Admission& admission) const {
   if (cache_ != nullptr) {
     if (auto hit = cache_->find(bytes.get())) {
       if (!admits(admission, hit->type->prefix, hit->parts.body)) return std::unexpected(Reject::NotAdmitted);
+      // Decoded by a gate that may know clients that this one does not.
+      if (!knows_all(*hit)) return std::unexpected(Reject::UnknownSender);
       return hit;
     }
   }

@@ -179,9 +179,14 @@ class Gate {
   Inbound admit(std::shared_ptr<const Opened> opened, Unproven unproven = {});
 
   const MessageTable& table() const { return table_; }
+  const Membership& membership() const { return membership_; }
+  /// A client joins, or leaves: from now on what it signed passes, or does not, also inside others' messages.
+  void enroll(const ClientInfo& client) { membership_.add(client); }
+  void dismiss(ClientId client) { membership_.remove(client); }
 
  private:
   std::expected<Proof, Reject> proof_of(const SealedParts& parts) const;
+  bool knows_all(const Opened& opened) const;
 
   MessageTable table_;
   Membership membership_;

@@ -1,8 +1,11 @@
-// Who belongs to a deployment. Part of configuration; the same at every member.
+// Who belongs to a deployment. Sites and servers are configuration, the same at every member; so are the first
+// clients. If one of those is the administrator, clients come and go by its ordered operations [Membership 1].
 #pragma once
 #include "base/principal.hpp"
+#include "crypto/keys.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 namespace seneschal {
@@ -19,10 +22,19 @@ struct ClientInfo {
   SiteId home;  // the site whose servers answer it
 };
 
+/// A client that joined at run time: what a host must know to hear and to answer it.
+struct EnrolledClient {
+  ClientInfo info;
+  NodeId node;  // of the overlay, where it is attached
+  crypto::ClientKeys keys;
+};
+
 struct Membership {
   DeploymentId deployment;
   std::vector<SiteInfo> sites;
   std::vector<ClientInfo> clients;  // ascending by id
+  /// Whose updates say who belongs here; it is one of `clients`. Nothing: nobody joins or leaves.
+  std::optional<ClientId> administrator;
 
   /// floor(N/2)+1.
   std::size_t site_majority() const { return sites.size() / 2 + 1; }
@@ -30,6 +42,16 @@ struct Membership {
   const ClientInfo* client(ClientId id) const {
     auto it = std::ranges::lower_bound(clients, id, {}, &ClientInfo::id);
     return it != clients.end() && it->id == id ? &*it : nullptr;
+  }
+  void add(const ClientInfo& info) {
+    auto it = std::ranges::lower_bound(clients, info.id, {}, &ClientInfo::id);
+    if (it != clients.end() && it->id == info.id)
+      *it = info;
+    else
+      clients.insert(it, info);
+  }
+  void remove(ClientId id) {
+    std::erase_if(clients, [&](const ClientInfo& info) { return info.id == id; });
   }
   bool knows(const Principal& who) const {
     switch (who.kind) {

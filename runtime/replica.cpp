@@ -4,10 +4,9 @@
 
 namespace seneschal {
 
-Replica::Replica(Principal self, const Membership& membership, MessageTable table, Core& core,
-                 const crypto::Keys& keys, Env& env, OpenCache* cache, ReplicaLimits limits)
+Replica::Replica(Principal self, const Membership& membership, MessageTable table, Core& core, crypto::Keys& keys,
+                 Env& env, OpenCache* cache, ReplicaLimits limits)
     : self_(self),
-      membership_(membership),
       core_(core),
       keys_(keys),
       env_(env),
@@ -38,7 +37,7 @@ void Replica::on_datagram(Instant now, const SharedBytes& bytes, EndpointId orig
   auto opened = gate_.open(bytes, admission_);
   if (!opened) {
     auto parts = parse_sealed(*bytes);
-    reject(opened.error(), parts && membership_.knows(parts->header.sender) ? &parts->header.sender : nullptr);
+    reject(opened.error(), parts && gate_.membership().knows(parts->header.sender) ? &parts->header.sender : nullptr);
     return;
   }
   verify(now, std::move(*opened), origin);
@@ -245,13 +244,24 @@ void Replica::carry_out(Effects::Effect& effect) {
     env_.run(std::move(run->job), run->ticket);
   } else if (auto* accusation = std::get_if<Effects::Accuse>(&effect)) {
     env_.accused(*accusation);
+  } else if (auto* enroll = std::get_if<Effects::Enroll>(&effect)) {
+    const EnrolledClient& client = enroll->client;
+    keys_.enroll(client.info.id, client.keys);
+    gate_.enroll(client.info);
+    env_.enrolled(client);
+  } else if (auto* dismiss = std::get_if<Effects::Dismiss>(&effect)) {
+    gate_.dismiss(dismiss->client);
+    keys_.dismiss(dismiss->client);
+    carried_.forget(dismiss->client);
+    rejects_by_peer_.erase(Principal::of(dismiss->client));
+    env_.dismissed(dismiss->client);
   } else {
     env_.event(std::get<Event>(effect));
   }
 }
 
 void Replica::seal(Effects::Send send) {
-  send.header.deployment = membership_.deployment;
+  send.header.deployment = gate_.membership().deployment;
   send.header.sender = self_;
   Bytes bytes = unsealed(send.header, send.body);
   env_.charge(Op::CopyByte, bytes.size());
@@ -282,8 +292,8 @@ Bytes Replica::macs(const Header& header, Span message, const std::vector<Destin
   }
   // AllServers leaves the site at 0: authenticators are used by the flat group only.
   SiteId site = to[0].server.site;
-  env_.charge(Op::Mac, membership_.site(site).servers);
-  for (std::uint16_t i = 0; i < membership_.site(site).servers; ++i) {
+  env_.charge(Op::Mac, gate_.membership().site(site).servers);
+  for (std::uint16_t i = 0; i < gate_.membership().site(site).servers; ++i) {
     Principal peer = Principal::of(ServerId{site, ServerIndex(i)});
     append(auth, peer == self_ ? crypto::Mac{} : keys_.mac(peer, message));
   }

@@ -36,9 +36,9 @@ struct ReplicaLimits {
 /// Works for replicas and for clients: anything that is a core and holds keys. Single-threaded.
 class Replica {
  public:
-  /// `core`, `keys` and `env` must outlive the replica. `self` owns the keys.
-  Replica(Principal self, const Membership& membership, MessageTable table, Core& core, const crypto::Keys& keys,
-          Env& env, OpenCache* cache = nullptr, ReplicaLimits limits = {});
+  /// `core`, `keys` and `env` must outlive the replica. `self` owns the keys, which are told of clients that join.
+  Replica(Principal self, const Membership& membership, MessageTable table, Core& core, crypto::Keys& keys, Env& env,
+          OpenCache* cache = nullptr, ReplicaLimits limits = {});
 
   /// `lost`: this server has run before, and its log is gone (`log` is then empty).
   void start(Instant now, std::span<const Record> log, bool lost = false);
@@ -99,9 +99,8 @@ class Replica {
   void reject(Reject reason, const Principal* peer);
 
   Principal self_;
-  Membership membership_;
   Core& core_;
-  const crypto::Keys& keys_;
+  crypto::Keys& keys_;
   Env& env_;
   ReplicaLimits limits_;
   Gate gate_;

@@ -16,6 +16,7 @@ std::string to_text(const Roster& roster) {
     text += "client = " + std::to_string(members.clients[c].id.value) + " " +
             std::to_string(members.clients[c].home.value) + " " +
             std::to_string(roster.directory.clients[c].node.value) + "\n";
+  if (members.administrator) text += "administrator = " + std::to_string(members.administrator->value) + "\n";
   return text;
 }
 
@@ -48,6 +49,14 @@ Roster read_roster(ConfigText& config) {
       config.fail(line.number, "clients are not ascending by id");
     roster.membership.clients.push_back({id, SiteId(narrow(values[1]))});
     roster.directory.clients.push_back({id, NodeId(narrow(values[2]))});
+  }
+  if (config.has("administrator")) {
+    const ClientId id(
+        static_cast<std::uint32_t>(config.number("administrator", 0, std::numeric_limits<std::uint32_t>::max())));
+    if (roster.membership.client(id) == nullptr)
+      config.fail(0, "the administrator, client " + std::to_string(id.value) + ", is none of the 'client' lines");
+    else
+      roster.membership.administrator = id;
   }
   return roster;
 }

@@ -3,6 +3,7 @@
 //   deployment = 7
 //   site = 4 1 1 1 1 1        # servers, faults, node of each server; sites in order of their id
 //   client = 12 0 1           # id, home site, node; ascending by id
+//   administrator = 12        # may enroll and revoke clients; without this line nobody can
 #pragma once
 #include "runtime/config_text.hpp"
 #include "runtime/directory.hpp"

@@ -37,6 +37,11 @@ class Answers {
   bool to_client(Instant now, ClientId client, std::size_t bytes) { return clients_.draw(now, client, bytes); }
   /// What an answer that `to_client` let begin weighed in the end.
   void and_to_client(Instant now, ClientId client, std::size_t bytes) { clients_.charge(now, client, bytes); }
+  /// Clients that left.
+  template <class Gone>
+  void forget_clients_if(const Gone& gone) {
+    clients_.forget_if(gone);
+  }
 
  private:
   Accounts<ServerIndex> neighbours_;

@@ -13,7 +13,7 @@ constexpr Duration kLentFor = 10s;
 void Checkpoints::executed() {
   Seq seq = context_.history.aru();
   if (!context_.due(seq)) return;
-  own_[seq] = {context_.execution.freeze(), context_.execution.application().digest()};
+  own_[seq] = {context_.execution.freeze(), context_.execution.state()};
   hashing_ = true;
 }
 
@@ -128,7 +128,7 @@ void Checkpoints::tell_installed(const Held<Checkpoint>& proof, Effects& fx) con
   fx.event({.kind = EventKind::Checkpointed,
             .seq = proof->seq,
             .digest = proof->digest,
-            .state = context_.execution.application().digest(),
+            .state = context_.execution.state(),
             .who = Principal::of(context_.self),
             .timestamp = {}});
 }

@@ -17,7 +17,7 @@ struct Context {
         settings(chosen),
         views(all, id),
         history(chosen.window, chosen.history_span, chosen.history_bytes),
-        execution(std::move(app), all),
+        execution(std::move(app), all, 2 * chosen.window),
         answers(chosen) {}
 
   ServerId self;

@@ -295,16 +295,18 @@ void StewardCore::execute(Instant now, Effects& fx) {
   for (;;) {
     const Entry* entry = context_.history.find(context_.history.aru().next());
     if (entry == nullptr || !entry->order || !entry->batch) break;
-    std::vector<ClientId> clients =
-        context_.execution.execute(context_.history.aru().next(), *entry->batch.batch, entry->batch.digest, fx);
+    const std::shared_ptr<const Batch> batch = entry->batch.batch;  // the entry may go with what a Checkpoint covers
+    const replication::Executed done =
+        context_.execution.execute(context_.history.aru().next(), *batch, entry->batch.digest, fx);
     context_.history.advance();
     context_.hear(context_.history.aru());
     checkpoints_.executed();
     moved = true;
     if (restoring_) continue;
-    neglect_.executed(now, clients, *entry->batch.batch);
-    updates_.executed(now, clients, fx);
-    sequencing_.executed(now, clients, fx);
+    if (done.some_left) clients_left();
+    neglect_.executed(now, done.clients, *batch);
+    updates_.executed(now, done.clients, fx);
+    sequencing_.executed(now, done.clients, fx);
   }
   if (!moved) return;
   signing_.forget(context_.history.aru());
@@ -316,7 +318,7 @@ void StewardCore::execute(Instant now, Effects& fx) {
 void StewardCore::install(Instant now, Effects& fx) {
   StateTransfer::State state = transfer_.take();
   if (state.seq <= context_.history.aru()) return;
-  if (!context_.execution.install(state.seq, state.chunks)) {
+  if (!context_.execution.install(state.seq, state.chunks, fx)) {
     // Genuine chunks that this program cannot read: it is not the one that the others run.
     ++context_.alarms;
     return transfer_.unreadable();
@@ -331,6 +333,7 @@ void StewardCore::install(Instant now, Effects& fx) {
 
 // Clients whose updates were executed while this server was away.
 void StewardCore::executed_elsewhere(Instant now, Effects& fx) {
+  clients_left();
   std::vector<ClientId> served;
   std::vector<ClientId> all;
   for (const auto& [client, last] : context_.execution.clients().entries()) {
@@ -375,6 +378,7 @@ void StewardCore::status(StatusList& out) const {
   out.emplace_back("participating", views.participating() ? "yes" : "no: the log is lost");
   out.emplace_back("executed", std::to_string(context_.execution.executed().value));
   out.emplace_back("state_digest", to_hex(context_.execution.digest().bytes));
+  out.emplace_back("clients", std::to_string(context_.execution.roster().members()));
   out.emplace_back("entries", std::to_string(context_.history.size()));
   out.emplace_back("checkpoint", std::to_string(context_.history.checkpoint().value));
   out.emplace_back("snapshots", std::to_string(checkpoints_.snapshots()));

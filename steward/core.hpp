@@ -55,6 +55,11 @@ class StewardCore : public Core {
   void execute(Instant now, Effects& fx);
   void install(Instant now, Effects& fx);
   void executed_elsewhere(Instant now, Effects& fx);
+  /// Who was revoked waits for nothing, and nobody waits for him.
+  void clients_left() {
+    updates_.clients_left();
+    sequencing_.clients_left();
+  }
   bool busy() const;
   bool restore(Instant now, const Record& record, Effects& fx);
   bool restore_snapshot(const SnapshotRecord& record, Effects& fx);

@@ -53,7 +53,7 @@ bool StewardCore::restore_snapshot(const SnapshotRecord& record, Effects& fx) {
   std::vector<SharedBytes> chunks = std::exchange(restored_chunks_, {});
   headless_ = false;
   if (seq <= context_.history.aru()) return true;  // read from records before it
-  if (!context_.execution.install(seq, chunks)) return false;
+  if (!context_.execution.install(seq, chunks, fx)) return false;
   context_.history.jump(seq);
   checkpoints_.restore_installed(record.checkpoint, fx);
   return true;

@@ -6,7 +6,7 @@ Sequencing::Sequencing(Context& context, ThresholdSigning& signing, const Collec
     : context_(context),
       signing_(signing),
       states_(states),
-      pool_(std::max<std::size_t>(context.membership.clients.size(), 1)),
+      pool_(replication::most_members(context.membership)),
       rule_(context.settings.batch_gap_max),
       pacing_(2 * context.settings.batch_max_bytes) {}
 
@@ -75,7 +75,7 @@ bool Sequencing::replay(Instant now, Effects& fx) {
 }
 
 void Sequencing::view_changed() {
-  pool_ = replication::PendingUpdates(std::max<std::size_t>(context_.membership.clients.size(), 1));
+  pool_ = replication::PendingUpdates(replication::most_members(context_.membership));
   rule_.view_changed();
   pacing_.view_changed();
   assigned_.clear();
@@ -163,6 +163,7 @@ std::optional<Reject> Sequencing::check(const PrePrepare& m, const Entry& entry,
 }
 
 std::optional<Reject> Sequencing::check_updates(const PrePrepare& m) const {
+  if (!context_.execution.may_order(m.batch, m.seq)) return Reject::UnknownClient;  // [Membership 4]
   std::set<std::pair<ClientId, Timestamp>> seen;
   for (const auto& update : m.batch.updates) {
     std::pair key{update.signer().client(), update.body.timestamp};
@@ -284,6 +285,10 @@ void Sequencing::executed(Instant now, const std::vector<ClientId>& clients, Eff
   if (assigned_.size() > 0)
     std::erase_if(assigned_, [&](const auto& a) { return a.second.value + context_.settings.window <= aru.value; });
   adopt_early(now, fx);
+}
+
+void Sequencing::clients_left() {
+  pool_.forget_if([&](ClientId client) { return context_.execution.roster().member(client) == nullptr; });
 }
 
 void Sequencing::adopt_early(Instant now, Effects& fx) {

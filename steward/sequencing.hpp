@@ -24,6 +24,8 @@ class Sequencing {
   void proposal_signed(Instant now, Seq seq) { rule_.signed_by_site(now, seq); }
   /// The entry at the ARU was executed: `clients` had updates in it.
   void executed(Instant now, const std::vector<ClientId>& clients, Effects& fx);
+  /// Clients left: nothing of theirs waits any more.
+  void clients_left();
   /// The window moved: PrePrepares that were ahead of it may fit now.
   void adopt_early(Instant now, Effects& fx);
   void on_tick(Instant now, Effects& fx);

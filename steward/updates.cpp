@@ -9,7 +9,7 @@ constexpr std::size_t kReplyOverhead = 64;
 }  // namespace
 
 std::optional<Reject> Updates::on_update(Instant now, const Verified<Update>& message, Effects& fx) {
-  const ClientInfo* client = context_.membership.client(message.signer().client());
+  const ClientInfo* client = context_.execution.roster().member(message.signer().client());
   if (client == nullptr) return Reject::UnknownClient;
   if (client->home != context_.self.site) return Reject::WrongSite;
   return take(now, message.embed(), Leg::ToRepresentative, true, fx);
@@ -25,6 +25,8 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
   if (update.header.auth != AuthKind::Signature) return Reject::Malformed;  // others could not check a MAC
   ClientId client = update.signer().client();
   Timestamp timestamp = update.body.timestamp;
+  // The gate knows some who left: their updates may be in entries under way, but begin no new one. [Membership 4]
+  if (context_.execution.roster().member(client) == nullptr) return Reject::UnknownClient;
   // Timestamps start at 1; with 0 a restarted client asks which was its last. It is answered, never ordered.
   if (timestamp.value == 0 && !direct) return Reject::StaleTimestamp;
   if (timestamp.value == 0 || context_.execution.clients().executed(client, timestamp)) {
@@ -124,7 +126,7 @@ void Updates::view_changed(Instant now) {
 
 void Updates::majority_lost(Instant now, Effects& fx) {
   for (const auto& [client, entry] : watched_.entries()) {
-    const ClientInfo* info = context_.membership.client(client);
+    const ClientInfo* info = context_.execution.roster().member(client);
     if (info != nullptr && info->home == context_.self.site) say_majority_lost(now, client, entry.timestamp, fx);
   }
 }
@@ -157,7 +159,7 @@ void Updates::executed(Instant now, const std::vector<ClientId>& clients, Effect
   for (ClientId client : clients) {
     const auto* last = context_.execution.clients().find(client);
     CHECK(last != nullptr);
-    const ClientInfo* info = context_.membership.client(client);
+    const ClientInfo* info = context_.execution.roster().member(client);
     if (info != nullptr && info->home == context_.self.site) reply(client, last->timestamp, fx);
     auto it = watched_.entries().find(client);
     if (it == watched_.entries().end() || it->second.timestamp > last->timestamp) continue;
@@ -176,9 +178,20 @@ void Updates::executed(Instant now, const std::vector<ClientId>& clients, Effect
   }
 }
 
+void Updates::clients_left() {
+  const auto gone = [&](ClientId client) { return context_.execution.roster().member(client) == nullptr; };
+  watched_.forget_if(gone);
+  for (const auto& [client, sent] : sent_)
+    if (gone(client)) retries_.cancel(client);
+  std::erase_if(sent_, [&](const auto& sent) { return gone(sent.first); });
+  std::erase_if(waiting_queries_, [&](const auto& query) { return gone(query.first); });
+  std::erase_if(answered_queries_, [&](const auto& query) { return gone(query.first); });
+  context_.answers.forget_clients_if(gone);
+}
+
 std::optional<Reject> Updates::on_query(Instant now, const Verified<replication::Query>& message, Effects& fx) {
   ClientId id = message.signer().client();
-  const ClientInfo* client = context_.membership.client(id);
+  const ClientInfo* client = context_.execution.roster().member(id);
   if (client == nullptr) return Reject::UnknownClient;
   if (client->home != context_.self.site) return Reject::WrongSite;
   const replication::Query& query = message.body();

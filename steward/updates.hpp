@@ -18,6 +18,8 @@ class Updates {
 
   /// An entry was executed: replies to the clients of this site, ends watches, answers queries that waited.
   void executed(Instant now, const std::vector<ClientId>& clients, Effects& fx);
+  /// Clients left: nothing of theirs stays.
+  void clients_left();
   void on_tick(Instant now, Effects& fx);
   /// Too few sites answer: the clients of this site that wait are told. Whoever asks again later is told then.
   void majority_lost(Instant now, Effects& fx);

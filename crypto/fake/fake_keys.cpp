@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <shared_mutex>
 #include <unordered_map>
 
 namespace seneschal::crypto::fake {
@@ -15,6 +16,9 @@ namespace seneschal::crypto::fake {
 namespace {
 // What a tag is for. Part of every secret, so that a share never passes for a signature.
 enum class Use : std::uint64_t { Sign = 1, Mac, Share, Proof };
+
+/// Clients that join sign with Ed25519.
+constexpr std::size_t kJoiningSignature = 64;
 
 // As wide as a real proof: a challenge of 16 bytes, a response of the modulus and 33 more.
 constexpr std::size_t proof_bytes(std::size_t share_bytes) {
@@ -59,6 +63,16 @@ struct Registry::World {
   std::uint64_t pair_secret(const Principal& a, const Principal& b) const {
     return scatter(secret(Use::Mac, std::min(a, b)) ^ key_of(std::max(a, b)));
   }
+  ClientKeys joining_keys(ClientId client) const {
+    ClientKeys keys;
+    const Principal who = Principal::of(client);
+    for (auto [use, to] : {std::pair{Use::Sign, &keys.signing}, {Use::Mac, &keys.exchange}})
+      for (std::size_t i = 0; i < to->size(); i += 8) {
+        const std::uint64_t word = scatter(secret(use, who) ^ scatter(i + 1));
+        std::memcpy(to->data() + i, &word, 8);
+      }
+    return keys;
+  }
   std::uint64_t hash(Span message) const { return hash64(message, message_seed); }
   static std::uint64_t tag(std::uint64_t hash, std::uint64_t secret) {
     return scatter(scatter(hash ^ secret) + secret);
@@ -101,9 +115,18 @@ struct Registry::World {
 namespace {
 class FakeKeys final : public Keys {
  public:
-  FakeKeys(std::shared_ptr<Registry::World> world, Principal self) : world_(std::move(world)), self_(self) {
+  FakeKeys(std::shared_ptr<Registry::World> world, Principal self, std::size_t signature_size)
+      : world_(std::move(world)), self_(self), size_(signature_size) {
     secret_ = world_->secret(Use::Sign, self_);
-    size_ = world_->signature_bytes.at(key_of(self_));
+  }
+
+  void enroll(ClientId client, const ClientKeys& keys) override {
+    std::unique_lock lock(mutex_);
+    enrolled_[client] = keys == world_->joining_keys(client);
+  }
+  void dismiss(ClientId client) override {
+    std::unique_lock lock(mutex_);
+    enrolled_.erase(client);
   }
 
   Bytes sign(Span message) const override {
@@ -111,10 +134,12 @@ class FakeKeys final : public Keys {
   }
 
   bool verify(const Principal& signer, Span message, Span signature) const override {
-    const auto size = world_->signature_bytes.find(key_of(signer));
-    if (size == world_->signature_bytes.end() || signature.size() != size->second) return false;
+    const auto found = world_->signature_bytes.find(key_of(signer));
+    if (found == world_->signature_bytes.end() && !enrolled(signer)) return false;
+    const std::size_t size = found == world_->signature_bytes.end() ? kJoiningSignature : found->second;
+    if (signature.size() != size) return false;
     const std::uint64_t tag = Registry::World::tag(world_->hash(message), world_->secret(Use::Sign, signer));
-    return is_padded(signature, tag, size->second);
+    return is_padded(signature, tag, size);
   }
 
   Mac mac(const Principal& peer, Span message) const override {
@@ -177,13 +202,22 @@ class FakeKeys final : public Keys {
  private:
   bool sharing() const { return self_.is_server() && world_->can_share(self_.server()); }
   bool has_pair_key(const Principal& peer) const {
-    return have_pair_key(self_, peer) && world_->signature_bytes.contains(key_of(peer));
+    return have_pair_key(self_, peer) && (world_->signature_bytes.contains(key_of(peer)) || enrolled(peer));
+  }
+  /// And with the right keys.
+  bool enrolled(const Principal& who) const {
+    if (!who.is_client()) return false;
+    std::shared_lock lock(mutex_);
+    const auto found = enrolled_.find(who.client());
+    return found != enrolled_.end() && found->second;
   }
 
   std::shared_ptr<Registry::World> world_;
   Principal self_;
   std::uint64_t secret_ = 0;
   std::size_t size_ = 0;
+  mutable std::shared_mutex mutex_;
+  std::map<ClientId, bool> enrolled_;
 };
 }  // namespace
 
@@ -209,7 +243,15 @@ Registry::Registry(const KeyPlan& plan, std::uint64_t seed, std::size_t max_reme
 
 std::unique_ptr<Keys> Registry::keys(const Principal& owner) const {
   if (owner.is_site() || !world_->signature_bytes.contains(key_of(owner))) return nullptr;
-  return std::make_unique<FakeKeys>(world_, owner);
+  return std::make_unique<FakeKeys>(world_, owner, world_->signature_bytes.at(key_of(owner)));
+}
+
+std::unique_ptr<Keys> Registry::joining(ClientId client) const {
+  return std::make_unique<FakeKeys>(world_, Principal::of(client), kJoiningSignature);
+}
+
+ClientKeys Registry::joining_keys(ClientId client) const {
+  return world_->joining_keys(client);
 }
 
 std::uint64_t Registry::message_hash(Span message) const {

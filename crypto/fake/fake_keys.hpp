@@ -26,6 +26,11 @@ class Registry {
   /// The key object of a server or client of the plan; null for anybody else. Hand it to its owner only.
   std::unique_ptr<Keys> keys(const Principal& owner) const;
 
+  /// The key object of a client that is not of the plan: others know nothing of it until they are told to enroll it
+  /// with `joining_keys`. Hand it to its owner only.
+  std::unique_ptr<Keys> joining(ClientId client) const;
+  ClientKeys joining_keys(ClientId client) const;
+
   /// Identifies a message in `ShareObserver` and `sharers`.
   std::uint64_t message_hash(Span message) const;
   void on_share(ShareObserver observer);

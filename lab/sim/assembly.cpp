@@ -122,7 +122,10 @@ Result<std::unique_ptr<Assembly>> Assembly::build(const Deployment& deployment, 
   if (a.checkers_ != nullptr) a.checkers_->set_world(&a.world_);
   if (a.machines_.placement == Placement::OneHost)
     a.hosts_.push_back(std::make_unique<world::Host>(a.world_, a.machines_.one_host_cores));
-  a.network_ = std::make_unique<Network>(a.world_, a.deployment_, a.roster_.directory, a.costs_, a.machines_,
+  // Cables are where they are, whoever belongs to the deployment.
+  Directory attached = a.roster_.directory;
+  for (ClientId id : options.newcomers) attached.add(id, deployment.node_of_site(deployment.site_of_client(id)));
+  a.network_ = std::make_unique<Network>(a.world_, a.deployment_, attached, a.costs_, a.machines_,
                                          a.hosts_.empty() ? nullptr : a.hosts_.front().get());
   if (Status made = a.make_keys(options); !made) return std::unexpected(made.error());
   if (Status added = a.add_servers(options); !added) return std::unexpected(added.error());
@@ -140,7 +143,8 @@ Status Assembly::make_keys(const AssemblyOptions& options) {
 
 Result<std::unique_ptr<crypto::Keys>> Assembly::keys_of(const Principal& who) {
   if (key_source_) return key_source_(who);
-  return registry_->keys(who);
+  const bool newcomer = who.is_client() && roster_.membership.client(who.client()) == nullptr;
+  return newcomer ? registry_->joining(who.client()) : registry_->keys(who);
 }
 
 world::Host& Assembly::host_for(unsigned cores) {
@@ -200,28 +204,38 @@ Status Assembly::add_servers(const AssemblyOptions& options) {
 }
 
 Status Assembly::add_clients(const AssemblyOptions& options) {
-  for (const ClientInfo& info : roster_.membership.clients) {
-    auto keys = keys_of(Principal::of(info.id));
-    if (!keys) return std::unexpected(keys.error());
-    const replication::WorkloadSettings load =
-        options.workload ? options.workload(info.id) : replication::WorkloadSettings{};
-    auto core = std::make_unique<replication::WorkloadCore>(
-        roster_.membership, client_settings(deployment_, roster_.membership, info.id), load);
-    replication::WorkloadCore* workload = core.get();
-    world::ProcessSetup setup;
-    setup.self = Principal::of(info.id);
-    setup.membership = &roster_.membership;
-    setup.table = replication::ClientCore::message_table();
-    setup.core = std::move(core);
-    setup.keys = std::move(*keys);
-    setup.costs = &costs_;
-    setup.cache = nullptr;  // replies are for one receiver each
-    setup.observer = observer_;
-    world::Host& host = host_for(machines_.client_cores);
-    processes_.push_back(std::make_unique<world::SimProcess>(world_, host, *network_, std::move(setup)));
-    network_->attach(*processes_.back());
-    clients_.push_back({info.id, deployment_.site_of_client(info.id), &host, processes_.back().get(), workload});
+  for (const ClientInfo& info : roster_.membership.clients)
+    if (Status added = add_client(info, options); !added) return added;
+  for (ClientId id : options.newcomers) {
+    const std::size_t site = deployment_.site_of_client(id);
+    const SiteId home(deployment_.protocol == Protocol::Steward ? static_cast<std::uint16_t>(site)
+                                                                : std::uint16_t{0});
+    if (Status added = add_client({id, home}, options); !added) return added;
   }
+  return {};
+}
+
+Status Assembly::add_client(const ClientInfo& info, const AssemblyOptions& options) {
+  auto keys = keys_of(Principal::of(info.id));
+  if (!keys) return std::unexpected(keys.error());
+  const replication::WorkloadSettings load =
+      options.workload ? options.workload(info.id) : replication::WorkloadSettings{};
+  auto core = std::make_unique<replication::WorkloadCore>(
+      roster_.membership, client_settings(deployment_, roster_.membership, info), load);
+  replication::WorkloadCore* workload = core.get();
+  world::ProcessSetup setup;
+  setup.self = Principal::of(info.id);
+  setup.membership = &roster_.membership;
+  setup.table = replication::ClientCore::message_table();
+  setup.core = std::move(core);
+  setup.keys = std::move(*keys);
+  setup.costs = &costs_;
+  setup.cache = nullptr;  // replies are for one receiver each
+  setup.observer = observer_;
+  world::Host& host = host_for(machines_.client_cores);
+  processes_.push_back(std::make_unique<world::SimProcess>(world_, host, *network_, std::move(setup)));
+  network_->attach(*processes_.back());
+  clients_.push_back({info.id, deployment_.site_of_client(info.id), &host, processes_.back().get(), workload});
   return {};
 }
 

@@ -21,7 +21,9 @@ struct AssemblyOptions {
   std::vector<Traitor> traitors;
   /// What each client does.
   std::function<replication::WorkloadSettings(ClientId)> workload;
-  /// Where keys come from instead of being simulated; null: simulated.
+  /// Clients that may join while the run goes on: they are there from the start, and nobody knows them.
+  std::vector<ClientId> newcomers;
+  /// Where keys come from, also those of newcomers, instead of being simulated; null: simulated.
   KeySource keys;
   bool keep_logs = false;  // servers can be restarted
   Duration patience{};     // the least T1; 0: the product's
@@ -66,6 +68,7 @@ class Assembly {
   Result<std::unique_ptr<Core>> make_core(ServerId id);
   Status add_servers(const AssemblyOptions& options);
   Status add_clients(const AssemblyOptions& options);
+  Status add_client(const ClientInfo& info, const AssemblyOptions& options);
   Status make_keys(const AssemblyOptions& options);
   Result<std::unique_ptr<crypto::Keys>> keys_of(const Principal& who);
   world::Host& host_for(unsigned cores);

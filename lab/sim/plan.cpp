@@ -337,7 +337,8 @@ Deployment Plan::deployment() const {
   deployment.topology = emulator::Topology::uniform(sites, link);
   deployment.faults = faults;
   deployment.servers = default_servers(protocol, faults, sites);
-  deployment.clients = clients;
+  deployment.clients = clients + (newcomers != 0 ? 1 : 0);
+  if (newcomers != 0) deployment.administrator = administrator().value;
   deployment.options = options;
   return deployment;
 }
@@ -348,9 +349,9 @@ bool Plan::restarts() const {
 }
 
 const std::vector<std::string>& profiles() {
-  static const std::vector<std::string> names = {"default",    "calm",       "lossy",  "partition",
-                                                 "crash",      "site-crash", "slow",   "byzantine",
-                                                 "equivocate", "combined",   "lagging"};
+  static const std::vector<std::string> names = {"default",    "calm",       "lossy",   "partition",
+                                                 "crash",      "site-crash", "slow",    "byzantine",
+                                                 "equivocate", "combined",   "lagging", "churn"};
   return names;
 }
 
@@ -406,6 +407,10 @@ Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile
   if (steward) plan.options.checkpoint_interval = kIntervals[Prng(seed).fork("checkpoints").below(3)];
   if (seed % kRealCryptoEvery == 0) make_small_and_real(plan);
 
+  const bool churn = profile == "churn";
+  if (Prng newcomers = Prng(seed).fork("newcomers"); churn || (newcomers.chance(1, 4) && profile != "calm"))
+    plan.newcomers = static_cast<std::uint32_t>(newcomers.between(1, 4));
+
   Planner planner(plan);
   const bool mix = profile == "default";
   const auto wanted = [&](const char* name, std::uint64_t of_eight) {
@@ -413,7 +418,7 @@ Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile
     return mix ? drawn : profile == name || (combined && of_eight == 3);
   };
   if (wanted("equivocate", 1)) planner.equivocation();
-  if (wanted("lossy", 5) || combined) planner.lossy();
+  if (wanted("lossy", 5) || combined || churn) planner.lossy();
   if (profile == "site-crash" && steward) planner.site_crash();
   if (wanted("partition", 3)) planner.partitions();
   if (wanted("crash", 3)) {
@@ -432,6 +437,7 @@ Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile
   if (wanted("slow", 3)) planner.slow();
   if (wanted("byzantine", 3)) planner.byzantine();
   if (profile == "lagging") planner.lagging();
+  if (churn) planner.restarts();
   sort_by_time(plan.list);
   return plan;
 }

@@ -49,6 +49,9 @@ struct Plan {
   std::uint16_t sites = 3;
   std::uint16_t faults = 1;
   std::uint32_t clients = 4;
+  /// Clients that an administrator enrolls while the run goes on; 0: there is no administrator. It is one client
+  /// more.
+  std::uint32_t newcomers = 0;
   Duration delay = std::chrono::milliseconds(20);  // one way, between any two sites
   std::uint64_t bandwidth_bps = 10'000'000;
   std::uint64_t operations = 12;  // per client
@@ -71,6 +74,8 @@ struct Plan {
 
   /// True if too many servers of the site crash for it ever to answer again: nothing is asked for of its clients.
   bool lost(SiteId site) const;
+  ClientId administrator() const { return ClientId(clients + 1); }
+  ClientId newcomer(std::uint32_t i) const { return ClientId(clients + 2 + i); }
   /// The deployment that the plan runs.
   Deployment deployment() const;
   /// True if servers start again: their logs are kept, and checked against what they say.
@@ -80,7 +85,8 @@ struct Plan {
 /// Profiles: "default" (a mix drawn from the seed), "calm", "lossy", "partition" (of which half cut off the leader
 /// site for long), "crash" (up to f servers of each site, representatives first), "site-crash" (a whole site as
 /// well), "slow", "byzantine", "equivocate", "combined" (loss, partitions, crashes, slow and Byzantine servers at
-/// once), "lagging" (a site away for longer than history reaches, poisoned states; not part of the mix).
+/// once), "lagging" (a site away for longer than history reaches, poisoned states; not part of the mix), "churn"
+/// (clients join and leave under loss and restarts; a fourth of all other seeds have some of that as well).
 const std::vector<std::string>& profiles();
 /// The profile must be one of `profiles()` (CHECKed).
 Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile);

@@ -65,10 +65,10 @@ Result<std::unique_ptr<Core>> make_server(const Deployment& deployment, const Me
 }
 
 replication::ClientSettings client_settings(const Deployment& deployment, const Membership& membership,
-                                            ClientId self) {
-  if (deployment.protocol == Protocol::Steward) return replication::ClientSettings::steward(*membership.client(self));
+                                            const ClientInfo& self) {
+  if (deployment.protocol == Protocol::Steward) return replication::ClientSettings::steward(self);
   const AuthKind auth = deployment.options.auth == "mac" ? AuthKind::Authenticator : AuthKind::Signature;
-  return replication::ClientSettings::bft(self, membership, auth);
+  return replication::ClientSettings::bft(self.id, membership, auth);
 }
 
 }  // namespace seneschal::lab::sim

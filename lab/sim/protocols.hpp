@@ -15,6 +15,6 @@ Result<std::unique_ptr<Core>> make_server(const Deployment& deployment, const Me
                                           Duration patience = {});
 /// Settings of a client of the deployment.
 replication::ClientSettings client_settings(const Deployment& deployment, const Membership& membership,
-                                            ClientId self);
+                                            const ClientInfo& self);
 
 }  // namespace seneschal::lab::sim

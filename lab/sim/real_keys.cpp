@@ -43,6 +43,10 @@ crypto::MacKey pair_key(const Principal& a, const Principal& b) {
   return crypto::MacKey(key);
 }
 
+crypto::ExchangeKey exchange_key(const Principal& owner) {
+  return crypto::ExchangeKey::generate(stream("exchange key", owner));
+}
+
 struct Store {
   crypto::PublicKeys known;
   std::map<SiteId, crypto::Dealing> dealings;
@@ -65,10 +69,22 @@ Status Store::deal_to(const crypto::SitePlan& site) {
 Result<std::unique_ptr<crypto::Keys>> Store::keys_of(const Principal& who) const {
   auto signing = signing_key(who);
   if (!signing) return std::unexpected(signing.error());
-  crypto::PrivateKeys own{std::move(*signing), {}, {}};
-  for (const Principal& peer : crypto::key_owners(known.plan))
-    if (crypto::have_pair_key(who, peer)) own.macs.emplace(peer, pair_key(who, peer));
+  crypto::PrivateKeys own{std::move(*signing), {}, {}, {}};
+  const bool joins = !known.signers.contains(who);
+  for (const Principal& peer : crypto::key_owners(known.plan)) {
+    if (!crypto::have_pair_key(who, peer)) continue;
+    if (!joins) {
+      own.macs.emplace(peer, pair_key(who, peer));
+      continue;
+    }
+    const auto agreed = exchange_key(who).agree(exchange_key(peer).public_key());
+    if (!agreed) return failure("no MAC key for " + to_string(who));
+    own.macs.emplace(
+        peer, crypto::MacKey(
+                  crypto::enrolled_mac_key(*agreed, known.plan.deployment, peer.server(), who.client()).expose()));
+  }
   if (who.is_server()) {
+    own.exchange = exchange_key(who);
     if (auto dealt = dealings.find(who.server().site); dealt != dealings.end()) {
       const crypto::ThresholdShareKey& share = dealt->second.shares.at(who.server().index.value);
       auto copy = crypto::ThresholdShareKey::make(share.public_key(), share.id(),
@@ -82,7 +98,7 @@ Result<std::unique_ptr<crypto::Keys>> Store::keys_of(const Principal& who) const
 
 }  // namespace
 
-Result<KeySource> real_keys(const Deployment& deployment, const emulator::CostModel& costs) {
+Result<RealKeys> real_keys(const Deployment& deployment, const emulator::CostModel& costs) {
   auto store = std::make_shared<Store>();
   crypto::KeyPlan& plan = store->known.plan = key_plan(deployment, costs);
   plan.server_scheme = plan.client_scheme = crypto::Scheme::Ed25519;
@@ -97,7 +113,11 @@ Result<KeySource> real_keys(const Deployment& deployment, const emulator::CostMo
   for (const crypto::SitePlan& site : plan.sites)
     if (site.threshold)
       if (Status dealt = store->deal_to(site); !dealt) return std::unexpected(dealt.error());
-  return [store](const Principal& who) { return store->keys_of(who); };
+  const auto joining = [](ClientId id) -> crypto::ClientKeys {
+    const Principal who = Principal::of(id);
+    return {signing_key(who)->public_key().ed25519(), exchange_key(who).public_key()};
+  };
+  return RealKeys{[store](const Principal& who) { return store->keys_of(who); }, joining};
 }
 
 }  // namespace seneschal::lab::sim

@@ -1,6 +1,7 @@
 #include "lab/sim/scenario.hpp"
 
 #include "lab/sim/checkers/status_checker.hpp"
+#include "lab/sim/churn.hpp"
 #include "lab/sim/real_keys.hpp"
 
 #include <algorithm>
@@ -95,7 +96,12 @@ class Injector final : private world::Handler {
   bool healed_ = false;
 };
 
-replication::WorkloadSettings workload_of(const Plan& plan, ClientId client) {
+/// Between two orders of the administrator.
+Duration order_gap(const Plan& plan, const std::vector<ChurnStep>& churn) {
+  return plan.heal / static_cast<std::int64_t>(churn.size() + 1);
+}
+
+replication::WorkloadSettings workload_of(const Plan& plan, ClientId client, const std::vector<ChurnStep>& churn) {
   replication::WorkloadSettings load;
   load.think = plan.think;
   load.delay = Duration(
@@ -106,6 +112,13 @@ replication::WorkloadSettings workload_of(const Plan& plan, ClientId client) {
   load.update_percent = static_cast<std::uint8_t>(plan.update_percent);
   load.operations = plan.operations;
   load.seed = keyed_draw(plan.seed, hash_name("client"), client.value, 0, 0);
+  if (plan.newcomers != 0 && client == plan.administrator()) {
+    for (const ChurnStep& step : churn) load.script.push_back(encode(step.order));
+    load.think = order_gap(plan, churn);
+  }
+  // Newcomers knock before they belong here, too.
+  if (plan.newcomers != 0 && client > plan.administrator())
+    load.delay += (client.value - plan.administrator().value) * order_gap(plan, churn);
   return load;
 }
 
@@ -118,16 +131,43 @@ Facts facts_of(const Plan& plan) {
   return facts;
 }
 
+/// Nothing is asked for of clients whose site is lost, of those that leave, nor of newcomers whom nobody can enroll.
+bool excused(const ClientPart& client, const Plan& plan) {
+  const auto lost = [&](std::size_t site) { return plan.lost(SiteId(static_cast<std::uint16_t>(site))); };
+  if (lost(client.site)) return true;
+  if (plan.newcomers == 0) return false;
+  const auto gone = leavers(plan);
+  if (std::ranges::find(gone, client.id) != gone.end()) return true;
+  return client.id > plan.administrator() && lost((plan.administrator().value - 1) % plan.sites);
+}
+
 bool all_done(Assembly& assembly, const Plan& plan) {
   return std::ranges::all_of(assembly.clients(), [&](const ClientPart& client) {
-    return client.workload->finished() || plan.lost(SiteId(static_cast<std::uint16_t>(client.site)));
+    return client.workload->finished() || excused(client, plan);
   });
+}
+
+/// What the administrator was told is what its orders, one after the other, must lead to.
+void check_churn(Assembly& assembly, const Plan& plan, const std::vector<ChurnStep>& churn, CheckerSet& checkers) {
+  for (const ClientPart& client : assembly.clients()) {
+    if (plan.newcomers == 0 || client.id != plan.administrator()) continue;
+    std::size_t step = 0;
+    for (const replication::Completion& done : client.workload->take_completions()) {
+      const auto said = decode<replication::Administered>(done.result);
+      if (!said || said->verdict != churn[step].expected)
+        checkers.fail("membership", done.finished,
+                      "order " + std::to_string(step + 1) + " of the administrator: " +
+                          (said ? std::string(replication::to_string(said->verdict)) : "no result of an order") +
+                          ", expected: " + std::string(replication::to_string(churn[step].expected)));
+      ++step;
+    }
+  }
 }
 
 std::string unfinished(Assembly& assembly, const Plan& plan) {
   std::string text;
   for (const ClientPart& client : assembly.clients())
-    if (!client.workload->finished() && !plan.lost(SiteId(static_cast<std::uint16_t>(client.site))))
+    if (!client.workload->finished() && !excused(client, plan))
       text += " client " + std::to_string(client.id.value) + " (site " + std::to_string(client.site) +
               "): " + std::to_string(client.workload->completed()) + " of " + std::to_string(plan.operations) + ";";
   return text;
@@ -177,7 +217,9 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
   build.seed = plan.seed;
   build.checkers = &checkers;
   build.traitors = plan.traitors;
-  build.workload = [&](ClientId client) { return workload_of(plan, client); };
+  for (std::uint32_t i = 0; i < plan.newcomers; ++i) build.newcomers.push_back(plan.newcomer(i));
+  std::vector<ChurnStep> churn;
+  build.workload = [&](ClientId client) { return workload_of(plan, client, churn); };
   build.keep_logs = plan.restarts();
   build.patience = plan.patience;
   emulator::CostModel costs = pinned_costs();
@@ -185,7 +227,11 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
   if (plan.real_crypto) {
     auto keys = real_keys(plan.deployment(), costs);
     if (!keys) return std::unexpected(keys.error());
-    build.keys = std::move(*keys);
+    build.keys = std::move(keys->keys);
+    churn = churn_of(plan, keys->joining);
+  } else if (plan.newcomers != 0) {
+    const crypto::fake::Registry registry(key_plan(plan.deployment(), costs), plan.seed);
+    churn = churn_of(plan, [&](ClientId id) { return registry.joining_keys(id); });
   }
   auto built = Assembly::build(plan.deployment(), costs, build);
   if (!built) return std::unexpected(built.error());
@@ -196,7 +242,8 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
   assembly.start();
 
   const Instant deadline = Instant{} + plan.deadline;
-  const StatusChecker statuses(plan.protocol, plan.options, plan.clients);
+  const StatusChecker statuses(plan.protocol, plan.options,
+                               plan.clients + (plan.newcomers != 0 ? plan.newcomers + 1 : 0));
   Instant next_look{};
   std::optional<Instant> drained;
   while (world.now() < deadline && !checkers.violation() && world.events() < kMaxEvents) {
@@ -220,6 +267,7 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
                     "client " + std::to_string(client.id.value) + " was refused " + std::to_string(refused) +
                         " operations that are good");
   }
+  check_churn(assembly, plan, churn, checkers);
   result.accusations = checkers.accusations();
   if (const auto& violation = checkers.violation()) {
     result.outcome = Outcome::Unsafe;

@@ -166,7 +166,7 @@ Result<SimResult> simulate(const SimSetup& setup) {
   if (setup.real_crypto) {
     auto keys = real_keys(setup.deployment, setup.costs);
     if (!keys) return std::unexpected(keys.error());
-    options.keys = std::move(*keys);
+    options.keys = std::move(keys->keys);
   }
   auto built = Assembly::build(setup.deployment, setup.costs, options);
   if (!built) return std::unexpected(built.error());

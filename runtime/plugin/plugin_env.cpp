@@ -6,7 +6,7 @@ namespace {
 constexpr Duration kRetry = 10ms;
 }  // namespace
 
-PluginEnv::PluginEnv(const seneschal_host& host, Principal self, const Directory& directory, const crypto::Keys& keys)
+PluginEnv::PluginEnv(const seneschal_host& host, Principal self, Directory& directory, const crypto::Keys& keys)
     : host_(host), self_(self), directory_(directory), keys_(keys) {}
 
 PluginEnv::~PluginEnv() = default;

@@ -14,8 +14,9 @@ namespace seneschal::plugin {
 
 class PluginEnv : public Env {
  public:
-  /// All references must outlive the environment; `self` owns `keys`.
-  PluginEnv(const seneschal_host& host, Principal self, const Directory& directory, const crypto::Keys& keys);
+  /// All references must outlive the environment; `self` owns `keys`. Clients that join or leave do so in
+  /// `directory`.
+  PluginEnv(const seneschal_host& host, Principal self, Directory& directory, const crypto::Keys& keys);
   ~PluginEnv() override;
   PluginEnv(const PluginEnv&) = delete;
   PluginEnv& operator=(const PluginEnv&) = delete;
@@ -30,6 +31,8 @@ class PluginEnv : public Env {
     if (on_event) on_event(event);
   }
   void accused(const Effects::Accuse& accusation) override;
+  void enrolled(const EnrolledClient& client) override { directory_.add(client.info.id, client.node); }
+  void dismissed(ClientId client) override { directory_.remove(client); }
 
   Instant now() const { return {host_.now(host_.host)}; }
   void log(int level, const std::string& text) const { host_.log(host_.host, level, text.c_str()); }
@@ -60,7 +63,7 @@ class PluginEnv : public Env {
 
   const seneschal_host& host_;
   Principal self_;
-  const Directory& directory_;
+  Directory& directory_;
   const crypto::Keys& keys_;
   Instant deadline_ = Instant::never();
   std::map<Ticket, std::unique_ptr<Task>> tasks_;

@@ -2,9 +2,9 @@
 #include "accountability/ingest.hpp"
 #include "lab/load.hpp"
 #include "lab/report.hpp"
-#include "lab/sim/protocols.hpp"
 #include "replication/kv.hpp"
 #include "replication/sql/sql.hpp"
+#include "tools/seneschal/client_commands.hpp"
 #include "tools/seneschal/commands.hpp"
 
 #include <fmt/format.h>
@@ -112,19 +112,6 @@ int print(const replication::Completion& done) {
   return kGood;
 }
 
-struct Place {
-  Deployment deployment;
-  Cluster cluster;
-};
-Result<Place> open_place(const std::string& dir, const std::string& keys) {
-  auto cluster = load_state(dir);
-  if (!cluster) return std::unexpected(cluster.error());
-  auto deployment = load_deployment(cluster->dir + "/deployment.toml");
-  if (!deployment) return std::unexpected(deployment.error());
-  if (!keys.empty()) cluster->keys = keys;
-  return Place{std::move(*deployment), std::move(*cluster)};
-}
-
 int operate(int argc, char** argv) {
   std::string dir, keys;
   std::optional<accountability::Formula> formula;
@@ -135,7 +122,8 @@ int operate(int argc, char** argv) {
   try {
     TCLAP::CmdLine line(
         "Uses a running deployment: one operation of the kv application, or one SQL statement. Operations: " +
-            std::string(kOperations) + ". 'seneschal client load --help' tells about load.",
+            std::string(kOperations) +
+            ". 'seneschal client load', 'enroll' and 'revoke' with --help tell about load and about other clients.",
         ' ', "0.1");
     line.setExceptionHandling(false);
     TCLAP::ValueArg<std::string> where("d", "deployment", "folder given to 'lab up'", false, "seneschal-up", "DIR",
@@ -179,57 +167,27 @@ int operate(int argc, char** argv) {
   if (operation->application != application)
     return usage(
         fmt::format("the application of this deployment is {}, which has no operation '{}'", application, words[0]));
-  const auto make = [&](const Membership& members, ClientId client) {
-    return std::make_unique<replication::ClientCore>(members,
-                                                     sim::client_settings(place->deployment, members, client));
-  };
-  auto host = ClientHost::attach(place->deployment, place->cluster, place->cluster.keys, {ClientId(id)}, make);
-  if (!host) return complain(host.error().message, kFailed);
-  auto& core = static_cast<replication::ClientCore&>((*host)->core(0));
-  (*host)->start();
-  Status submitted;
-  const Instant now = ClientHost::now();
-  (*host)->replica(0).drive(now, [&](Effects& fx) {
-    if (auto number = core.submit(now, operation->bytes, operation->query, fx); !number)
-      submitted = std::unexpected(number.error());
-  });
-  if (!submitted) return usage(submitted.error().message);
-  std::vector<replication::Completion> done;
-  bool told = false;
-  const Status ran = (*host)->run(now + Duration(static_cast<std::int64_t>(seconds * 1e9)), [&] {
-    if (done.empty()) done = core.take_completions();
-    const auto waits = core.no_majority();
-    if (waits && !std::exchange(told, true))
-      fmt::print(
-          stderr,
-          "seneschal client: the servers reach {} sites and need {} to order an update; it waits until enough are "
-          "back (queries are answered meanwhile)\n",
-          waits->reached, waits->needed);
-    return !done.empty();
-  });
-  if (!ran) return complain(ran.error().message, kFailed);
-  if (done.empty() && told)
-    return complain(fmt::format("not ordered after {} s for want of sites; the update stays with the servers and may "
-                                "still be ordered when enough sites are back",
-                                seconds),
-                    kFailed);
-  if (done.empty())
-    return complain(fmt::format("no result after {} s: fewer servers than needed answer the same; see 'seneschal lab "
-                                "status --out {}'",
-                                seconds, dir),
-                    kFailed);
+  if (id != 0 && id == place->deployment.administrator)
+    return usage(
+        fmt::format("client {} is the administrator of this deployment: it enrolls and revokes clients, and has "
+                    "no operations of the application; be another one with --id",
+                    id));
+  if (operation->bytes.size() > replication::kMaxOperation)
+    return usage(fmt::format("the operation has {} bytes; expected at most {}", operation->bytes.size(),
+                             replication::kMaxOperation));
+  auto done = use_once(*place, ClientId(id), operation->bytes, operation->query, seconds);
+  if (!done) return complain(done.error().message, kFailed);
   if (verbose)
-    fmt::print(stderr, "seq {}, {:.1f} ms, {} retries{}\n", done[0].seq.value,
-               to_ms(done[0].finished - done[0].started), done[0].retries,
-               done[0].fell_back ? ", ordered because local answers differed" : "");
+    fmt::print(stderr, "seq {}, {:.1f} ms, {} retries{}\n", done->seq.value, to_ms(done->finished - done->started),
+               done->retries, done->fell_back ? ", ordered because local answers differed" : "");
   if (formula) {  // the operation said what it depends on: its result says which update it became
-    auto numbered = decode<replication::Numbered>(done[0].result);
+    auto numbered = decode<replication::Numbered>(done->result);
     if (!numbered)
       return complain("the servers agree on a result that does not tell which update this became", kFailed);
     fmt::print(stderr, "update {}\n", numbered->update);
-    done[0].result = std::move(numbered->result.value);
+    done->result = std::move(numbered->result.value);
   }
-  return application == "sql" ? print_sql(done[0]) : print(done[0]);
+  return application == "sql" ? print_sql(*done) : print(*done);
 }
 
 int load(int argc, char** argv) {
@@ -269,6 +227,9 @@ int load(int argc, char** argv) {
   catch_interrupts();
   const auto place = open_place(dir, "");
   if (!place) return complain(place.error().message, kFailed);
+  if (const auto administrator = place->deployment.administrator; administrator != 0 && administrator <= spec.clients)
+    return usage(fmt::format("--clients {}: client {} is the administrator of this deployment and puts on no load",
+                             spec.clients, administrator));
   const Status ran = run_load(place->deployment, place->cluster, spec);
   return ran ? kGood : complain(ran.error().message, kFailed);
 }
@@ -276,6 +237,9 @@ int load(int argc, char** argv) {
 }  // namespace
 
 int client_command(int argc, char** argv) {
-  if (argc > 1 && std::string_view(argv[1]) == "load") return load(argc - 1, argv + 1);
+  const std::string_view first = argc > 1 ? argv[1] : "";
+  if (first == "load") return load(argc - 1, argv + 1);
+  if (first == "enroll") return enroll_command(argc - 1, argv + 1);
+  if (first == "revoke") return revoke_command(argc - 1, argv + 1);
   return operate(argc, argv);
 }

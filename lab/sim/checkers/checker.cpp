@@ -3,6 +3,7 @@
 #include "lab/sim/checkers/bft_checkers.hpp"
 #include "lab/sim/checkers/graph_checker.hpp"
 #include "lab/sim/checkers/kept_word.hpp"
+#include "lab/sim/checkers/member_checker.hpp"
 #include "lab/sim/checkers/order_checkers.hpp"
 #include "lab/sim/checkers/steward_checkers.hpp"
 #include "lab/sim/checkers/view_checkers.hpp"
@@ -40,6 +41,8 @@ class WitnessKeys final : public crypto::Keys {
   bool check_share(ServerId owner, Span message, Span share, Span proof) const override {
     return keys_->check_share(owner, message, share, proof);
   }
+  void enroll(ClientId client, const crypto::ClientKeys& keys) override { keys_->enroll(client, keys); }
+  void dismiss(ClientId client) override { keys_->dismiss(client); }
 
  private:
   std::unique_ptr<crypto::Keys> keys_;
@@ -59,6 +62,7 @@ CheckerSet::CheckerSet(Facts facts) : facts_(std::move(facts)) {
   checkers_.push_back(std::make_unique<Validity>(facts_, verdict_));
   checkers_.push_back(std::make_unique<ExactlyOnce>(facts_, verdict_));
   checkers_.push_back(std::make_unique<ClientResults>(facts_, verdict_));
+  checkers_.push_back(std::make_unique<Members>(facts_, verdict_));
   auto graph = std::make_unique<GraphChecker>(facts_, verdict_);
   graph_ = graph.get();
   checkers_.push_back(std::move(graph));

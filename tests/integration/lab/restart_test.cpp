@@ -1,11 +1,8 @@
 // Real daemons that are killed and started again from their logs.
-#include "program.hpp"
+#include "daemons.hpp"
 
-#include "lab/cluster.hpp"
 #include "lab/files.hpp"
 #include "lab/keys.hpp"
-#include "lab/node_report.hpp"
-#include "lab/process.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -23,85 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-/// Three sites (Steward) or four (BFT), so that one daemon can be missed.
-class Restart : public testing::TestWithParam<std::string> {
- protected:
-  void SetUp() override {
-    char name[] = "/tmp/seneschal-restart-XXXXXX";
-    dir_ = ::mkdtemp(name);
-    std::string sites;
-    for (int i = 0; i < (GetParam() == "bft" ? 4 : 3); ++i)
-      sites += "[[site]]\nname = \"s" + std::to_string(i) + "\"\n";
-    ASSERT_TRUE(write_file(dir_ + "/topology.toml",
-                           "name = \"near\"\n[link_default]\ndelay_ms = 3\nbandwidth_mbps = 50\n" + sites));
-    // Below the ports that the system hands out: nobody takes one while its daemon is down.
-    const int port = 12'000 + ::getpid() % 2'000 * 8;
-    ASSERT_TRUE(write_file(dir_ + "/up.toml",
-                           "name = \"restart\"\nprotocol = \"" + GetParam() +
-                               "\"\ntopology = \"topology.toml\"\nclients = 12\nbase_port = " + std::to_string(port) +
-                               "\n"
-                               "[keys]\nsite_bits = 1024\nserver_bits = 1024\n"));
-  }
-  void TearDown() override {
-    if (const auto cluster = load_state(dir_)) stop_cluster(*cluster);
-    fs::remove_all(dir_);
-  }
-  Outcome up(const std::string& more = "") {
-    std::vector<std::string> words{"lab", "up", dir_ + "/up.toml", "--out", dir_};
-    if (!more.empty()) words.push_back(more);
-    return run(words);
-  }
-  Outcome client(int id, std::vector<std::string> words) {
-    std::vector<std::string> all{"client", "--deployment", dir_, "--id", std::to_string(id), "--timeout", "60"};
-    all.insert(all.end(), words.begin(), words.end());
-    return run(all);
-  }
-  /// The daemon of node `i` as `lab up` started it, until it answers; no file of it may grow beyond `most_kb`.
-  Result<ProcessId> start_node(std::size_t i, int most_kb = 0) {
-    std::vector<std::string> words{
-        kProgram, "node", "--config", dir_ + "/nodes.toml", "--node", std::to_string(i + 1)};
-    if (most_kb != 0) {
-      const std::vector<std::string> limited{"/bin/bash", "-c",
-                                             "ulimit -f " + std::to_string(most_kb) + " && exec \"$0\" \"$@\""};
-      words.insert(words.begin(), limited.begin(), limited.end());
-    }
-    auto process = spawn(words, {.output = dir_ + "/nodes/again" + std::to_string(i + 1) + ".log", .detach = true});
-    if (!process) return process;
-    auto cluster = *load_state(dir_);
-    cluster.nodes[i].process = *process;
-    EXPECT_TRUE(save_state(cluster));
-    const auto running = [&] { return value_of(i, "participating").size() > 1; };
-    for (int n = 0; n < 1000 && !running(); ++n) ::usleep(20'000);
-    EXPECT_TRUE(running()) << "node " << i + 1;
-    return process;
-  }
-  void kill_node(std::size_t i) {
-    const auto cluster = *load_state(dir_);
-    ASSERT_TRUE(send_signal(cluster.nodes[i].process, SIGKILL));
-    for (int n = 0; n < 500 && alive(cluster.nodes[i].process); ++n) ::usleep(10'000);
-    ASSERT_FALSE(alive(cluster.nodes[i].process));
-  }
-  std::string value_of(std::size_t node, const std::string& name) {
-    const auto report = ask_node(load_state(dir_)->nodes[node]);
-    if (!report || report->plugins.empty()) return "?";
-    const auto it = report->plugins.front().status.find(name);
-    return it == report->plugins.front().status.end() ? "-" : it->second;
-  }
-
-  /// All servers' logs of one node.
-  std::uintmax_t log_size(std::size_t node) {
-    std::uintmax_t size = 0;
-    for (const auto& file : fs::recursive_directory_iterator(dir_ + "/data")) {
-      const std::string server = file.path().parent_path().filename().string();
-      std::error_code gone;  // it may be forgotten just now
-      const auto bytes = file.is_regular_file() ? file.file_size(gone) : 0;
-      if (server.starts_with(std::to_string(node + 1) + "-") && !gone) size += bytes;
-    }
-    return size;
-  }
-
-  std::string dir_;
-};
+class Restart : public Daemons {};
 
 TEST_P(Restart, ADaemonKilledInTheMiddleOfLoadGoesOnFromItsLog) {
   ASSERT_EQ(up().code, 0);

@@ -21,11 +21,16 @@ inline bft::Settings without_log() {
   return settings;
 }
 
+inline Membership with_administrator(Membership members, std::optional<ClientId> administrator) {
+  members.administrator = administrator;
+  return members;
+}
+
 class Group {
  public:
   explicit Group(std::uint16_t faults = 1, std::uint32_t known_clients = 4, bft::Settings s = without_log(),
-                 std::uint64_t seed = 1)
-      : bed(make_membership(1, faults, known_clients), seed), settings(s) {
+                 std::uint64_t seed = 1, std::optional<ClientId> administrator = {})
+      : bed(with_administrator(make_membership(1, faults, known_clients), administrator), seed), settings(s) {
     for (std::uint16_t i = 0; i < 3 * faults + 1; ++i) add_server(i);
   }
 

@@ -97,7 +97,7 @@ TEST_F(KeyFiles, PrivateFilesAreForTheirOwnerOnly) {
       ++seen;
     }
   }
-  EXPECT_EQ(seen, 12u * 2 + 8u + 2u * 2);
+  EXPECT_EQ(seen, 12u * 3 + 8u + 2u * 2);
 }
 
 TEST_F(KeyFiles, EverybodyVerifiesEverybody) {
@@ -196,7 +196,7 @@ TEST_F(KeyFiles, OneRingServesSeveralThreads) {
 }
 
 TEST_F(KeyFiles, AFileThatOthersCanReadIsRefused) {
-  for (const char* name : {"signing.pem", "macs.txt", "threshold.txt"}) {
+  for (const char* name : {"signing.pem", "macs.txt", "exchange.txt", "threshold.txt"}) {
     const fs::path dir = copy();
     const fs::path file = dir / "site-0/server-1" / name;
     fs::permissions(file, fs::perms(0640));
@@ -211,7 +211,7 @@ TEST_F(KeyFiles, AFileThatOthersCanReadIsRefused) {
 }
 
 TEST_F(KeyFiles, SomebodyElsesKeyIsRefused) {
-  for (const char* name : {"signing.pem", "macs.txt", "threshold.txt"}) {
+  for (const char* name : {"signing.pem", "macs.txt", "exchange.txt", "threshold.txt"}) {
     const fs::path dir = copy();
     const fs::path file = dir / "site-0/server-1" / name;
     fs::copy_file(dir / "site-0/server-2" / name, file, fs::copy_options::overwrite_existing);

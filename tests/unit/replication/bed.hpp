@@ -78,7 +78,9 @@ class Bed {
   /// `core` must outlive the bed.
   Node& add(const Principal& who, Core& core, MessageTable table) {
     auto node = std::make_unique<Node>();
-    node->keys = registry_.keys(who);
+    // Also a client that the servers do not know (yet).
+    const bool newcomer = who.is_client() && membership_.client(who.client()) == nullptr;
+    node->keys = newcomer ? registry_.joining(who.client()) : registry_.keys(who);
     node->core = &core;
     node->env = std::make_unique<NodeEnv>(*this, *node, who);
     node->replica = std::make_unique<Replica>(who, membership_, std::move(table), core, *node->keys, *node->env);

@@ -25,7 +25,7 @@ class ExecutionTest : public ::testing::Test {
   std::vector<ClientId> run(std::uint64_t seq, std::vector<Signed<Update>> updates) {
     Batch batch;
     batch.updates.items = std::move(updates);
-    return execution.execute(Seq(seq), batch, digest_of(batch), fx);
+    return execution.execute(Seq(seq), batch, digest_of(batch), fx).clients;
   }
 };
 

@@ -138,5 +138,34 @@ TEST_F(GateTest, RandomDamageNeverCrashesAndNeverPassesUnproven) {
   }
 }
 
+TEST_F(GateTest, AClientsWordsPassFromItsEnrolmentToItsDismissalAlsoInsideOthersMessages) {
+  const Principal newcomer = Principal::of(ClientId(5));
+  Bundle bundle;
+  bundle.proven.items = {embedded(ping(), newcomer)};
+  const auto refused = [&] {
+    return open(seal(ping(), newcomer)).error() == Reject::UnknownSender &&
+           open(seal(bundle, kAlice)).error() == Reject::UnknownSender;
+  };
+  EXPECT_TRUE(refused());
+  gate.enroll({ClientId(5), SiteId(0)});
+  EXPECT_TRUE(open(seal(ping(), newcomer)));
+  EXPECT_TRUE(open(seal(bundle, kAlice)));
+  gate.dismiss(ClientId(5));
+  EXPECT_TRUE(refused());
+}
+
+// In a simulated world gates share what they decoded; who knows whom stays each one's own business.
+TEST_F(GateTest, WhatAnotherGateDecodedPassesOnlyIfThisOneKnowsItsSigners) {
+  OpenCache cache;
+  Gate knows{MessageTable::of<Ping, Bundle>(), membership, &cache};
+  Gate does_not{MessageTable::of<Ping, Bundle>(), membership, &cache};
+  knows.enroll({ClientId(5), SiteId(0)});
+  Bundle bundle;
+  bundle.proven.items = {embedded(ping(), Principal::of(ClientId(5)))};
+  const SharedBytes bytes = share(seal(bundle, kAlice));
+  EXPECT_TRUE(knows.open(bytes, {}));
+  EXPECT_EQ(does_not.open(bytes, {}).error(), Reject::UnknownSender);
+}
+
 }  // namespace
 }  // namespace seneschal

@@ -15,9 +15,11 @@
 
 namespace seneschal::steward::testing {
 
-inline Membership make_membership(std::uint16_t sites, std::uint16_t faults, std::uint32_t clients_per_site) {
+inline Membership make_membership(std::uint16_t sites, std::uint16_t faults, std::uint32_t clients_per_site,
+                                  std::optional<ClientId> administrator = {}) {
   Membership m;
   m.deployment = DeploymentId(11);
+  m.administrator = administrator;
   std::uint32_t id = 1;
   for (std::uint16_t s = 0; s < sites; ++s) {
     m.sites.push_back({static_cast<std::uint16_t>(3 * faults + 1), faults});
@@ -116,8 +118,8 @@ class Bed {
   };
 
   explicit Bed(std::uint16_t sites = 3, std::uint16_t faults = 1, std::uint32_t clients_per_site = 1,
-               Settings settings = {}, std::uint64_t seed = 1)
-      : membership(make_membership(sites, faults, clients_per_site)),
+               Settings settings = {}, std::uint64_t seed = 1, std::optional<ClientId> administrator = {})
+      : membership(make_membership(sites, faults, clients_per_site, administrator)),
         registry(plan_for(membership), seed),
         prng_(seed) {
     for (std::uint16_t s = 0; s < sites; ++s)
@@ -126,12 +128,15 @@ class Bed {
         add(Principal::of(id), StewardCore::message_table(),
             std::make_unique<StewardCore>(id, membership, settings, *replication::make_application("kv")));
       }
-    for (const auto& client : membership.clients) {
-      auto cs = replication::ClientSettings::steward(client);
-      cs.probe = false;
-      add(Principal::of(client.id), replication::ClientCore::message_table(),
-          std::make_unique<replication::ClientCore>(membership, cs));
-    }
+    for (const auto& client : membership.clients) add_client(client);
+  }
+  /// Also one that the servers do not know (yet).
+  void add_client(const ClientInfo& client) {
+    auto cs = replication::ClientSettings::steward(client);
+    cs.probe = false;
+    homes_[client.id] = client.home;
+    add(Principal::of(client.id), replication::ClientCore::message_table(),
+        std::make_unique<replication::ClientCore>(membership, cs));
   }
 
   void start() {
@@ -281,7 +286,8 @@ class Bed {
   void add(Principal who, MessageTable table, std::unique_ptr<Core> core) {
     auto node = std::make_unique<Node>();
     node->self = who;
-    node->keys = registry.keys(who);
+    const bool newcomer = who.is_client() && membership.client(who.client()) == nullptr;
+    node->keys = newcomer ? registry.joining(who.client()) : registry.keys(who);
     node->env = std::make_unique<NodeEnv>(*this, *node);
     node->core = std::move(core);
     node->replica =
@@ -299,9 +305,7 @@ class Bed {
     if (!node.down) node.replica->on_done(now, ticket, std::move(result));
   }
   void note(Node& node, const Event& event) { node.events.push_back(event); }
-  SiteId site_of(const Principal& who) const {
-    return who.is_server() ? who.server().site : membership.client(who.client())->home;
-  }
+  SiteId site_of(const Principal& who) const { return who.is_server() ? who.server().site : homes_.at(who.client()); }
   void route(Node& from, std::span<const Destination> to, const SharedBytes& sealed) {
     for (const Destination& d : to) {
       if (d.kind == Destination::Kind::Client) transmit(from, Principal::of(d.client), sealed);
@@ -330,6 +334,7 @@ class Bed {
   }
 
   Prng prng_;
+  std::map<ClientId, SiteId> homes_;
   std::map<std::pair<Instant, std::uint64_t>, Action> queue_;
   std::uint64_t next_ = 0;
   std::map<Seq, std::pair<Digest, Digest>> executed_;

@@ -6,7 +6,9 @@ namespace seneschal::steward::testing {
 
 class Lone {
  public:
-  explicit Lone(ServerId id, Settings settings = {}, std::uint16_t sites = 3) : bed(sites, 1, 2, settings), self(id) {
+  explicit Lone(ServerId id, Settings settings = {}, std::uint16_t sites = 3,
+                std::optional<ClientId> administrator = {})
+      : bed(sites, 1, 2, settings, 1, administrator), self(id) {
     bed.drop = [](const Bed::Datagram&) { return true; };
     bed.record = true;
     for (auto& [who, node] : bed.nodes) node->down = who != Principal::of(id);

@@ -1,0 +1,58 @@
+#include "lab/sim/checkers/member_checker.hpp"
+
+#include "crypto/digest.hpp"
+#include "replication/administration.hpp"
+#include "replication/messages.hpp"
+
+namespace seneschal::lab::sim {
+
+using replication::Administered;
+using replication::Administration;
+
+Members::Members(const Facts& facts, Verdict& verdict) : Checker(facts, verdict) {
+  for (const ClientInfo& client : facts.membership.clients) {
+    joined_[client.id] = Seq{};
+    next_ = std::max(next_, client.id.next());
+  }
+}
+
+void Members::on_sent(Instant, const Principal& from, const SealedParts& parts) {
+  const auto& administrator = facts_.membership.administrator;
+  if (!administrator || from != Principal::of(*administrator)) return;
+  if (!header_fits<replication::Update>(parts.header, 0)) return;
+  if (auto update = decode<replication::Update>(parts.body))
+    orders_.emplace(update->timestamp, update->operation.value);
+}
+
+// Whether it was carried out is told by the result. The first server to execute an order executed all before it.
+void Members::administered(const Event& event) {
+  const auto sent = orders_.find(event.timestamp);
+  if (sent == orders_.end() || !done_.insert(event.timestamp).second) return;
+  const auto order = decode<Administration>(sent->second);
+  if (!order) return;
+  const auto* enrolled = std::get_if<replication::Enroll>(&order->what);
+  const ClientId next = enrolled != nullptr ? enrolled->id.next() : next_;
+  if (event.digest != crypto::sha256(encode(Administered{replication::Verdict::Done, next}))) return;
+  next_ = next;
+  if (enrolled != nullptr)
+    joined_.emplace(enrolled->id, event.seq);
+  else
+    left_.emplace(std::get<replication::Revoke>(order->what).id, event.seq);
+}
+
+void Members::on_event(Instant at, const Principal& self, const Event& event) {
+  if (event.kind != EventKind::UpdateDone || !event.who.is_client()) return;
+  const auto& administrator = facts_.membership.administrator;
+  if (administrator && event.who == Principal::of(*administrator)) return administered(event);
+  const auto where = [&] {
+    return to_string(self) + " executes an update of " + to_string(event.who) + " at seq " +
+           std::to_string(event.seq.value);
+  };
+  const auto joined = joined_.find(event.who.client());
+  if (joined == joined_.end() || event.seq < joined->second) return fail(at, where() + ", who had not joined");
+  const auto left = left_.find(event.who.client());
+  if (left != left_.end() && event.seq > left->second)
+    fail(at, where() + ", who left at seq " + std::to_string(left->second.value));
+}
+
+}  // namespace seneschal::lab::sim

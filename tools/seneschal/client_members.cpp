@@ -1,0 +1,177 @@
+// `seneschal client enroll` and `revoke`: who may use a deployment, said by its administrator.
+#include "crypto/joining.hpp"
+#include "lab/report.hpp"
+#include "replication/administration.hpp"
+#include "tools/seneschal/client_commands.hpp"
+
+#include <fmt/format.h>
+#include <tclap/CmdLine.h>
+
+using namespace seneschal;
+using namespace seneschal::lab;
+using replication::Administered;
+using replication::Administration;
+
+namespace {
+
+constexpr int kGood = static_cast<int>(ExitCode::Good);
+constexpr int kFailed = static_cast<int>(ExitCode::Missed);
+constexpr int kUsage = static_cast<int>(ExitCode::Usage);
+
+struct Order {
+  std::string dir, keys;
+  double seconds = 15;
+  std::uint32_t id = 0;  // 0: the lowest that is free
+  std::uint32_t site = 0;
+  std::uint32_t node = 0;  // 0: the site's
+};
+
+int complain(std::string_view command, const std::string& message, int code) {
+  fmt::print(stderr, "seneschal client {}: {}\n", command, message);
+  return code;
+}
+
+Result<Place> open_for(const Order& order) {
+  auto place = open_place(order.dir, order.keys);
+  if (place && place->deployment.administrator == 0)
+    return failure("'" + place->deployment.name +
+                   "' has no administrator, so nobody can join or leave; a deployment file names one of its clients "
+                   "with 'administrator = N'");
+  return place;
+}
+
+/// What the servers say to the administrator's order.
+Result<Administered> administer(const Place& place, const Administration& what, double seconds) {
+  const auto done = use_once(place, ClientId(place.deployment.administrator), encode(what), false, seconds);
+  if (!done) return std::unexpected(done.error());
+  const auto said = decode<Administered>(done->result);
+  if (!said) return failure("the servers agree on a result that is not one of an administrator's orders");
+  return *said;
+}
+
+/// The first id above the deployment's clients whose folder is free.
+ClientId lowest_free(const Place& place, ClientId from) {
+  while (crypto::has_joined(place.cluster.keys, from)) ++from;
+  return from;
+}
+
+int carry_out_enroll(const Order& order) {
+  const auto fail = [](const Error& error) { return complain("enroll", error.message, kFailed); };
+  const auto place = open_for(order);
+  if (!place) return fail(place.error());
+  const Deployment& deployment = place->deployment;
+  if (order.site >= deployment.sites())
+    return complain("enroll",
+                    fmt::format("--home {}: this deployment has sites 0 to {}", order.site, deployment.sites() - 1),
+                    kUsage);
+  const SiteId home(deployment.protocol == Protocol::Steward ? static_cast<std::uint16_t>(order.site)
+                                                             : std::uint16_t{0});
+  const NodeId node =
+      order.node != 0 ? NodeId(static_cast<std::uint16_t>(order.node)) : deployment.node_of_site(order.site);
+  const auto known = crypto::load_public_keys(place->cluster.keys);
+  if (!known) return fail(known.error());
+  ClientId id = order.id != 0 ? ClientId(order.id) : lowest_free(*place, ClientId(deployment.clients + 1));
+  // Without --id the servers say which one is free; somebody else may be faster, so more than once.
+  for (int attempt = 0; attempt < 3; ++attempt) {
+    const auto keys = crypto::make_joining_keys(place->cluster.keys, *known, id, home, node);
+    if (!keys) return fail(keys.error());
+    const auto said = administer(*place, {replication::Enroll{id, home, node, *keys}}, order.seconds);
+    if (!said)
+      return complain(
+          "enroll",
+          said.error().message + fmt::format("; the keys of client {} are kept: it may have been enrolled "
+                                             "all the same",
+                                             id.value),
+          kFailed);
+    if (said->verdict == replication::Verdict::Done) {
+      fmt::print("client {} is enrolled; its keys are in {}\n", id.value,
+                 crypto::principal_directory(place->cluster.keys, Principal::of(id)).string());
+      return kGood;
+    }
+    crypto::remove_joining_keys(place->cluster.keys, id);
+    if (order.id != 0 || said->verdict != replication::Verdict::IdUsed)
+      return complain("enroll",
+                      fmt::format("client {} is not enrolled: {} (the next id is {})", id.value,
+                                  replication::to_string(said->verdict), said->next.value),
+                      kFailed);
+    id = said->next;
+  }
+  return complain("enroll", "somebody else enrolls clients at the same time; try again", kFailed);
+}
+
+int carry_out_revoke(const Order& order) {
+  const auto place = open_for(order);
+  if (!place) return complain("revoke", place.error().message, kFailed);
+  const auto said = administer(*place, {replication::Revoke{ClientId(order.id)}}, order.seconds);
+  if (!said) return complain("revoke", said.error().message, kFailed);
+  if (said->verdict != replication::Verdict::Done)
+    return complain("revoke",
+                    fmt::format("client {} is not revoked: {}", order.id, replication::to_string(said->verdict)),
+                    kFailed);
+  fmt::print("client {} is revoked: its updates are executed no more, and nobody else will ever have its id\n",
+             order.id);
+  return kGood;
+}
+
+/// Parses with `define(line, order)` adding what this command takes besides.
+template <class Define, class Run>
+int parse(std::string_view command, const std::string& what, int argc, char** argv, const Define& define,
+          const Run& run) {
+  Order order;
+  try {
+    TCLAP::CmdLine line(what, ' ', "0.1");
+    line.setExceptionHandling(false);
+    TCLAP::ValueArg<std::string> where("d", "deployment", "folder given to 'lab up'", false, "seneschal-up", "DIR",
+                                       line);
+    TCLAP::ValueArg<std::string> ring("k", "keys", "folder of the keys (default: the deployment's)", false, "", "DIR",
+                                      line);
+    TCLAP::ValueArg<double> patience("t", "timeout", "give up after so many seconds", false, 15, "SECONDS", line);
+    define(line, [&] { line.parse(argc, argv); }, order);
+    order.dir = where.getValue();
+    order.keys = ring.getValue();
+    order.seconds = patience.getValue();
+  } catch (const TCLAP::ExitException& exit) {
+    return exit.getExitStatus() == 0 ? kGood : kUsage;
+  } catch (const TCLAP::ArgException& error) {
+    return complain(command, error.error() + " " + error.argId(), kUsage);
+  }
+  if (!(order.seconds > 0) || order.seconds > 86400)
+    return complain(command, "--timeout must be above 0 and at most a day", kUsage);
+  return run(order);
+}
+
+}  // namespace
+
+int enroll_command(int argc, char** argv) {
+  return parse(
+      "enroll",
+      "Makes the keys of a new client and has the deployment's administrator, whose keys must be here, enroll it.",
+      argc, argv,
+      [](TCLAP::CmdLine& line, const auto& go, Order& order) {
+        TCLAP::ValueArg<std::uint32_t> id("i", "id", "its id (default: the lowest that was never anybody's)", false,
+                                          0, "N", line);
+        TCLAP::ValueArg<std::uint32_t> home("", "home", "the site of the topology where it is, from 0", true, 0,
+                                            "SITE", line);
+        TCLAP::ValueArg<std::uint32_t> node("", "node", "the overlay node it attaches to (default: its site's)",
+                                            false, 0, "NODE", line);
+        go();
+        order.id = id.getValue();
+        order.site = home.getValue();
+        order.node = node.getValue();
+        if (node.isSet() && (order.node == 0 || order.node > 0xffff))
+          throw TCLAP::CmdLineParseException("expected a node from 1 to 65535", "--node");
+        if (id.isSet() && order.id == 0) throw TCLAP::CmdLineParseException("expected an id from 1 on", "--id");
+      },
+      carry_out_enroll);
+}
+
+int revoke_command(int argc, char** argv) {
+  return parse(
+      "revoke", "Has the deployment's administrator, whose keys must be here, revoke a client for ever.", argc, argv,
+      [](TCLAP::CmdLine& line, const auto& go, Order& order) {
+        TCLAP::UnlabeledValueArg<std::uint32_t> id("ID", "the client", true, 0, "ID", line);
+        go();
+        order.id = id.getValue();
+      },
+      carry_out_revoke);
+}
