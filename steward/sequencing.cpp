@@ -133,7 +133,6 @@ std::optional<Reject> Sequencing::on_pre_prepare(Instant now, const Verified<Pre
   if (auto refused = check(m, entry, digest)) return refused;
   entry.pre_prepare = Held<PrePrepare>::of(message);
   entry.pre_prepare_digest = digest;
-  entry.pre_prepared_at = now;
   entry.adopted = false;
   // Ahead of our window, not of the representative's: it is kept until our ARU follows.
   if (!context_.history.in_window(m.seq)) return Reject::OutsideWindow;
@@ -177,6 +176,7 @@ std::optional<Reject> Sequencing::check_updates(const PrePrepare& m) const {
 void Sequencing::adopt(Instant now, Entry& entry, Effects& fx) {
   const PrePrepare& m = *entry.pre_prepare;
   entry.adopted = true;
+  last_adopted_ = now;
   if (entry.pre_prepare.signer == Principal::of(context_.self)) underway_.erase(m.seq);
   for (const auto& update : m.batch.updates)
     assigned_.emplace(std::pair{update.signer().client(), update.body.timestamp}, m.seq);
@@ -242,6 +242,7 @@ std::optional<Reject> Sequencing::on_prepare(Instant now, const Verified<Prepare
       fx.forward(Destination::to(sender), entry->proposal.sealed);
     return Reject::Duplicate;
   }
+  if (sender == context_.self) entry->pre_prepared_at = now;
   entry->prepares[sender.index] = Held<Prepare>::of(message);  // also before the PrePrepare: no order is promised
   complete_certificate(now, m.seq, *entry, fx);
   return std::nullopt;

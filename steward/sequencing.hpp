@@ -35,6 +35,10 @@ class Sequencing {
   bool busy() const { return !pool_.empty() || rule_.unsigned_count() != 0; }
   std::size_t waiting() const { return pool_.size(); }
   const BatchRule& rule() const { return rule_; }
+  /// When this server last voted for a PrePrepare.
+  Instant last_adopted() const { return last_adopted_; }
+  /// A PrePrepare of this view holds the update.
+  bool assigned(ClientId client, Timestamp timestamp) const { return assigned_.contains({client, timestamp}); }
 
   /// From the log: a PrePrepare this representative sent, a vote this server gave. [Steward 8]
   void restore_proposed(const PrePrepare& pre_prepare);
@@ -63,6 +67,7 @@ class Sequencing {
   replication::PendingUpdates pool_;
   BatchRule rule_;
   Seq last_assigned_;
+  Instant last_adopted_{};
   bool blocked_ =
       true;  // no batch can be cut until something else happens: the window is full, or this is not our task
   /// (client, timestamp) to seq, of all PrePrepares of this view above aru - W: nothing is put into two of them.

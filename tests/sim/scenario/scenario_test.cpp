@@ -121,7 +121,7 @@ TEST_P(Seeds, WithRealCryptographyPassAndGiveTheSameTraceEachTime) {
 TEST(RealCryptography, ProofsGiveTheSameTraceEachTime) {
   Plan plan = make_plan(Protocol::Steward, 3, "calm");
   plan.real_crypto = true;
-  plan.operations = 4;
+  plan.operations = 12;
   plan.traitors = {{ServerId{SiteId(0), ServerIndex(1)}, Behaviour::BadShares}};
   const auto first = run_scenario(plan);
   const auto second = run_scenario(plan);

@@ -72,14 +72,25 @@ TEST(StewardLocalView, SuspectsOnlyWhenItsOldestWorkIsOlderThanLocalT) {
 }
 
 TEST(StewardLocalView, MovesOnOnlyFromAPreinstalledView) {
-  Lone lone(server(1, 1));
+  Lone lone(server(1, 3));
   lone.deliver(share(lone.bed.update(ClientId(3), 1).sealed));
   lone.bed.run_for(30s);
   EXPECT_EQ(lone.core().views().local(), LocalView(1));
   lone.deliver(new_rep(lone.bed, 2, 1, 1));
-  lone.deliver(new_rep(lone.bed, 3, 1, 1));  // with its own: q
+  lone.deliver(new_rep(lone.bed, 0, 1, 1));  // with its own: q
   lone.bed.run_for(30s);
   EXPECT_EQ(lone.core().views().local(), LocalView(2));
+}
+
+// The others could not follow: it would collect no more shares, and they would go on sending them to it.
+TEST(StewardLocalView, ARepresentativeDoesNotSuspectItself) {
+  Lone lone(server(1, 0));
+  lone.deliver(share(lone.bed.update(ClientId(3), 1).sealed));
+  lone.bed.run_for(20s);
+  EXPECT_EQ(lone.core().views().local(), LocalView(0));
+  lone.deliver(new_rep(lone.bed, 1, 1, 1));
+  lone.deliver(new_rep(lone.bed, 2, 1, 1));
+  EXPECT_EQ(lone.core().views().local(), LocalView(1)) << "but it joins f+1 who do";
 }
 
 TEST(StewardLocalView, JoinsTheSmallestOfFPlusOneHigherViews) {
