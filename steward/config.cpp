@@ -31,6 +31,7 @@ Status Settings::validate() const {
                              {"retransmit_max", retransmit_max},
                              {"reconcile_after", reconcile_after},
                              {"representative_timeout", representative_timeout},
+                             {"pace_floor", pace_floor},
                              {"reconcile_idle", reconcile_idle}})
     if (auto s = positive(name, value); !s) return s;
   if (auto s = in_range("reconcile_entries", reconcile_entries, 1, 64); !s) return s;

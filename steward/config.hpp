@@ -46,7 +46,7 @@ struct Settings {
   /// Granularity of everything below while work is outstanding.
   Duration tick = 20ms;
   /// A share the collector asked for is missing after this long (or four times the usual time, if that is longer).
-  Duration share_timeout = 150ms;
+  Duration share_timeout = 60ms;
   /// A server that holds a certificate and saw no combined signature sends its share to all after this long.
   Duration share_fallback = 500ms;
   /// First retransmission inside a site and between sites; doubles up to `retransmit_max`.
@@ -71,6 +71,8 @@ struct Settings {
 
   /// T1 is never shorter: the time a site gives its representative. T2 and T3 follow from it. [Steward 6]
   Duration representative_timeout = 500ms;
+  /// A representative may always take this long for a round inside the site; longer where shares take long.
+  Duration pace_floor = 100ms;
   /// Bytes of a state lent per second to each server of our site, and to each of another.
   std::uint64_t lend_near = 8 * 1024 * 1024;
   std::uint64_t lend_far = 256 * 1024;

@@ -12,6 +12,7 @@ StewardCore::StewardCore(ServerId self, const Membership& membership, Settings s
       global_(context_, signing_),
       updates_(context_, sequencing_),
       neglect_(context_.settings),
+      pace_(context_, timers_, signing_, sequencing_, updates_),
       reconciliation_(context_),
       local_view_(context_, signing_, states_, timers_),
       global_view_(context_, signing_, timers_),
@@ -198,6 +199,9 @@ void StewardCore::on_time(Instant now, Effects& fx) {
     std::optional<Instant> oldest = context_.transferring ? std::nullopt : oldest_work(now);
     global_view_.on_tick(now, oldest, fx);
     local_view_.on_tick(now, oldest, fx);
+    pace_.on_tick(now, local_view_.preinstalled() && !context_.transferring &&
+                           (!context_.views.at_leader_site() || context_.views.constrained()));
+    if (pace_.too_slow()) local_view_.too_slow(now, fx);
   }
   reconciliation_.on_tick(now, fx);
   local_view_.on_idle(now, fx);
@@ -398,6 +402,8 @@ void StewardCore::status(StatusList& out) const {
   out.emplace_back("t1_us", us(timers_.representative_timeout()));
   out.emplace_back("t2_us", us(timers_.leader_representative_timeout()));
   out.emplace_back("t3_us", us(timers_.leader_site_timeout()));
+  out.emplace_back("overdue_us", us(pace_.overdue()));
+  out.emplace_back("pace_tolerance", std::to_string(pace_.tolerance()));
   out.emplace_back("alarms", std::to_string(context_.alarms));
 }
 

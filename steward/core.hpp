@@ -7,10 +7,10 @@
 #include "steward/local_view_change.hpp"
 #include "steward/log_renewal.hpp"
 #include "steward/neglect.hpp"
+#include "steward/pace.hpp"
 #include "steward/reach.hpp"
 #include "steward/reconciliation.hpp"
 #include "steward/state_transfer.hpp"
-#include "steward/updates.hpp"
 
 namespace seneschal::steward {
 
@@ -38,6 +38,7 @@ class StewardCore : public Core {
   const ThresholdSigning& signing() const { return signing_; }
   const Sequencing& sequencing() const { return sequencing_; }
   const Updates& updates() const { return updates_; }
+  const Pace& pace() const { return pace_; }
   const Checkpoints& checkpoints() const { return checkpoints_; }
   const StateTransfer& transfer() const { return transfer_; }
   const Held<Checkpoint>& checkpoint() const { return context_.checkpoint; }
@@ -74,6 +75,7 @@ class StewardCore : public Core {
   GlobalOrdering global_;
   Updates updates_;
   Neglect neglect_;
+  Pace pace_;
   Reconciliation reconciliation_;
   LocalViewChange local_view_;
   GlobalViewChanges global_view_;

@@ -100,8 +100,18 @@ void GlobalViewChanges::on_tick(Instant now, std::optional<Instant> oldest, Effe
     fx.send(Destination::to(context_.self.site), GlobalViewAttempt{attempted_, us});
     spread(retry_.count, fx);
   }
-  if (attempted_ > gv || !oldest || now - std::max(*oldest, since_) <= timers_.leader_site_timeout()) return;
+  if (attempted_ > gv || !oldest || now - std::max(*oldest, since_) <= patience()) return;
   attempt(now, gv.next(), fx);
+}
+
+// [Steward 6] Servers hear of the same waiting update at different times, up to a client's T0 apart. Once another
+// server of this site or another site has asked for the next view, T2/2 less will do: T3 has a whole T2 to spare for
+// each of f+1 representatives of the leader site, so that f servers who ask early gain nothing.
+Duration GlobalViewChanges::patience() const {
+  bool seconded = higher_since_ ||
+                  std::ranges::any_of(attempts_, [&](const auto& a) { return a.second > context_.views.global(); });
+  Duration t3 = timers_.leader_site_timeout();
+  return seconded ? t3 - timers_.leader_representative_timeout() / 2 : t3;
 }
 
 // The representative, then any server, to the next f+1 servers of each site in turn. [Steward 7]

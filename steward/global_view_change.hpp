@@ -33,6 +33,7 @@ class GlobalViewChanges {
   void restore(GlobalView attempted) { attempted_ = std::max(attempted_, attempted); }
 
  private:
+  Duration patience() const;
   void attempt(Instant now, GlobalView gv, Effects& fx);
   void spread(std::uint32_t round, Effects& fx);
 

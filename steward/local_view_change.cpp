@@ -156,8 +156,13 @@ void LocalViewChange::on_tick(Instant now, std::optional<Instant> oldest, Effect
     progress_ = context_.history.aru();
     fruitless_ = 0;
   }
+  if (context_.views.is_representative()) return;  // it would leave its own view, and the others could not follow
   if (!preinstalled_ || !oldest) return;
   if (now - std::max(*oldest, since_) <= patience()) return;
+  suspect(now, fx);
+}
+
+void LocalViewChange::suspect(Instant now, Effects& fx) {
   fx.event({.kind = EventKind::Suspected,
             .seq = context_.history.aru(),
             .view = context_.views.global().value,

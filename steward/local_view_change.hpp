@@ -22,6 +22,10 @@ class LocalViewChange {
   void settle(Instant now, Effects& fx);
   /// `oldest`: since when the oldest outstanding work waits; never if there is none.
   void on_tick(Instant now, std::optional<Instant> oldest, Effects& fx);
+  /// The representative moves, but too slowly. [Steward 6, Pace]
+  void too_slow(Instant now, Effects& fx) {
+    if (preinstalled_ && context_.views.participating()) suspect(now, fx);
+  }
   /// A global view was preinstalled: Local_T starts again, and at the leader site the exchange.
   void global_view_changed(Instant now) {
     since_ = now;
@@ -39,6 +43,7 @@ class LocalViewChange {
   std::optional<ServerIndex> take_asking() { return std::exchange(asking_, std::nullopt); }
 
  private:
+  void suspect(Instant now, Effects& fx);
   void move_to(LocalView lv, Instant now, Effects& fx);
   Duration patience() const;
   void send_new_rep(std::vector<Destination> to, bool loopback, Effects& fx) const;

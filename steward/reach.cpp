@@ -21,7 +21,10 @@ bool Reach::on_tick(Instant now, Effects& fx) {
   bool before = context_.majority_reached();
   std::size_t reached = 1;
   for (std::uint16_t s = 0; s < context_.sites(); ++s) {
-    if (SiteId(s) == context_.self.site) continue;
+    if (SiteId(s) == context_.self.site) {
+      ask_neighbour(now, fx);
+      continue;
+    }
     Site& site = sites_[SiteId(s)];
     site.silent = site.answered || paused ? 0 : site.silent + 1;
     site.answered = false;
@@ -31,6 +34,16 @@ bool Reach::on_tick(Instant now, Effects& fx) {
   ++turn_;
   context_.reached = reached;
   return before && !context_.majority_reached();
+}
+
+// How long a round inside the site takes decides how fast its representative has to be. [Steward 6]
+void Reach::ask_neighbour(Instant now, Effects& fx) {
+  std::uint32_t n = context_.own().servers;
+  if (n < 2) return;
+  std::uint32_t index = (context_.self.index.value + 1u + turn_ % (n - 1)) % n;
+  ServerId to = context_.local(ServerIndex(static_cast<std::uint16_t>(index)));
+  probes_[to] = now;
+  fx.send(Destination::to(to), RoundTrip{false, static_cast<std::uint64_t>(now.ns)}, {.auth = AuthKind::Bare});
 }
 
 void Reach::ask(Instant now, SiteId site, Effects& fx) {
@@ -45,7 +58,7 @@ void Reach::ask(Instant now, SiteId site, Effects& fx) {
 }
 
 std::optional<Reject> Reach::on_round_trip(Instant now, const Verified<RoundTrip>& message, Effects& fx) {
-  if (context_.is_local(message.signer())) return Reject::WrongSite;
+  if (!message.signer().is_server()) return Reject::WrongSenderKind;
   ServerId from = message.signer().server();
   if (!message.body().back) {
     fx.send(Destination::to(from), RoundTrip{true, message.body().token}, {.auth = AuthKind::Bare});
@@ -56,6 +69,7 @@ std::optional<Reject> Reach::on_round_trip(Instant now, const Verified<RoundTrip
     return Reject::Superseded;
   timers_.measured(from.site, now - probe->second);
   probes_.erase(probe);
+  if (from.site == context_.self.site) return std::nullopt;
   Site& site = sites_[from.site];
   site.answered = true;
   if (site.silent >= kSilentRounds) ++context_.reached;

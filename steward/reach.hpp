@@ -20,6 +20,7 @@ class Reach {
 
  private:
   void ask(Instant now, SiteId site, Effects& fx);
+  void ask_neighbour(Instant now, Effects& fx);
 
   Context& context_;
   Timers& timers_;

@@ -8,7 +8,7 @@ Sequencing::Sequencing(Context& context, ThresholdSigning& signing, const Collec
       states_(states),
       pool_(replication::most_members(context.membership)),
       rule_(context.settings.batch_gap_max),
-      pacing_(2 * context.settings.batch_max_bytes) {}
+      in_flight_(2 * context.settings.batch_max_bytes) {}
 
 std::optional<Reject> Sequencing::submit(Instant now, const Signed<Update>& update) {
   if (!context_.views.at_leader_site() || !context_.views.is_representative()) return Reject::NotRepresentative;
@@ -36,7 +36,7 @@ void Sequencing::propose(Instant now, Effects& fx) {
   while (!pool_.empty() && now >= rule_.ready_at()) {
     Seq seq = std::max(last_assigned_, context_.history.aru()).next();
     while (taken(seq)) ++seq;
-    blocked_ = !context_.history.in_window(seq) || !pacing_.has_room();
+    blocked_ = !context_.history.in_window(seq) || !in_flight_.has_room();
     if (blocked_) return;
     Batch batch = pool_.take(context_.settings.batch_max, context_.settings.batch_max_bytes);
     last_assigned_ = seq;
@@ -77,7 +77,7 @@ bool Sequencing::replay(Instant now, Effects& fx) {
 void Sequencing::view_changed() {
   pool_ = replication::PendingUpdates(replication::most_members(context_.membership));
   rule_.view_changed();
-  pacing_.view_changed();
+  in_flight_.view_changed();
   assigned_.clear();
   restored_.clear();
   proposed_.clear();
@@ -87,7 +87,7 @@ void Sequencing::view_changed() {
 
 // [Steward 3.4] persisted before it is sent; it counts here, too, only when it comes back signed.
 void Sequencing::send_pre_prepare(Instant now, PrePrepare m, Effects& fx) {
-  pacing_.cut(now, m.seq, encoded_size(m.batch));
+  in_flight_.cut(now, m.seq, encoded_size(m.batch));
   // Before it comes back signed, too: what a restarted representative repeats must not be put into another one.
   for (const auto& update : m.batch.updates) {
     ClientId client = update.signer().client();
@@ -137,7 +137,6 @@ std::optional<Reject> Sequencing::on_pre_prepare(Instant now, const Verified<Pre
   if (auto refused = check(m, entry, digest)) return refused;
   entry.pre_prepare = Held<PrePrepare>::of(message);
   entry.pre_prepare_digest = digest;
-  entry.pre_prepared_at = now;
   entry.adopted = false;
   // Ahead of our window, not of the representative's: it is kept until our ARU follows.
   if (!context_.history.in_window(m.seq)) return Reject::OutsideWindow;
@@ -182,6 +181,7 @@ std::optional<Reject> Sequencing::check_updates(const PrePrepare& m) const {
 void Sequencing::adopt(Instant now, Entry& entry, Effects& fx) {
   const PrePrepare& m = *entry.pre_prepare;
   entry.adopted = true;
+  last_adopted_ = now;
   if (entry.pre_prepare.signer == Principal::of(context_.self)) underway_.erase(m.seq);
   for (const auto& update : m.batch.updates)
     assigned_.emplace(std::pair{update.signer().client(), update.body.timestamp}, m.seq);
@@ -247,6 +247,7 @@ std::optional<Reject> Sequencing::on_prepare(Instant now, const Verified<Prepare
       fx.forward(Destination::to(sender), entry->proposal.sealed);
     return Reject::Duplicate;
   }
+  if (sender == context_.self) entry->pre_prepared_at = now;
   entry->prepares[sender.index] = Held<Prepare>::of(message);  // also before the PrePrepare: no order is promised
   complete_certificate(now, m.seq, *entry, fx);
   return std::nullopt;
@@ -278,7 +279,7 @@ void Sequencing::complete_certificate(Instant now, Seq seq, Entry& entry, Effect
 void Sequencing::executed(Instant now, const std::vector<ClientId>& clients, Effects& fx) {
   Seq aru = context_.history.aru();
   rule_.signed_by_site(now, aru);
-  pacing_.executed(now, aru);
+  in_flight_.executed(now, aru);
   underway_.erase(underway_.begin(), underway_.upper_bound(aru));
   for (ClientId client : clients)
     if (const auto* last = context_.execution.clients().find(client)) pool_.discharge(client, last->timestamp);

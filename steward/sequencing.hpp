@@ -2,7 +2,7 @@
 #pragma once
 #include "steward/batching.hpp"
 #include "steward/collective_state.hpp"
-#include "steward/pacing.hpp"
+#include "steward/in_flight.hpp"
 #include "steward/records.hpp"
 #include "steward/threshold_signing.hpp"
 
@@ -38,7 +38,11 @@ class Sequencing {
   bool busy() const { return !pool_.empty() || rule_.unsigned_count() != 0; }
   std::size_t waiting() const { return pool_.size(); }
   const BatchRule& rule() const { return rule_; }
-  const Pacing& pacing() const { return pacing_; }
+  const InFlight& in_flight() const { return in_flight_; }
+  /// When this server last voted for a PrePrepare.
+  Instant last_adopted() const { return last_adopted_; }
+  /// A PrePrepare of this view holds the update.
+  bool assigned(ClientId client, Timestamp timestamp) const { return assigned_.contains({client, timestamp}); }
 
   /// From the log: a PrePrepare this representative sent, a vote this server gave. [Steward 8]
   void restore_proposed(const PrePrepare& pre_prepare);
@@ -66,8 +70,9 @@ class Sequencing {
   const CollectiveState& states_;
   replication::PendingUpdates pool_;
   BatchRule rule_;
-  Pacing pacing_;
+  InFlight in_flight_;
   Seq last_assigned_;
+  Instant last_adopted_{};
   bool blocked_ =
       true;  // no batch can be cut until something else happens: the window is full, or this is not our task
   /// (client, timestamp) to seq, of all PrePrepares of this view above aru - W: nothing is put into two of them.

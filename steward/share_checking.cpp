@@ -6,13 +6,17 @@
 #include "steward/threshold_signing.hpp"
 
 namespace seneschal::steward {
+namespace {
+/// A proof takes several times as long as a share.
+constexpr Duration kProofTimeout = 150ms;
+}  // namespace
 
 void ThresholdSigning::combination_failed(Instant now, const Digest& content, Instance& instance, Effects& fx) {
   bool first = !instance.failed;
   instance.failed = true;
   ++instance.rounds;
   if (!first) return;  // only proven shares were combined: the next proof tries again
-  instance.proofs_due = now + share_timeout();
+  instance.proofs_due = now + std::max(kProofTimeout, share_timeout());
   for (auto& [server, held] : instance.shares) {
     if (held.standing != Standing::Unproven) continue;
     if (held.message && !held.message->body().proof.value.empty()) {

@@ -1,6 +1,10 @@
 #include "steward/signer_choice.hpp"
 
 namespace seneschal::steward {
+namespace {
+/// What one miss weighs in answers.
+constexpr std::uint32_t kStrain = 8;
+}  // namespace
 
 std::set<ServerIndex> SignerChoice::initial(const SiteInfo& site, ServerIndex representative) {
   std::set<ServerIndex> set;
@@ -23,13 +27,13 @@ void SignerChoice::resume(std::set<ServerIndex> chosen, std::uint64_t epoch) {
 
 void SignerChoice::answered(ServerIndex server, Duration after) {
   Seat& seat = seats_[server.value];
-  seat.missed_in_a_row = 0;
+  if (seat.strain > 0) --seat.strain;
   seat.usual += (after - seat.usual) / 8;
 }
 
 bool SignerChoice::missed(ServerIndex server) {
   if (server == self_ || !chosen_.contains(server)) return false;
-  if (++seats_[server.value].missed_in_a_row < 2) return false;
+  if ((seats_[server.value].strain += kStrain) <= kStrain) return false;
   return replace(server);
 }
 
@@ -54,8 +58,8 @@ bool SignerChoice::replace(ServerIndex server) {
   if (!best) return false;
   ++epoch_;
   seats_[server.value].demoted_at = epoch_;
-  seats_[server.value].missed_in_a_row = 0;
-  seats_[best->value].missed_in_a_row = 0;
+  seats_[server.value].strain = 0;
+  seats_[best->value].strain = 0;
   chosen_.erase(server);
   chosen_.insert(*best);
   return true;

@@ -26,8 +26,8 @@ class SignerChoice {
 
   /// `server` answered a request `after` it was made.
   void answered(ServerIndex server, Duration after);
-  /// `server` did not answer in time, or much later than the others. The second time in a row it loses its place;
-  /// true then, and the new set has to be announced.
+  /// `server` did not answer in time, or much later than the others. The second time within eight answers it loses
+  /// its place, so that being late by turns does not pay; true then, and the new set has to be announced.
   bool missed(ServerIndex server);
   /// `server` is provably faulty: it is never chosen again. True if the set changed.
   bool exclude(ServerIndex server);
@@ -35,7 +35,7 @@ class SignerChoice {
  private:
   struct Seat {
     Duration usual{};
-    std::uint32_t missed_in_a_row = 0;
+    std::uint32_t strain = 0;      // what its misses left
     std::uint64_t demoted_at = 0;  // epoch, 0: never
     bool excluded = false;
   };

@@ -5,6 +5,8 @@ namespace {
 /// A share this much later than twice the median of its round counts as missed.
 constexpr Duration kSlowShareSlack = 25ms;
 constexpr Duration kResendSpacing = 50ms;
+/// Who is not among the signers makes a share this often all the same, to know how long they take. [Steward 6]
+constexpr Duration kMeasureShares = 5s;
 /// Early instances about views per sender: the oldest makes room, since nothing else ever ends them.
 constexpr std::size_t kEarlyViewMessages = 8;
 }  // namespace
@@ -69,6 +71,7 @@ void ThresholdSigning::agree(Instant now, const Purpose& what, SharedBytes messa
   } else if (collecting() && announced_.contains(self())) {
     instance.to.insert(context_.views.representative().index);
   }
+  instance.measuring = now - shared_at_ >= kMeasureShares;
   if (after.value == 0) {
     instance.durable = true;
     start_sharing(now, content, instance, fx);
@@ -82,11 +85,12 @@ void ThresholdSigning::agree(Instant now, const Purpose& what, SharedBytes messa
 void ThresholdSigning::start_sharing(Instant now, Digest content, Instance& instance, Effects& fx) {
   if (!instance.message || !instance.durable || instance.sealed) return;
   if (!current(instance.what)) return;
-  bool own_use = (collector() && instance.asked.contains(self())) || instance.to_all;
+  bool own_use = (collector() && instance.asked.contains(self())) || instance.to_all || instance.measuring;
   if (!own_use && instance.to.empty() && instance.proof_to.empty()) return;
   if (!instance.own_share.empty()) return distribute(content, instance, fx);
   if (instance.sharing) return;
   instance.sharing = true;
+  shared_at_ = now;
   fx.event({.kind = EventKind::Shared,
             .seq = instance.what.seq,
             .view = instance.what.gv.value,
@@ -159,6 +163,7 @@ void ThresholdSigning::distribute(const Digest& content, Instance& instance, Eff
     std::vector<Destination> to;
     for (ServerIndex i : instance.to) to.push_back(Destination::to(context_.local(i)));
     send_share(content, instance, to, false, fx);
+    instance.measuring = false;
   }
   instance.to.clear();
   give_proof(content, instance, fx);
@@ -253,7 +258,8 @@ std::optional<Reject> ThresholdSigning::on_signer_set(Instant now, const Verifie
   announced_ = {m.signers.begin(), m.signers.end()};
   if (!announced_.contains(self())) return std::nullopt;
   for (auto& [content, instance] : instances_) {
-    if (!instance.message || instance.sealed || !instance.own_share.empty() || instance.sharing) continue;
+    bool sent = (!instance.own_share.empty() || instance.sharing) && !instance.measuring;
+    if (!instance.message || instance.sealed || sent) continue;
     if (instance.seq == Seq{}) continue;
     instance.to.insert(context_.views.representative().index);
     start_sharing(now, content, instance, fx);
@@ -299,6 +305,7 @@ bool ThresholdSigning::on_done(Instant now, Ticket ticket, const JobResult& resu
   if (instance.sealed) return true;
   if (pending.work == Work::Durable) {
     instance.durable = true;
+    durable_time_ = std::max(now - instance.since, durable_time_ - durable_time_ / 8);
     start_sharing(now, pending.content, instance, fx);
   } else if (auto* made = std::get_if<ShareResult>(&result)) {
     instance.own_share = made->share;

@@ -13,6 +13,7 @@ constexpr Duration kLongestRoundTrip = 10s;
 
 Timers::Timers(const Settings& settings, const Membership& membership, SiteId self)
     : floor_(settings.representative_timeout),
+      self_(self),
       own_faults_(membership.site(self).faults),
       sites_(membership.sites.size()) {
   for (const SiteInfo& site : membership.sites) {
@@ -25,6 +26,11 @@ void Timers::measured(SiteId site, Duration round_trip) {
   std::deque<Duration>& last = own_[site];
   last.push_back(std::clamp(round_trip, Duration{0}, kLongestRoundTrip));
   if (last.size() > faults_of_[site.value] + 1u) last.pop_front();
+}
+
+Duration Timers::local_round_trip() const {
+  auto own = own_.find(self_);
+  return own == own_.end() || own->second.size() <= own_faults_ ? Duration{} : *std::ranges::min_element(own->second);
 }
 
 Duration Timers::own_estimate() const {

@@ -16,13 +16,15 @@ class Timers {
  public:
   Timers(const Settings& settings, const Membership& membership, SiteId self);
 
-  /// This server's own measurement of the round trip to a server of another site. The shortest of the last f+1, each
-  /// to another server, counts: f servers cannot make it longer, nobody can make it shorter.
+  /// This server's own measurement of the round trip to another server, of any site. The shortest of the last f+1,
+  /// each to another server, counts: f servers cannot make it longer, nobody can make it shorter.
   void measured(SiteId site, Duration round_trip);
   /// How long a share of the site's key takes here, from asking for it to having it: what a busy machine adds to
   /// every site message. Each of the two site signatures of a round is waited for by servers that need it for a share
   /// of their own, so the estimate below is the round trip and twice this.
   void set_share_time(Duration share) { share_time_ = share; }
+  /// Of this site's own servers, among what was measured; 0 while there is too little of it.
+  Duration local_round_trip() const;
   /// The largest of its measurements, for others: what NewRep and GlobalViewAttempt carry. 0 if there is none.
   Duration own_estimate() const;
   /// What another server of this site measured.
@@ -42,6 +44,7 @@ class Timers {
 
  private:
   Duration floor_;
+  SiteId self_;
   std::uint16_t faults_ = 0;              // the largest of any site
   std::uint16_t own_faults_ = 0;          // of this site
   std::vector<std::uint16_t> faults_of_;  // by site

@@ -49,9 +49,11 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
   sent.last = now;
   if (context_.views.at_leader_site()) {
     // A representative must not be able to starve one client or one site without being replaced. [Steward 3.3]
-    if (leg == Leg::ToLeaderSite)
+    if (leg == Leg::ToLeaderSite) {
       fx.send(Destination::to(context_.self.site), ForwardedUpdate{Leg::InsideLeaderSite, update},
               {.auth = AuthKind::Bare});
+      if (!sent.given) sent.given = now;
+    }
     if (context_.views.is_representative())
       sequencing_.submit(now, update);
     else if (leg == Leg::ToRepresentative)
@@ -66,12 +68,14 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
   return std::nullopt;
 }
 
-void Updates::pass_on(Instant, const Signed<Update>& update, Effects& fx) {
+void Updates::pass_on(Instant now, const Signed<Update>& update, Effects& fx) {
   const Views& views = context_.views;
   Sent& sent = sent_[update.signer().client()];
-  if (!views.is_representative())
+  if (!views.is_representative()) {
+    if (!sent.given) sent.given = now;
     return fx.send(Destination::to(views.representative()), ForwardedUpdate{Leg::ToRepresentative, update},
                    {.auth = AuthKind::Bare});
+  }
   if (views.at_leader_site()) return;
   // First to the representative, then to the next f+1 servers of the leader site in turn. [Steward 3.3]
   SiteId leader = views.leader_site();
@@ -117,11 +121,23 @@ void Updates::view_changed(Instant now) {
   bool orders = context_.views.at_leader_site() && context_.views.is_representative();
   for (auto& [client, sent] : sent_) {
     sent.count = 0;
+    sent.given.reset();
     // Where this server only watches, somebody else passes the update on first; a new representative orders it
     // itself.
     bool watches = !orders && sent.leg == Leg::InsideLeaderSite && context_.views.at_leader_site();
     retries_.set(client, watches ? now + 2 * retry_after() : now);
   }
+}
+
+std::optional<Instant> Updates::oldest_given() const {
+  std::optional<Instant> oldest;
+  for (const auto& [client, sent] : sent_) {
+    auto watched = watched_.entries().find(client);
+    if (!sent.given || watched == watched_.entries().end()) continue;
+    if (sequencing_.assigned(client, watched->second.timestamp)) continue;
+    oldest = std::min(oldest.value_or(*sent.given), *sent.given);
+  }
+  return oldest;
 }
 
 void Updates::majority_lost(Instant now, Effects& fx) {

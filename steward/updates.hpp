@@ -26,6 +26,10 @@ class Updates {
   /// Another representative or leader site: it gets what is watched here.
   void view_changed(Instant now);
 
+  /// Since when the representative of the leader site has had, from this very server, an update that it has not
+  /// proposed.
+  std::optional<Instant> oldest_given() const;
+
   bool busy() const { return !watched_.empty(); }
   const replication::WatchList& watched() const { return watched_; }
 
@@ -46,6 +50,7 @@ class Updates {
     std::uint32_t count = 0;
     Instant last;
     Leg leg = Leg::ToRepresentative;  // how it came
+    std::optional<Instant> given;     // when this server first gave it to the representative
   };
   std::map<ClientId, Sent> sent_;  // of watched updates
   TimerSet<ClientId> retries_;

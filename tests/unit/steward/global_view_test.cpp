@@ -90,6 +90,24 @@ TEST(StewardGlobalView, AnAttemptIsNoPromise) {
   EXPECT_TRUE(lone.shared(1));
 }
 
+// Servers hear of the same update up to a client's T0 apart: without this they would ask for the next view as far
+// apart.
+TEST(StewardGlobalView, WhoIsSecondedAttemptsHalfAT2Sooner) {
+  const auto attempts_after = [](bool seconded) {
+    Lone lone(server(2, 1));
+    lone.deliver(share(lone.bed.update(ClientId(5), 1).sealed));
+    if (seconded) lone.deliver(lone.bed.seal(Principal::of(server(2, 2)), GlobalViewAttempt{GlobalView(1), 0}));
+    Timers timers(Settings{}, lone.bed.membership, SiteId(2));
+    Duration sooner = timers.leader_site_timeout() - timers.leader_representative_timeout() / 2;
+    lone.bed.run_for(sooner - 100ms);
+    EXPECT_EQ(lone.sent<GlobalViewAttempt>(), 0u) << "never before";
+    lone.bed.run_for(200ms);
+    return lone.sent<GlobalViewAttempt>();
+  };
+  EXPECT_EQ(attempts_after(false), 0u);
+  EXPECT_GT(attempts_after(true), 0u);
+}
+
 TEST(StewardGlobalView, OneAttemptMovesNobody) {
   Lone lone(server(2, 1));
   lone.deliver(attempt(lone.bed, server(2, 2), 9));

@@ -71,15 +71,46 @@ TEST(StewardLocalView, SuspectsOnlyWhenItsOldestWorkIsOlderThanLocalT) {
   EXPECT_GT(lone.sent<NewRep>(), 0u);
 }
 
+// The other sites wait for the Accept of this one: a new representative must not inherit how rarely the old one
+// tried.
+TEST(StewardLocalView, ANewRepresentativeSendsWhatWaitsAgainFromTheFirstInterval) {
+  Settings settings;
+  settings.representative_timeout = 60s;  // nobody is suspected here
+  settings.pace_floor = 60s;
+  Lone lone(server(1, 1), settings, 5);
+  Batch b = lone.one();
+  lone.deliver(lone.carrier(lone.proposal(1, b), b));
+  lone.deliver(lone.accept(1, 1, b));  // of its own site; two are needed
+  lone.bed.run_for(9500ms);            // the interval is at its most: 9 s, then 14 s after the Proposal
+  std::size_t before = lone.sent<RelayedAccept>();
+  EXPECT_GT(before, 0u);
+  lone.deliver(new_rep(lone.bed, 2, 1, 1));
+  lone.deliver(new_rep(lone.bed, 3, 1, 1));
+  ASSERT_EQ(lone.core().views().local(), LocalView(1));
+  lone.bed.run_for(settings.retransmit_wide + 100ms);
+  EXPECT_GT(lone.sent<RelayedAccept>(), before);
+}
+
 TEST(StewardLocalView, MovesOnOnlyFromAPreinstalledView) {
-  Lone lone(server(1, 1));
+  Lone lone(server(1, 3));
   lone.deliver(share(lone.bed.update(ClientId(3), 1).sealed));
   lone.bed.run_for(30s);
   EXPECT_EQ(lone.core().views().local(), LocalView(1));
   lone.deliver(new_rep(lone.bed, 2, 1, 1));
-  lone.deliver(new_rep(lone.bed, 3, 1, 1));  // with its own: q
+  lone.deliver(new_rep(lone.bed, 0, 1, 1));  // with its own: q
   lone.bed.run_for(30s);
   EXPECT_EQ(lone.core().views().local(), LocalView(2));
+}
+
+// The others could not follow: it would collect no more shares, and they would go on sending them to it.
+TEST(StewardLocalView, ARepresentativeDoesNotSuspectItself) {
+  Lone lone(server(1, 0));
+  lone.deliver(share(lone.bed.update(ClientId(3), 1).sealed));
+  lone.bed.run_for(20s);
+  EXPECT_EQ(lone.core().views().local(), LocalView(0));
+  lone.deliver(new_rep(lone.bed, 1, 1, 1));
+  lone.deliver(new_rep(lone.bed, 2, 1, 1));
+  EXPECT_EQ(lone.core().views().local(), LocalView(1)) << "but it joins f+1 who do";
 }
 
 TEST(StewardLocalView, JoinsTheSmallestOfFPlusOneHigherViews) {

@@ -194,10 +194,10 @@ TEST(StewardCertificate, IsDurableBeforeTheShareJobStarts) {
   Lone lone(server(0, 1));
   Batch b = lone.one();
   lone.deliver(lone.pre_prepare(1, b));
-  lone.bed.persist_delay = 1s;
+  lone.bed.persist_delay = 400ms;  // longer, and it would give its representative up
   lone.deliver(lone.prepare(1, digest_of(b), server(0, 2)));
   EXPECT_FALSE(lone.shared(1));
-  lone.bed.run_for(1s);
+  lone.bed.run_for(400ms);
   EXPECT_TRUE(lone.shared(1));
 }
 

@@ -1,7 +1,7 @@
 // What a representative owes when there is more work than it can do: order in turn, and no more under way than links
 // carry.
+#include "steward/in_flight.hpp"
 #include "steward/neglect.hpp"
-#include "steward/pacing.hpp"
 
 #include <gtest/gtest.h>
 
@@ -120,7 +120,7 @@ TEST_F(StewardNeglect, ANewViewIsJudgedByItselfAlone) {
 struct FullLink {
   std::size_t rate;
   Duration base;
-  Pacing pacing{64 * 1024};
+  InFlight flight{64 * 1024};
   Instant now{};
   Instant free{};
   std::uint64_t next = 1;
@@ -129,11 +129,11 @@ struct FullLink {
   void run(Duration length, std::size_t batch = 32 * 1024) {
     for (const Instant end = now + length; now < end; now = now + 1ms) {
       while (!back.empty() && back.begin()->second <= now) {
-        pacing.executed(now, Seq(back.begin()->first));
+        flight.executed(now, Seq(back.begin()->first));
         back.erase(back.begin());
       }
-      while (pacing.has_room() && back.size() < 500) {
-        pacing.cut(now, Seq(next), batch);
+      while (flight.has_room() && back.size() < 500) {
+        flight.cut(now, Seq(next), batch);
         free = std::max(free, now) + Duration(static_cast<std::int64_t>(batch * 1'000'000'000ull / rate));
         back[next++] = free + base;
       }
@@ -142,7 +142,7 @@ struct FullLink {
   Duration queued() const { return std::max(free - now, Duration{}); }
 };
 
-TEST(StewardPacing, FillsALinkAndKeepsItsQueueShort) {
+TEST(StewardInFlight, FillsALinkAndKeepsItsQueueShort) {
   FullLink link{1'250'000, 150ms};
   link.run(5s);
   const std::uint64_t before = link.next;
@@ -151,7 +151,7 @@ TEST(StewardPacing, FillsALinkAndKeepsItsQueueShort) {
   EXPECT_LT(link.queued(), 200ms);
 }
 
-TEST(StewardPacing, FindsOutThatALinkHasBecomeFaster) {
+TEST(StewardInFlight, FindsOutThatALinkHasBecomeFaster) {
   FullLink link{250'000, 150ms};
   link.run(5s);
   link.rate = 2'500'000;
@@ -161,7 +161,7 @@ TEST(StewardPacing, FindsOutThatALinkHasBecomeFaster) {
   EXPECT_GT((link.next - before) * 32 * 1024, 2'500'000 * 5 * 8 / 10);
 }
 
-TEST(StewardPacing, FindsOutThatARoundHasBecomeLonger) {
+TEST(StewardInFlight, FindsOutThatARoundHasBecomeLonger) {
   FullLink link{1'250'000, 50ms};
   link.run(5s);
   link.base = 400ms;
@@ -172,27 +172,27 @@ TEST(StewardPacing, FindsOutThatARoundHasBecomeLonger) {
   EXPECT_LT(link.queued(), 800ms);
 }
 
-TEST(StewardPacing, AlwaysAllowsTheLeast) {
-  Pacing pacing(1000);
-  EXPECT_TRUE(pacing.has_room());
-  pacing.cut(moment(0ms), Seq(1), 999);
-  EXPECT_TRUE(pacing.has_room());
-  pacing.cut(moment(0ms), Seq(2), 1);
-  EXPECT_FALSE(pacing.has_room());
-  pacing.executed(moment(10s), Seq(2));
-  EXPECT_TRUE(pacing.has_room());
-  EXPECT_EQ(pacing.under_way(), 0u);
+TEST(StewardInFlight, AlwaysAllowsTheLeast) {
+  InFlight flight(1000);
+  EXPECT_TRUE(flight.has_room());
+  flight.cut(moment(0ms), Seq(1), 999);
+  EXPECT_TRUE(flight.has_room());
+  flight.cut(moment(0ms), Seq(2), 1);
+  EXPECT_FALSE(flight.has_room());
+  flight.executed(moment(10s), Seq(2));
+  EXPECT_TRUE(flight.has_room());
+  EXPECT_EQ(flight.under_way(), 0u);
 }
 
-TEST(StewardPacing, ANewViewBeginsWithNothingUnderWay) {
-  Pacing pacing(1000);
-  pacing.cut(moment(0ms), Seq(1), 5000);
-  EXPECT_FALSE(pacing.has_room());
-  pacing.view_changed();
-  EXPECT_TRUE(pacing.has_room());
-  pacing.cut(moment(5ms), Seq(1), 700);
-  pacing.executed(moment(10ms), Seq(1));
-  EXPECT_EQ(pacing.under_way(), 0u);
+TEST(StewardInFlight, ANewViewBeginsWithNothingUnderWay) {
+  InFlight flight(1000);
+  flight.cut(moment(0ms), Seq(1), 5000);
+  EXPECT_FALSE(flight.has_room());
+  flight.view_changed();
+  EXPECT_TRUE(flight.has_room());
+  flight.cut(moment(5ms), Seq(1), 700);
+  flight.executed(moment(10ms), Seq(1));
+  EXPECT_EQ(flight.under_way(), 0u);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "steward/pacing.hpp"
+#include "steward/in_flight.hpp"
 
 #include <algorithm>
 
@@ -9,12 +9,12 @@ constexpr Duration kBelieved = 10s;
 constexpr Duration kLongestRound = 10s;  // keeps products below 2^63
 }  // namespace
 
-void Pacing::cut(Instant now, Seq seq, std::size_t bytes) {
+void InFlight::cut(Instant now, Seq seq, std::size_t bytes) {
   if (!cuts_.emplace(seq, Cut{now, delivered_, bytes}).second) return;
   under_way_ += bytes;
 }
 
-void Pacing::executed(Instant now, Seq seq) {
+void InFlight::executed(Instant now, Seq seq) {
   while (!cuts_.empty() && cuts_.begin()->first <= seq) {
     const Cut cut = cuts_.begin()->second;
     cuts_.erase(cuts_.begin());
@@ -31,7 +31,7 @@ void Pacing::executed(Instant now, Seq seq) {
   }
 }
 
-void Pacing::measure(Instant now, const Cut& cut) {
+void InFlight::measure(Instant now, const Cut& cut) {
   const Duration took = std::clamp(now - cut.at, Duration{1}, kLongestRound);
   if (shortest_.count() == 0 || took <= shortest_) {
     shortest_ = took;
@@ -43,13 +43,13 @@ void Pacing::measure(Instant now, const Cut& cut) {
       static_cast<std::size_t>(delivered * (shortest_ / 1us) / std::max<std::int64_t>(took / 1us, 1));
 }
 
-void Pacing::view_changed() {
+void InFlight::view_changed() {
   cuts_.clear();
   under_way_ = 0;
   drained_by_ = {};
 }
 
-std::size_t Pacing::limit() const {
+std::size_t InFlight::limit() const {
   if (drained_by_.value != 0) return least_;
   const std::size_t most = *std::ranges::max_element(samples_);
   return std::max(least_, most + most / 2);

@@ -15,10 +15,10 @@
 namespace seneschal::steward {
 
 /// Integer arithmetic throughout: it decides what is ordered when.
-class Pacing {
+class InFlight {
  public:
   /// `least` bytes are always allowed.
-  explicit Pacing(std::size_t least) : least_(least) {}
+  explicit InFlight(std::size_t least) : least_(least) {}
 
   /// A batch of `bytes` is on its way.
   void cut(Instant now, Seq seq, std::size_t bytes);

@@ -1,0 +1,122 @@
+// A representative that moves, but too slowly. [Steward 6, Pace]
+#include "bed.hpp"
+#include "steward/timers.hpp"
+
+namespace seneschal::steward::testing {
+namespace {
+
+/// What the representative of `site` combines does not reach its servers: they have to combine it themselves, after
+/// the fallback time, which is shorter than any timer.
+std::function<bool(const Bed::Datagram&)> keeps_what_is_signed(unsigned site) {
+  return [site](const Bed::Datagram& m) {
+    return m.from == Principal::of(server(site, 0)) && m.to.is_server() &&
+           m.to.server().site == server(site, 0).site &&
+           (m.is<Accept>() || m.is<RelayedAccept>() || m.is<ProposalCarrier>() || m.is<Proposal>());
+  };
+}
+
+Settings with_quick_fallback() {
+  Settings settings;
+  settings.share_fallback = 300ms;
+  return settings;
+}
+
+void kill_site(Bed& bed, unsigned site) {
+  for (unsigned i = 0; i < 4; ++i) bed.kill(server(site, i));
+}
+
+/// Clients of sites 0 and 1 issue updates for so long.
+void load(Bed& bed, Duration time) {
+  const Instant end = bed.now + time;
+  while (bed.now < end) {
+    for (const auto& client : bed.membership.clients)
+      if (client.home != SiteId(2) && bed.at(client.id).client().idle()) {
+        bed.at(client.id).client().take_completions();
+        bed.put(client.id, "k", "v");
+      }
+    bed.run_for(5ms);
+  }
+}
+
+LocalView view(Bed& bed, unsigned site) {
+  return bed.steward(server(site, 3)).views().local();
+}
+
+TEST(StewardPace, ARepresentativeOfAnotherSiteThatIsLateWithAcceptsIsReplacedThoughT1NeverRunsOut) {
+  Bed bed(3, 1, 2, with_quick_fallback());
+  bed.start();
+  kill_site(bed, 2);  // so that the Accepts of site 1 are needed
+  bed.drop = keeps_what_is_signed(1);
+  load(bed, 6s);
+  EXPECT_EQ(view(bed, 1), LocalView(1));
+  EXPECT_EQ(view(bed, 0), LocalView(0)) << "what other sites are late with is not its representative's fault";
+  bed.expect_agreement(Seq(0));
+}
+
+TEST(StewardPace, WithoutTheMeasureItWouldStay) {
+  Settings settings = with_quick_fallback();
+  settings.pace_floor = 10s;
+  Bed bed(3, 1, 2, settings);
+  bed.start();
+  kill_site(bed, 2);
+  bed.drop = keeps_what_is_signed(1);
+  load(bed, 6s);
+  EXPECT_EQ(view(bed, 1), LocalView(0));
+}
+
+TEST(StewardPace, ARepresentativeOfTheLeaderSiteThatProposesNothingIsReplacedLongBeforeT2) {
+  Bed bed(3, 1, 1);
+  bed.start();
+  bed.drop = [](const Bed::Datagram& m) { return m.from == Principal::of(server(0, 0)) && m.is<PrePrepare>(); };
+  // As a client does that sends to all: each of them gives it to the representative.
+  bed.deliver(server(0, 1), share(bed.update(ClientId(1), 1).sealed));
+  bed.deliver(server(0, 2), share(bed.update(ClientId(1), 1).sealed));
+  bed.deliver(server(0, 3), share(bed.update(ClientId(1), 1).sealed));
+  bed.run_for(1s);
+  EXPECT_EQ(view(bed, 0), LocalView(1)) << "T1 is 500 ms, T2 1750 ms";
+}
+
+TEST(StewardPace, ServersThatHoldBackSharesByTurnsCannotFrameTheirRepresentative) {
+  Bed bed(3, 1, 2);
+  bed.start();
+  kill_site(bed, 2);
+  std::map<Digest, bool> held;
+  int turn = 0;
+  bed.drop = [&](const Bed::Datagram& m) {
+    // Server 1 of each site holds every third share back for ever.
+    if (!m.is<SigShare>() || m.from.server().index != ServerIndex(1)) return false;
+    return held.try_emplace(m.body<SigShare>().content, ++turn % 3 == 0).first->second;
+  };
+  load(bed, 20s);
+  EXPECT_EQ(view(bed, 0), LocalView(0));
+  EXPECT_EQ(view(bed, 1), LocalView(0));
+}
+
+TEST(StewardPace, ASiteWhoseSharesTakeLongKeepsItsRepresentative) {
+  Bed bed(3, 1, 2);
+  bed.job_delay = 150ms;
+  bed.start();
+  load(bed, 20s);
+  const std::array before{view(bed, 0), view(bed, 1), view(bed, 2)};
+  load(bed, 60s);
+  for (unsigned site = 0; site < 3; ++site) {
+    EXPECT_LE(before[site], LocalView(2)) << "site " << site;
+    EXPECT_EQ(view(bed, site), before[site]) << "site " << site;
+  }
+}
+
+// With a T1 that no retransmission outlasts, so that only the pace is in question: it has to yield.
+TEST(StewardPace, UnderLossTheMeasureGivesWayInsteadOfTheRepresentatives) {
+  Settings settings;
+  settings.representative_timeout = 3s;
+  settings.pace_floor = 20ms;  // hopelessly strict where one message in twenty is lost
+  Bed bed(3, 1, 2, settings);
+  bed.loss_per_mille = 50;
+  bed.start();
+  load(bed, 180s);
+  // f+1 by the plain measure, then one per doubling of it: without that it would be some hundred.
+  for (unsigned site = 0; site < 3; ++site) EXPECT_LE(view(bed, site), LocalView(9)) << "site " << site;
+}
+
+}  // namespace
+}  // namespace seneschal::steward::testing
