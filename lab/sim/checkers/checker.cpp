@@ -5,6 +5,7 @@
 #include "lab/sim/checkers/kept_word.hpp"
 #include "lab/sim/checkers/order_checkers.hpp"
 #include "lab/sim/checkers/steward_checkers.hpp"
+#include "lab/sim/checkers/union_checkers.hpp"
 #include "lab/sim/checkers/view_checkers.hpp"
 
 namespace seneschal::lab::sim {
@@ -69,6 +70,7 @@ CheckerSet::CheckerSet(Facts facts) : facts_(std::move(facts)) {
     checkers_.push_back(std::make_unique<Bound>(facts_, verdict_));
     checkers_.push_back(std::make_unique<Remembers>(facts_, verdict_));
     checkers_.push_back(std::make_unique<ViewSteps>(facts_, verdict_));
+    checkers_.push_back(std::make_unique<Unions>(facts_, verdict_));
   } else {
     checkers_.push_back(std::make_unique<CommitQuorums>(facts_, verdict_));
   }
