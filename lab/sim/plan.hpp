@@ -49,6 +49,7 @@ struct Plan {
   std::uint16_t sites = 3;
   std::uint16_t faults = 1;
   std::uint32_t clients = 4;
+  std::uint32_t two_faced = 0;  // of them the last so many break the rules for clients; nothing is asked for of them
   Duration delay = std::chrono::milliseconds(20);  // one way, between any two sites
   std::uint64_t bandwidth_bps = 10'000'000;
   std::uint64_t operations = 12;  // per client
@@ -73,6 +74,8 @@ struct Plan {
   bool lost(SiteId site) const;
   /// The deployment that the plan runs.
   Deployment deployment() const;
+  /// True if the client with this place in the membership keeps the rules.
+  bool honest(std::size_t client) const { return client + two_faced < clients; }
   /// True if servers start again: their logs are kept, and checked against what they say.
   bool restarts() const;
 };
@@ -80,7 +83,9 @@ struct Plan {
 /// Profiles: "default" (a mix drawn from the seed), "calm", "lossy", "partition" (of which half cut off the leader
 /// site for long), "crash" (up to f servers of each site, representatives first), "site-crash" (a whole site as
 /// well), "slow", "byzantine", "equivocate", "combined" (loss, partitions, crashes, slow and Byzantine servers at
-/// once), "lagging" (a site away for longer than history reaches, poisoned states; not part of the mix).
+/// once), "lagging" (a site away for longer than history reaches, poisoned states; not part of the mix), "views" (the
+/// seams between views: leader sites cut off one after the other, hoarding representatives, short timers, two-faced
+/// clients; not part of the mix).
 const std::vector<std::string>& profiles();
 /// The profile must be one of `profiles()` (CHECKed).
 Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile);

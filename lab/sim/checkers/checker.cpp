@@ -83,6 +83,7 @@ std::shared_ptr<replication::ExecutionObserver> CheckerSet::graph_observer(Serve
 
 void CheckerSet::on_event(Instant at, const Principal& self, const Event& event) {
   if (self.is_server() && !facts_.correct(self.server())) return;
+  if (self.is_client() && facts_.two_faced.contains(self.client())) return;
   for (auto& checker : checkers_) checker->on_event(at, self, event);
 }
 
