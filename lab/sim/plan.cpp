@@ -438,7 +438,7 @@ Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile
     Prng draws = Prng(seed).fork("views");
     plan.patience = 120ms;
     plan.delay = ms(draws.between(5, 15));
-    plan.faults = draws.chance(1, 3) ? 2 : 1;
+    plan.faults = draws.chance(1, 2) ? 2 : 1;
     plan.two_faced = draws.chance(1, 2) ? 1 : 0;
     plan.operations = draws.between(20, 40);
     plan.heal = ms(draws.between(8'000, 14'000));

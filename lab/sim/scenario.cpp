@@ -257,7 +257,7 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
   } else if (world.events() >= kMaxEvents) {
     result.outcome = Outcome::Stuck;
     result.reason = "progress: more than " + std::to_string(kMaxEvents) + " events without an end";
-  } else if (plan.progress && !all_done(assembly, checkers.facts(), plan)) {
+  } else if (plan.progress && !drained && !all_done(assembly, checkers.facts(), plan)) {
     result.outcome = Outcome::Stuck;
     result.reason = "progress: not done by " + std::to_string(plan.deadline / 1ms) +
                     " ms:" + unfinished(assembly, checkers.facts(), plan);

@@ -97,7 +97,7 @@ class Hoarder final : public Adversary {
       const auto m = decode<PrePrepare>(send.body);
       if (m) proposed_ = std::max(proposed_, std::tuple(m->gv, m->lv, m->seq));
       if (!random_.chance(1, 2) || delayed_.size() >= kMostDelayed) return false;
-      const Duration delay(std::chrono::milliseconds(random_.between(20, 500)));
+      const Duration delay(std::chrono::milliseconds(random_.between(20, 1500)));
       delayed_.emplace(now + delay, std::move(send));
       return true;
     }
@@ -122,7 +122,7 @@ class Hoarder final : public Adversary {
     if (leads && !updates_.empty()) {
       PrePrepare last{gv, lv, seq.next(), {}};
       last.batch.updates.items.push_back(updates_[random_.below(updates_.size())]);
-      fx.send(Destination::to(self_.site), last);
+      fx.send(Destination::to(self_.site), last, {.loopback = true});  // its own core is to hold the certificate
     }
     fx.send(Destination::to(self_.site), steward::NewRep{left_for_, 0});
   }
