@@ -108,8 +108,8 @@ void Unions::on_sent(Instant at, const Principal& from, const SealedParts& parts
 
 // ---- what is done with it ----
 
-// [Steward 4] What a seq must be: an order certificate from either; the local union's entry; the constraint's; a no-op
-// below the highest of either; else it is free. And nothing at or below the highest base.
+// [Steward 4] What a seq must be: an order certificate from either; the local union's entry; the constraint's; a
+// no-op below the highest of either; else it is free. And nothing at or below the highest base.
 bool Unions::allows(const Union& local, const Union* global, Seq seq, const Digest& digest) {
   static const Digest kNoOp = replication::digest_of(replication::Batch{});
   if (seq <= local.base || (global != nullptr && seq <= global->base)) return false;

@@ -14,8 +14,8 @@ namespace seneschal::lab::sim {
 /// one a Proposal before a prepare certificate; among certificates the highest local view. [Steward 5]
 bool ranks_above(const steward::StateItem& a, const steward::StateItem& b);
 
-/// No correct server votes, in a view after the first, for anything that no bundle (and constraint set) which was sent
-/// round in that view allows; none shares a constraint that is not the union of such a bundle.
+/// No correct server votes, in a view after the first, for anything that no bundle (and constraint set) which was
+/// sent round in that view allows; none shares a constraint that is not the union of such a bundle.
 class Unions final : public Checker {
  public:
   using Checker::Checker;
