@@ -21,7 +21,8 @@ enum class Behaviour : std::uint8_t {
   Poison,  // lends forged pieces of states, and says in its own name what only a site may: that there is a Checkpoint
   Late,    // says everything half a second later than it could
   Collude,  // votes twice, leaves out of its states what it knows, lets old messages out in new views
-  kLast = Collude,
+  Hoard,    // keeps what its site signed for the next view, and proposes once more when the others leave one
+  kLast = Hoard,
 };
 std::string_view to_string(Behaviour behaviour);
 /// The names of all behaviours, in their order.

@@ -228,6 +228,8 @@ Status Assembly::add_client(const ClientInfo& info, const AssemblyOptions& optio
   setup.membership = &roster_.membership;
   setup.table = replication::ClientCore::message_table();
   setup.core = std::move(core);
+  if (options.two_faced.contains(info.id))
+    setup.core = two_faced(std::move(setup.core), info, roster_.membership, options.seed);
   setup.keys = std::move(*keys);
   setup.costs = &costs_;
   setup.cache = nullptr;  // replies are for one receiver each

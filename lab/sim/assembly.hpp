@@ -7,6 +7,7 @@
 #include "replication/workload.hpp"
 
 #include <functional>
+#include <set>
 
 namespace seneschal::lab::sim {
 
@@ -19,6 +20,7 @@ struct AssemblyOptions {
   CheckerSet* checkers = nullptr;       // null: nothing is checked
   world::Observer* observer = nullptr;  // instead of the checkers, to whom it may pass things on
   std::vector<Traitor> traitors;
+  std::set<ClientId> two_faced;
   /// What each client does.
   std::function<replication::WorkloadSettings(ClientId)> workload;
   /// Clients that may join while the run goes on: they are there from the start, and nobody knows them.

@@ -41,6 +41,7 @@ class Planner {
   void byzantine();
   void equivocation();
   void lagging();
+  void seams();
 
  private:
   /// One direction of a link drawn bad: up to 5 % loss, jitter, duplicates, reordering.
@@ -306,6 +307,35 @@ void Planner::lagging() {
       if (auto id = pick_server(random, SiteId(small(site)))) plan_.traitors.push_back({*id, Behaviour::Poison});
 }
 
+// Views change all the time and what belongs to one comes out in the next: leader sites are cut off, or cannot be
+// heard, about as long as it takes to replace them; their representatives hoard.
+void Planner::seams() {
+  Prng random = root_.fork("seams");
+  for (std::size_t site = 0; site < membership_.sites.size(); ++site)
+    for (std::uint16_t i = 0; i < plan_.faults; ++i) {
+      const ServerId id{SiteId(small(site)), ServerIndex(i)};
+      spoilt_.push_back(id);
+      plan_.traitors.push_back({id, Behaviour::Hoard});
+    }
+  // What T3 comes to: 7 round trips, about; times f+2.5 and f+3. [Steward 6]
+  const Duration t1 = std::max(plan_.patience, 7 * (2 * plan_.delay + 8ms));
+  const Duration t3 = t1 * (2 * plan_.faults + 5) / 2 * (plan_.faults + 3);
+  Duration begin = ms(random.between(100, 600));
+  for (std::uint16_t leader = 0; leader < plan_.sites && begin < plan_.heal; ++leader) {
+    const Duration end = begin + t3 * static_cast<std::int64_t>(random.between(95, 150)) / 100;
+    const bool hears = random.chance(1, 2);
+    for (std::uint16_t other = 0; other < plan_.sites; ++other) {
+      if (other == leader) continue;
+      for (auto [from, to] : {std::pair{leader, other}, std::pair{other, leader}}) {
+        if (hears && to == leader) continue;
+        plan_.list.push_back({begin, FaultKind::Cut, from, to, {}, 100, {}});
+        plan_.list.push_back({end, FaultKind::Join, from, to, {}, 100, {}});
+      }
+    }
+    begin = end + ms(random.between(0, 400));
+  }
+}
+
 // In the flat baseline, which changes no view, such a leader may stop everything: safety only.
 void Planner::equivocation() {
   if (plan_.protocol == Protocol::Bft) {
@@ -351,7 +381,7 @@ bool Plan::restarts() const {
 const std::vector<std::string>& profiles() {
   static const std::vector<std::string> names = {"default",    "calm",       "lossy",   "partition",
                                                  "crash",      "site-crash", "slow",    "byzantine",
-                                                 "equivocate", "combined",   "lagging", "churn"};
+                                                 "equivocate", "combined",   "lagging", "churn", "views"};
   return names;
 }
 
@@ -405,6 +435,16 @@ Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile
   }
   constexpr std::uint32_t kIntervals[] = {4, 16, 128};
   if (steward) plan.options.checkpoint_interval = kIntervals[Prng(seed).fork("checkpoints").below(3)];
+  if (steward && profile == "views") {
+    Prng draws = Prng(seed).fork("views");
+    plan.patience = 120ms;
+    plan.delay = ms(draws.between(5, 15));
+    plan.faults = draws.chance(1, 2) ? 2 : 1;
+    plan.two_faced = draws.chance(1, 2) ? 1 : 0;
+    plan.operations = draws.between(20, 40);
+    plan.heal = ms(draws.between(8'000, 14'000));
+    plan.deadline = plan.heal + ms(60'000);
+  }
   if (seed % kRealCryptoEvery == 0) make_small_and_real(plan);
 
   const bool churn = profile == "churn";
@@ -438,6 +478,7 @@ Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile
   if (wanted("byzantine", 3)) planner.byzantine();
   if (profile == "lagging") planner.lagging();
   if (churn) planner.restarts();
+  if (profile == "views" && steward) planner.seams();
   sort_by_time(plan.list);
   return plan;
 }

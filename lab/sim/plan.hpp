@@ -52,6 +52,7 @@ struct Plan {
   /// Clients that an administrator enrolls while the run goes on; 0: there is no administrator. It is one client
   /// more.
   std::uint32_t newcomers = 0;
+  std::uint32_t two_faced = 0;  // of them the last so many break the rules for clients; nothing is asked for of them
   Duration delay = std::chrono::milliseconds(20);  // one way, between any two sites
   std::uint64_t bandwidth_bps = 10'000'000;
   std::uint64_t operations = 12;  // per client
@@ -78,6 +79,8 @@ struct Plan {
   ClientId newcomer(std::uint32_t i) const { return ClientId(clients + 2 + i); }
   /// The deployment that the plan runs.
   Deployment deployment() const;
+  /// True if the client with this place in the membership keeps the rules; the administrator always does.
+  bool honest(std::size_t client) const { return client >= clients || client + two_faced < clients; }
   /// True if servers start again: their logs are kept, and checked against what they say.
   bool restarts() const;
 };
@@ -86,7 +89,9 @@ struct Plan {
 /// site for long), "crash" (up to f servers of each site, representatives first), "site-crash" (a whole site as
 /// well), "slow", "byzantine", "equivocate", "combined" (loss, partitions, crashes, slow and Byzantine servers at
 /// once), "lagging" (a site away for longer than history reaches, poisoned states; not part of the mix), "churn"
-/// (clients join and leave under loss and restarts; a fourth of all other seeds have some of that as well).
+/// (clients join and leave under loss and restarts; a fourth of all other seeds have some of that as well), "views"
+/// (the seams between views: leader sites cut off one after the other, hoarding representatives, short timers,
+/// two-faced clients; not part of the mix).
 const std::vector<std::string>& profiles();
 /// The profile must be one of `profiles()` (CHECKed).
 Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile);

@@ -115,6 +115,7 @@ Plan read_plan(const TomlTable& root) {
   plan.faults = read_number<std::uint16_t>(root, "faults", plan.faults, 1, 10);
   plan.clients = read_number<std::uint32_t>(root, "clients", plan.clients, 1, 1000);
   plan.newcomers = read_number<std::uint32_t>(root, "newcomers", plan.newcomers, 0, 1000);
+  plan.two_faced = read_number<std::uint32_t>(root, "two_faced_clients", 0, 0, plan.clients);
   plan.delay = read_us(root, "delay", plan.delay);
   plan.bandwidth_bps =
       read_number<std::uint64_t>(root, "bandwidth_bps", plan.bandwidth_bps, 0, std::int64_t{1} << 50);
@@ -156,6 +157,7 @@ std::string to_toml(const Plan& plan) {
   text += "profile = " + toml_quoted(plan.profile) + "\n";
   text += line("sites", plan.sites) + line("faults", plan.faults) + line("clients", plan.clients);
   text += line("newcomers", plan.newcomers);
+  text += line("two_faced_clients", plan.two_faced);
   text += line("delay", plan.delay) + line("bandwidth_bps", plan.bandwidth_bps);
   text += line("operations", plan.operations) + line("payload", plan.payload);
   text += line("update_percent", plan.update_percent) + line("think", plan.think) + line("persist", plan.persist);

@@ -127,24 +127,44 @@ Facts facts_of(const Plan& plan) {
   facts.protocol = plan.protocol;
   facts.membership = plan.deployment().roster().membership;
   for (const Traitor& traitor : plan.traitors) facts.byzantine.insert(traitor.server);
+  for (std::size_t i = 0; i < facts.membership.clients.size(); ++i)
+    if (!plan.honest(i)) facts.two_faced.insert(facts.membership.clients[i].id);
   facts.logs = plan.restarts() && plan.options.durability == "wal";
   return facts;
 }
 
-/// Nothing is asked for of clients whose site is lost, of those that leave, nor of newcomers whom nobody can enroll.
-bool excused(const ClientPart& client, const Plan& plan) {
+/// Nothing is asked for of clients that break the rules, have lost their site, or leave, nor of newcomers whom nobody
+/// can enroll.
+bool excused(const Facts& facts, const Plan& plan, const ClientPart& client) {
   const auto lost = [&](std::size_t site) { return plan.lost(SiteId(static_cast<std::uint16_t>(site))); };
-  if (lost(client.site)) return true;
+  if (facts.two_faced.contains(client.id) || lost(client.site)) return true;
   if (plan.newcomers == 0) return false;
   const auto gone = leavers(plan);
   if (std::ranges::find(gone, client.id) != gone.end()) return true;
   return client.id > plan.administrator() && lost((plan.administrator().value - 1) % plan.sites);
 }
 
-bool all_done(Assembly& assembly, const Plan& plan) {
-  return std::ranges::all_of(assembly.clients(), [&](const ClientPart& client) {
-    return client.workload->finished() || excused(client, plan);
-  });
+/// Servers that still watch an update, where clients broke the rules: they must not keep views changing.
+/// [Steward 3.2]
+std::vector<ServerId> watching(Assembly& assembly, const Facts& facts, const Plan& plan) {
+  std::vector<ServerId> still;
+  if (facts.two_faced.empty()) return still;
+  StatusList status;
+  for (const ServerPart& server : assembly.servers()) {
+    if (!facts.correct(server.id) || !server.process->alive() || plan.lost(server.id.site)) continue;
+    status.clear();
+    server.process->core().status(status);
+    for (const auto& [name, value] : status)
+      if (name == "watched_updates" && value != "0") still.push_back(server.id);
+  }
+  return still;
+}
+
+bool all_done(Assembly& assembly, const Facts& facts, const Plan& plan) {
+  return std::ranges::all_of(
+             assembly.clients(),
+             [&](const ClientPart& client) { return client.workload->finished() || excused(facts, plan, client); }) &&
+         watching(assembly, facts, plan).empty();
 }
 
 /// What the administrator was told is what its orders, one after the other, must lead to.
@@ -164,10 +184,12 @@ void check_churn(Assembly& assembly, const Plan& plan, const std::vector<ChurnSt
   }
 }
 
-std::string unfinished(Assembly& assembly, const Plan& plan) {
+std::string unfinished(Assembly& assembly, const Facts& facts, const Plan& plan) {
   std::string text;
+  for (const ServerId& server : watching(assembly, facts, plan))
+    text += " server " + to_string(server) + " still watches an update;";
   for (const ClientPart& client : assembly.clients())
-    if (!client.workload->finished() && !excused(client, plan))
+    if (!client.workload->finished() && !excused(facts, plan, client))
       text += " client " + std::to_string(client.id.value) + " (site " + std::to_string(client.site) +
               "): " + std::to_string(client.workload->completed()) + " of " + std::to_string(plan.operations) + ";";
   return text;
@@ -217,6 +239,7 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
   build.seed = plan.seed;
   build.checkers = &checkers;
   build.traitors = plan.traitors;
+  build.two_faced = checkers.facts().two_faced;
   for (std::uint32_t i = 0; i < plan.newcomers; ++i) build.newcomers.push_back(plan.newcomer(i));
   std::vector<ChurnStep> churn;
   build.workload = [&](ClientId client) { return workload_of(plan, client, churn); };
@@ -252,7 +275,8 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
       next_look = world.now() + kStatusPeriod;
       check_statuses(statuses, assembly, checkers);
     }
-    if (!drained && world.now() >= Instant{} + plan.heal && all_done(assembly, plan)) drained = world.now() + kDrain;
+    if (!drained && world.now() >= Instant{} + plan.heal && all_done(assembly, checkers.facts(), plan))
+      drained = world.now() + kDrain;
     if (drained && world.now() >= *drained) break;
   }
 
@@ -262,7 +286,8 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
   result.virtual_time = world.now() - Instant{};
   for (const ClientPart& client : assembly.clients()) {
     result.operations += client.workload->completed();
-    if (const auto refused = client.workload->refused(); refused != 0)
+    const bool honest = !checkers.facts().two_faced.contains(client.id);
+    if (const auto refused = client.workload->refused(); honest && refused != 0)
       checkers.fail("workload", world.now(),
                     "client " + std::to_string(client.id.value) + " was refused " + std::to_string(refused) +
                         " operations that are good");
@@ -276,10 +301,10 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
   } else if (world.events() >= kMaxEvents) {
     result.outcome = Outcome::Stuck;
     result.reason = "progress: more than " + std::to_string(kMaxEvents) + " events without an end";
-  } else if (plan.progress && !all_done(assembly, plan)) {
+  } else if (plan.progress && !drained && !all_done(assembly, checkers.facts(), plan)) {
     result.outcome = Outcome::Stuck;
-    result.reason =
-        "progress: not done by " + std::to_string(plan.deadline / 1ms) + " ms:" + unfinished(assembly, plan);
+    result.reason = "progress: not done by " + std::to_string(plan.deadline / 1ms) +
+                    " ms:" + unfinished(assembly, checkers.facts(), plan);
   }
   result.text = world.trace().lines();
   return result;

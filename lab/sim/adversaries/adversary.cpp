@@ -222,6 +222,7 @@ std::unique_ptr<Core> corrupt(std::unique_ptr<Core> core, Behaviour behaviour, S
     case Behaviour::Stall: return std::make_unique<Stall>(std::move(core));
     case Behaviour::Starve: return std::make_unique<Starve>(std::move(core), membership, random);
     case Behaviour::Collude: return colluder(std::move(core), self, random);
+    case Behaviour::Hoard: return hoarder(colluder(std::move(core), self, random), self, random.fork("hoard"));
     case Behaviour::Late: return std::make_unique<Late>(std::move(core));
     case Behaviour::Poison: return poisoner(std::move(core), self, random);
   }

@@ -59,7 +59,14 @@ std::unique_ptr<Core> equivocator(std::unique_ptr<Core> core, ServerId self, con
 std::unique_ptr<Core> repeater(std::unique_ptr<Core> core);
 /// One that works against view changes: votes twice, forgets, exaggerates, and lets old messages out late.
 std::unique_ptr<Core> colluder(std::unique_ptr<Core> core, ServerId self, Prng random);
+/// One that colludes and works on the seam between two views: hoards what its site signed, proposes at the last
+/// moment.
+std::unique_ptr<Core> hoarder(std::unique_ptr<Core> core, ServerId self, Prng random);
 /// One that lends forged pieces of states and claims Checkpoints that no site signed.
 std::unique_ptr<Core> poisoner(std::unique_ptr<Core> core, ServerId self, Prng random);
+
+/// `client` with a second face: other operations under the same timestamps and out of order.
+std::unique_ptr<Core> two_faced(std::unique_ptr<Core> client, const ClientInfo& self, const Membership& membership,
+                                std::uint64_t seed);
 
 }  // namespace seneschal::lab::sim

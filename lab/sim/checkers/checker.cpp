@@ -6,6 +6,7 @@
 #include "lab/sim/checkers/member_checker.hpp"
 #include "lab/sim/checkers/order_checkers.hpp"
 #include "lab/sim/checkers/steward_checkers.hpp"
+#include "lab/sim/checkers/union_checkers.hpp"
 #include "lab/sim/checkers/view_checkers.hpp"
 
 namespace seneschal::lab::sim {
@@ -73,6 +74,7 @@ CheckerSet::CheckerSet(Facts facts) : facts_(std::move(facts)) {
     checkers_.push_back(std::make_unique<Bound>(facts_, verdict_));
     checkers_.push_back(std::make_unique<Remembers>(facts_, verdict_));
     checkers_.push_back(std::make_unique<ViewSteps>(facts_, verdict_));
+    checkers_.push_back(std::make_unique<Unions>(facts_, verdict_));
   } else {
     checkers_.push_back(std::make_unique<CommitQuorums>(facts_, verdict_));
   }
@@ -85,6 +87,7 @@ std::shared_ptr<replication::ExecutionObserver> CheckerSet::graph_observer(Serve
 
 void CheckerSet::on_event(Instant at, const Principal& self, const Event& event) {
   if (self.is_server() && !facts_.correct(self.server())) return;
+  if (self.is_client() && facts_.two_faced.contains(self.client())) return;
   for (auto& checker : checkers_) checker->on_event(at, self, event);
 }
 

@@ -23,7 +23,8 @@ struct Facts {
   Protocol protocol = Protocol::Steward;
   Membership membership;
   std::set<ServerId> byzantine;
-  bool logs = false;  // servers keep logs that `on_durable` shows
+  std::set<ClientId> two_faced;  // clients that break the rules
+  bool logs = false;             // servers keep logs that `on_durable` shows
 
   bool correct(ServerId id) const { return !byzantine.contains(id); }
   /// Servers of a site that may say anything at any time.

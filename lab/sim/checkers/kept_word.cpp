@@ -2,6 +2,7 @@
 
 #include "bft/records.hpp"
 #include "steward/records.hpp"
+#include "steward/view_messages.hpp"
 
 namespace seneschal::lab::sim {
 
@@ -66,6 +67,20 @@ void KeptWord::promises(Instant at, ServerId id, const Statement& statement, con
   promised_[promise].insert(id);
 }
 
+// [Steward 8] A promise, an attempt and a local view are on the disk before anything that reveals them.
+void KeptWord::reveals(Instant at, ServerId id, const char* what, const Views& views) {
+  if (!facts_.logs) return;
+  const Views& kept = servers_[id].views;
+  const auto demand = [&](const char* which, std::uint64_t revealed, std::uint64_t on_disk) {
+    if (revealed > on_disk)
+      fail(at, "server " + to_string(id) + " sends a " + what + " of " + which + " " + std::to_string(revealed) +
+                   " before its disk has it");
+  };
+  demand("gv", views.promised.value, kept.promised.value);
+  demand("lv", views.local.value, kept.local.value);
+  demand("attempted gv", views.attempted.value, kept.attempted.value);
+}
+
 void KeptWord::on_sent(Instant at, const Principal& from, const SealedParts& parts) {
   if (!from.is_server() || parts.header.sender != from || !facts_.correct(from.server())) return;
   const ServerId id = from.server();
@@ -75,6 +90,14 @@ void KeptWord::on_sent(Instant at, const Principal& from, const SealedParts& par
            true);
     else if (auto vote = said_in<steward::Prepare>(parts))
       says(at, id, "Prepare", {vote->kType, vote->gv.value, vote->lv.value, vote->seq}, vote->digest, true);
+    else if (auto wish = said_in<steward::NewRep>(parts))
+      reveals(at, id, "NewRep", {.local = wish->lv});
+    else if (auto attempt = said_in<steward::GlobalViewAttempt>(parts))
+      reveals(at, id, "GlobalViewAttempt", {.attempted = attempt->gv});
+    else if (auto state = said_in<steward::ServerState>(parts))
+      reveals(at, id, "ServerState", {.promised = state->key.gv, .local = state->key.lv});
+    else if (auto claim = said_in<steward::AruClaim>(parts))
+      reveals(at, id, "AruClaim", {.promised = claim->gv});
     return;
   }
   if (auto m = said_in<bft::PrePrepare>(parts))
@@ -122,6 +145,12 @@ void KeptWord::record_steward(Server& server, Span bytes) {
   } else if (auto* accepted = std::get_if<steward::AcceptedRecord>(&record->what)) {
     const steward::Proposal& p = accepted->proposal.body;
     server.on_disk[{steward::Accept::kType, p.gv.value, 0, p.seq}] = p.digest;
+  } else if (auto* promise = std::get_if<steward::PromiseRecord>(&record->what)) {
+    server.views.promised = std::max(server.views.promised, promise->gv);
+  } else if (auto* local = std::get_if<steward::LocalViewRecord>(&record->what)) {
+    server.views.local = std::max(server.views.local, local->lv);
+  } else if (auto* attempt = std::get_if<steward::AttemptRecord>(&record->what)) {
+    server.views.attempted = std::max(server.views.attempted, attempt->gv);
   }
 }
 

@@ -26,9 +26,16 @@ class KeptWord final : public Checker {
     Seq seq;
     auto operator<=>(const Statement&) const = default;
   };
+  /// The highest of each, on the disk or revealed by a message.
+  struct Views {
+    GlobalView promised{};
+    GlobalView attempted{};
+    LocalView local{};
+  };
   struct Server {
     std::map<Statement, Digest> said;
     std::map<Statement, Digest> on_disk;
+    Views views;
     bool lost = false;
   };
 
@@ -36,6 +43,7 @@ class KeptWord final : public Checker {
             bool recorded);
   void prepares(Instant at, ServerId server, const Statement& statement, const Digest& digest);
   void promises(Instant at, ServerId server, const Statement& statement, const Digest& digest);
+  void reveals(Instant at, ServerId server, const char* what, const Views& views);
   bool given_up(const Statement& statement, const Digest& digest) const;
   void record_steward(Server& server, Span record);
   void record_bft(ServerId server, Span record);

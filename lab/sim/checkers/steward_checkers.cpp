@@ -74,6 +74,7 @@ void SiteSignatures::check_proposed(Instant at, ServerId server, GlobalView gv, 
 }
 
 void SiteSignatures::on_site_signed(Instant at, SiteId site, Span message) {
+  signed_.insert(crypto::sha256(message));
   const auto shares = shared_.find(share_key(site, message));
   if (shares == shared_.end() || !enough(site, shares->second))
     fail(at, "site " + std::to_string(site.value) + " signed with the shares of " +
@@ -162,6 +163,9 @@ void SiteSignatures::check_survival(Instant at, Seq seq) {
 }
 
 void SiteSignatures::on_event(Instant at, const Principal& self, const Event& event) {
+  if (event.kind == EventKind::SiteSigned && !signed_.contains(event.digest))
+    fail(at, to_string(self) + " takes something of seq " + std::to_string(event.seq.value) + " for signed by " +
+                 to_string(event.who) + ", which never signed it");
   if (event.kind != EventKind::Ordered && event.kind != EventKind::Executed) return;
   if (majority_behind(event.seq, event.digest)) return;
   fail(at, to_string(self) + (event.kind == EventKind::Ordered ? " orders " : " executes ") + event.digest.brief() +

@@ -37,6 +37,7 @@ class SiteSignatures final : public Checker {
   std::map<PrepareKey, Voters> prepared_;
   std::unordered_map<std::uint64_t, Voters> shared_;  // by hash of site and message; looked up only
   std::map<Seq, Entry> entries_;
+  std::set<Digest> signed_;  // hashes of unsigned messages
 };
 
 /// What a Checkpoint covers is settled: a server that holds one votes for nothing at or below it. [Steward 7]

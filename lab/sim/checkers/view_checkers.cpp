@@ -1,6 +1,6 @@
 #include "lab/sim/checkers/view_checkers.hpp"
 
-#include "steward/constraints.hpp"
+#include "lab/sim/checkers/union_checkers.hpp"
 
 namespace seneschal::lab::sim {
 
@@ -126,7 +126,7 @@ bool Remembers::concerns(const StateKey& key, const StateItem& item) {
 
 bool Remembers::names(const ServerState& state, const StateItem& item) {
   for (const StateItem& named : state.items)
-    if (named.seq == item.seq) return named.kind == EntryKind::Ordered || !steward::outranks(item, named);
+    if (named.seq == item.seq) return named.kind == EntryKind::Ordered || !ranks_above(item, named);
   return false;
 }
 
@@ -159,7 +159,7 @@ void Remembers::on_share(Instant at, ServerId id, Span message) {
     return;
   }
   auto [held, first] = shared->try_emplace(item.seq, item);
-  if (!first && steward::outranks(item, held->second)) held->second = item;
+  if (!first && ranks_above(item, held->second)) held->second = item;
   for (const auto& state : server.states) {
     if (!state || !concerns(state->key, item) || names(*state, item)) continue;
     if (std::pair(state->key.gv, state->key.lv) <= std::pair(item.gv, item.lv)) continue;
@@ -191,6 +191,10 @@ void ViewSteps::on_site_signed(Instant, SiteId site, Span message) {
 
 // [Steward 5] One site's GlobalViewChange never preinstalls a view.
 void ViewSteps::on_event(Instant at, const Principal& self, const Event& event) {
+  if (self.is_server() && (event.kind == EventKind::Executed || event.kind == EventKind::Checkpointed)) {
+    Seq& executed = executed_[self.server()];
+    executed = std::max(executed, event.seq);
+  }
   if (facts_.protocol != Protocol::Steward || event.kind != seneschal::EventKind::ViewEntered) return;
   if (!preinstalled(GlobalView(event.view)))
     fail(at, to_string(self) + " is in gv " + std::to_string(event.view) + ", which no majority of sites asked for");
@@ -246,7 +250,7 @@ void ViewSteps::attempt(Instant at, ServerId server, GlobalView gv) {
                  " although the one before was never preinstalled");
 }
 
-// [Steward 5] The f+1-st highest of q claims: one correct server at least has come that far.
+// [Steward 5] The f+1-st highest of q claims: one correct server at least has come that far; and who shares it, too.
 void ViewSteps::on_share(Instant at, ServerId server, Span message) {
   if (!facts_.correct(server)) return;
   const auto aru = body_in<steward::AruMessage>(message);
@@ -257,6 +261,9 @@ void ViewSteps::on_share(Instant at, ServerId server, Span message) {
   if (claims < facts_.membership.site(server.site).faults + 1u)
     fail(at, "server " + to_string(server) + " shares the ARU " + std::to_string(aru->aru.value) + ", which only " +
                  std::to_string(claims) + " servers claim");
+  if (executed_[server] < aru->aru)
+    fail(at, "server " + to_string(server) + " shares the ARU " + std::to_string(aru->aru.value) +
+                 " and has executed " + std::to_string(executed_[server].value));
 }
 
 }  // namespace seneschal::lab::sim

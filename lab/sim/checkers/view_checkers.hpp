@@ -61,7 +61,7 @@ class Remembers final : public Checker {
 };
 
 /// Views are entered, asked for and left only with the proofs that the page demands; the leader site's ARU is one
-/// that f+1 servers claim.
+/// that f+1 servers claim and that whoever shares it has reached.
 class ViewSteps final : public Checker {
  public:
   using Checker::Checker;
@@ -86,6 +86,7 @@ class ViewSteps final : public Checker {
   std::map<SiteId, GlobalView> changes_;  // site-signed
   GlobalView shown_;                      // the highest that its leader site has signed something in
   std::map<std::pair<GlobalView, ServerId>, Seq> claims_;
+  std::map<ServerId, Seq> executed_;
 };
 
 }  // namespace seneschal::lab::sim

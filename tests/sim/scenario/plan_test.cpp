@@ -25,8 +25,9 @@ TEST(Plan, SameSeedSamePlanOtherSeedOtherPlan) {
 
 TEST(Plan, AtMostFServersPerSiteAreSpoilt) {
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
-    for (Protocol protocol : {Protocol::Steward, Protocol::Bft}) {
-      const Plan plan = make_plan(protocol, seed, "default");
+    for (auto [protocol, profile] :
+         {std::pair{Protocol::Steward, "default"}, {Protocol::Bft, "default"}, {Protocol::Steward, "views"}}) {
+      const Plan plan = make_plan(protocol, seed, profile);
       std::map<SiteId, std::set<ServerId>> spoilt;
       for (const Fault& fault : plan.list)
         if (fault.kind == FaultKind::Crash || fault.kind == FaultKind::DiskFull ||
@@ -46,6 +47,8 @@ TEST(Plan, MixedSeedsUseEveryKindOfFault) {
     for (const Fault& fault : plan.list) kinds.insert(fault.kind);
     for (const Traitor& traitor : plan.traitors) behaviours.insert(traitor.behaviour);
   }
+  for (const Traitor& traitor : make_plan(Protocol::Steward, 1, "views").traitors)
+    behaviours.insert(traitor.behaviour);  // hoarding is not part of the mix
   EXPECT_EQ(kinds.size(), static_cast<std::size_t>(FaultKind::kLast) + 1);
   EXPECT_EQ(behaviours.size(), static_cast<std::size_t>(Behaviour::kLast) + 1);
 }

@@ -1,0 +1,60 @@
+// What unions demand, worked out a second time from the states and constraints that went over the wire, by rules
+// written down here and not by the protocol's own functions. [Steward 4] [Steward 5]
+#pragma once
+#include "lab/sim/checkers/checker.hpp"
+
+#include "steward/view_messages.hpp"
+
+#include <map>
+#include <tuple>
+
+namespace seneschal::lab::sim {
+
+/// True if `a` decides against `b`, both being of one seq: an order certificate; then the highest global view; within
+/// one a Proposal before a prepare certificate; among certificates the highest local view. [Steward 5]
+bool ranks_above(const steward::StateItem& a, const steward::StateItem& b);
+
+/// No correct server votes, in a view after the first, for anything that no bundle (and constraint set) which was
+/// sent round in that view allows; none shares a constraint that is not the union of such a bundle.
+class Unions final : public Checker {
+ public:
+  using Checker::Checker;
+  std::string_view property() const override { return "unions"; }
+  void on_sent(Instant at, const Principal& from, const SealedParts& parts) override;
+  void on_share(Instant at, ServerId server, Span message) override;
+
+ private:
+  struct Union {
+    Seq base;
+    std::map<Seq, std::vector<steward::StateItem>> items;  // those that nothing ranks above: proofs of one thing
+
+    void add(const steward::StateItem& item);
+    const steward::StateItem* at(Seq seq) const;
+    Seq highest() const { return items.empty() ? base : std::max(base, items.rbegin()->first); }
+    /// Nothing but what the union names, and all of it.
+    bool equals(const steward::GlobalConstraint& message) const;
+  };
+  using Chosen = std::vector<Digest>;  // the pieces, by their hashes
+  using ViewPair = std::pair<GlobalView, LocalView>;
+  struct Bundle {
+    std::map<Digest, steward::ServerState> states;
+    std::set<Principal> signers;
+  };
+  struct Set {
+    std::map<Digest, steward::GlobalConstraint> constraints;
+    std::set<Principal> signers;
+  };
+
+  void collected(const ServerId& by, const steward::CollectedState& piece);
+  void collected(const steward::CollectedConstraint& piece);
+  void voted(Instant at, ServerId server, GlobalView gv, LocalView lv, Seq seq, const Digest& digest);
+  static bool allows(const Union& local, const Union* global, Seq seq, const Digest& digest);
+
+  std::map<std::pair<SiteId, Chosen>, Bundle> bundles_;  // complete or not
+  std::map<std::pair<ViewPair, Chosen>, Set> sets_;
+  std::map<ViewPair, std::vector<Union>> local_;   // of the leader site
+  std::map<ViewPair, std::vector<Union>> global_;  // likewise
+  std::map<std::pair<SiteId, GlobalView>, std::vector<Union>> answers_;
+};
+
+}  // namespace seneschal::lab::sim
