@@ -379,9 +379,9 @@ bool Plan::restarts() const {
 }
 
 const std::vector<std::string>& profiles() {
-  static const std::vector<std::string> names = {"default",    "calm",       "lossy",   "partition",
-                                                 "crash",      "site-crash", "slow",    "byzantine",
-                                                 "equivocate", "combined",   "lagging", "churn", "views"};
+  static const std::vector<std::string> names = {"default",    "calm",  "lossy",     "partition",  "crash",
+                                                 "site-crash", "slow",  "byzantine", "equivocate", "combined",
+                                                 "lagging",    "churn", "views"};
   return names;
 }
 
