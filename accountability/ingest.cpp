@@ -46,8 +46,9 @@ void Ingest::add_flow(const replication::Footprint& footprint, std::vector<Updat
   }
   for (const Bytes& name : footprint.writes) unknown = unknown || !has_room_for(name);
   if (unknown && crowded_out_) names.push_back(*crowded_out_);
+  std::size_t visited = 0;
   for (const auto& range : footprint.ranges) {
-    for (auto it = writer_.lower_bound(range.first); it != writer_.end(); ++it) {
+    for (auto it = writer_.lower_bound(range.first); it != writer_.end() && visited < kMostVisited; ++it, ++visited) {
       if (range.last && it->first >= *range.last) break;
       names.push_back(it->second);
     }

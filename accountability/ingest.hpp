@@ -42,6 +42,8 @@ class Ingest {
   /// one before, and who reads a name that is not known depends on the last: too much is suspect then, never too
   /// little.
   static constexpr std::size_t kMostNames = std::size_t{1} << 20;
+  /// Names that the ranges of one update may run over. What is beyond cannot be in a formula anyway.
+  static constexpr std::size_t kMostVisited = std::size_t{1} << 16;
 
   Ingest(Source source, Sink sink, std::size_t most_names = kMostNames)
       : source_(source), sink_(std::move(sink)), most_names_(most_names) {}

@@ -42,6 +42,13 @@ class Content {
 
   /// How far `take_back` goes back.
   std::size_t mark() const { return changes_.size(); }
+  /// What changed since `mark`, in order: `visit(key, value before)`, null if there was none. An entry that changed
+  /// twice comes twice.
+  template <class F>
+  void each_change(std::size_t mark, F&& visit) const {
+    for (std::size_t i = mark; i < changes_.size(); ++i)
+      visit(changes_[i].key, changes_[i].before ? &changes_[i].before->value : nullptr);
+  }
   void take_back(std::size_t mark);
   void settle();
 

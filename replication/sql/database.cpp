@@ -300,6 +300,8 @@ Outcome Database::execute(std::string_view statement) {
   budget_.refill(limits_.max_steps);
   must("BEGIN");
   Outcome outcome = write(statement);
+  used_ = rules_.used();
+  refused_ = std::holds_alternative<Refused>(outcome);
   if (std::holds_alternative<Done>(outcome)) {
     must("COMMIT");
     return outcome;

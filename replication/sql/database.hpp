@@ -9,6 +9,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 namespace seneschal::replication::sql {
@@ -28,6 +29,8 @@ class Database {
   /// Takes time for the whole state: SQLite's copy is built anew.
   void undo();
   void settle();
+  /// Of the statement that `execute` took last; neither taken back nor settled since.
+  Footprint footprint(std::string_view statement) const;
   const Content& content() const { return content_; }
   /// Into an empty database. On failure this object is to be thrown away.
   Status load(kv::Leaves entries);
@@ -35,10 +38,24 @@ class Database {
   bool consistent() const;
 
  private:
+  /// Columns of which no two rows may have the same values.
+  struct UniqueKey {
+    std::string index;
+    std::vector<std::size_t> columns;
+  };
   /// How to name the rows of a table.
   struct Table {
     std::string rowid;  // a name for it that no column has; empty: WITHOUT ROWID
     std::vector<std::string> columns;
+    std::vector<UniqueKey> keys;
+    bool plain = true;  // rows get into each other's way by `keys` and row id alone, compared byte by byte
+  };
+  /// What a statement did to the rows of one table.
+  struct Touched {
+    std::set<Bytes> names;     // of the rows as they were and as they are
+    std::set<Bytes> entries;   // of rows that were there before
+    std::optional<Row> first;  // the first of those
+    bool bulk = false;         // too many names, or none that tell rows apart
   };
   struct SchemaItem {
     std::string name, sql;
@@ -74,6 +91,15 @@ class Database {
   void write_schema();
   void forget_rows(const std::string& table);
 
+  void describe_keys(const SchemaItem& item, Table& table);
+
+  // footprint.cpp
+  std::map<std::string, Touched> touched_rows() const;
+  void add_names(const std::string& name, const Table& table, const Bytes& key, const Bytes& value,
+                 Touched& touched) const;
+  bool searched_by_key(std::string_view statement, const std::string& name, const Touched& touched) const;
+  std::vector<std::string> plan_of(std::string_view statement) const;
+
   // load.cpp
   Status rebuild();
   Status load_rows(const SchemaItem& item);
@@ -88,6 +114,8 @@ class Database {
   const Entry* expected_ = nullptr;  // while loading: what the next row must be
   std::optional<Refused> problem_;   // found while rows or schema change; the statement is taken back
   std::uint64_t changed_ = 0;        // rows written by the statement
+  Used used_;                        // by the latest statement executed
+  bool refused_ = false;             // that one
   std::map<std::string, Table, std::less<>> tables_;
   std::vector<SchemaItem> schema_;  // in the order of creation
   std::vector<std::size_t> undo_;   // per statement since `settle`, where its changes begin

@@ -53,7 +53,10 @@ std::string lower(std::string_view name) {
   return text;
 }
 
-bool uses_word(std::string_view statement, std::string_view word) {
+namespace {
+/// Calls `visit` with each word in lower case until it returns false.
+template <class F>
+void each_word(std::string_view statement, F&& visit) {
   std::size_t at = 0;
   while (at < statement.size()) {
     if (const std::size_t end = skip_quoted(statement, at); end != at) {
@@ -62,10 +65,34 @@ bool uses_word(std::string_view statement, std::string_view word) {
     }
     std::size_t end = at;
     while (end < statement.size() && is_name(statement[end])) ++end;
-    if (end > at && lower(statement.substr(at, end - at)) == word) return true;
+    if (end > at && !visit(lower(statement.substr(at, end - at)))) return;
     at = std::max(end, at + 1);
   }
-  return false;
+}
+}  // namespace
+
+bool uses_word(std::string_view statement, std::string_view word) {
+  bool found = false;
+  each_word(statement, [&](const std::string& each) {
+    found = each == word;
+    return !found;
+  });
+  return found;
+}
+
+std::vector<std::string> first_words(std::string_view statement, std::size_t most) {
+  std::vector<std::string> words;
+  each_word(statement, [&](std::string each) {
+    words.push_back(std::move(each));
+    return words.size() < most;
+  });
+  return words;
+}
+
+std::set<std::string> Used::all() const {
+  std::set<std::string> tables = read;
+  for (const auto* more : {&inserted, &updated, &deleted, &shaped}) tables.insert(more->begin(), more->end());
+  return tables;
 }
 
 void Rules::begin() {
@@ -73,6 +100,7 @@ void Rules::begin() {
   created_table_.clear();
   dropped_table_.clear();
   objection_.clear();
+  used_ = {};
 }
 
 int Rules::deny(std::string reason) {
@@ -81,10 +109,12 @@ int Rules::deny(std::string reason) {
 }
 
 int Rules::read(std::string_view table, std::string_view column) {
+  if (is_table_(table)) used_.read.emplace(table);
   if (is_table_(table) || (!created_table_.empty() && table == created_table_)) return SQLITE_OK;
   // Root pages and positions tell about the layout of pages, which differs after a restore; changes of the schema
   // need them internally.
   if (is_schema_table(table)) {
+    used_.schema = true;
     const bool harmless =
         column == "type" || column == "name" || column == "tbl_name" || column == "sql" || column.empty();
     return harmless || schema_change_ ? SQLITE_OK : deny("column " + std::string(column) + " of the schema");
@@ -93,16 +123,18 @@ int Rules::read(std::string_view table, std::string_view column) {
   return lower(table).starts_with("pragma_") ? deny("table " + std::string(table)) : SQLITE_OK;
 }
 
-int Rules::write(std::string_view table) {
+int Rules::write(std::string_view table, std::set<std::string>& written) {
+  if (is_table_(table)) written.emplace(table);
   // SQLite asks this before it asks about CREATE and DROP; it lets nobody write the schema by hand.
   if (is_table_(table) || is_schema_table(table)) return SQLITE_OK;
   return deny("writing table " + std::string(table));
 }
 
-int Rules::change_schema(std::string_view object) {
+int Rules::change_schema(std::string_view object, std::string_view table) {
   if (object.starts_with("sqlite_") && !object.starts_with("sqlite_autoindex_"))
     return deny("AUTOINCREMENT and names that begin with sqlite_");  // a counter outside of the rows
   schema_change_ = true;
+  used_.shaped.emplace(table);
   return SQLITE_OK;
 }
 
@@ -111,13 +143,13 @@ int Rules::check(int action, const char* first, const char* second, const char* 
   switch (action) {
     case SQLITE_SELECT: return schema_change_ ? deny("CREATE ... AS SELECT") : SQLITE_OK;
     case SQLITE_READ: return read(text(first), text(second));
-    case SQLITE_INSERT:
-    case SQLITE_UPDATE:
-    case SQLITE_DELETE: return write(text(first));
-    case SQLITE_CREATE_TABLE: created_table_ = text(first); return change_schema(created_table_);
-    case SQLITE_CREATE_INDEX: return change_schema(text(first));
-    case SQLITE_DROP_INDEX: return change_schema(text(first));
-    case SQLITE_DROP_TABLE: dropped_table_ = text(first); return change_schema(text(first));
+    case SQLITE_INSERT: return write(text(first), used_.inserted);
+    case SQLITE_UPDATE: return write(text(first), used_.updated);
+    case SQLITE_DELETE: return write(text(first), used_.deleted);
+    case SQLITE_CREATE_TABLE: created_table_ = text(first); return change_schema(created_table_, created_table_);
+    case SQLITE_CREATE_INDEX: return change_schema(text(first), text(second));
+    case SQLITE_DROP_INDEX: return change_schema(text(first), text(second));
+    case SQLITE_DROP_TABLE: dropped_table_ = text(first); return change_schema(text(first), dropped_table_);
     case SQLITE_REINDEX: return schema_change_ ? SQLITE_OK : deny("REINDEX");  // filling a new index
     case SQLITE_FUNCTION: {
       const std::string name = lower(text(second));

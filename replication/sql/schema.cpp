@@ -67,6 +67,28 @@ void Database::describe(const SchemaItem& item) {
   sqlite3_stmt* made = nullptr;
   if (sqlite3_prepare_v2(connection_.get(), sql.c_str(), -1, &made, nullptr) == SQLITE_OK) table.rowid = free.front();
   sqlite3_finalize(made);
+  describe_keys(item, table);
+}
+
+void Database::describe_keys(const SchemaItem& item, Table& table) {
+  // INSERT may then leave rows out that it met, without a word of it in the statement.
+  table.plain = !uses_word(item.sql, "conflict");
+  const Prepared indexes = prepare_own("PRAGMA index_list(" + quoted(item.name) + ")");
+  const Trust trust(trusted_);
+  while (sqlite3_step(indexes.get()) == SQLITE_ROW) {
+    if (sqlite3_column_int(indexes.get(), 2) == 0) continue;             // not unique
+    if (sqlite3_column_int(indexes.get(), 4) != 0) table.plain = false;  // of some rows only
+    UniqueKey key{text_of(sqlite3_column_value(indexes.get(), 1)), {}};
+    const Prepared columns = prepare_own("PRAGMA index_xinfo(" + quoted(key.index) + ")");
+    while (sqlite3_step(columns.get()) == SQLITE_ROW) {
+      if (sqlite3_column_int(columns.get(), 5) == 0) continue;  // kept with the key, not part of it
+      const int column = sqlite3_column_int(columns.get(), 1);
+      const bool plain = column >= 0 && text_of(sqlite3_column_value(columns.get(), 4)) == "BINARY";
+      if (plain) key.columns.push_back(static_cast<std::size_t>(column));
+      table.plain = table.plain && plain;
+    }
+    table.keys.push_back(std::move(key));
+  }
 }
 
 void Database::check_schema() {

@@ -61,6 +61,9 @@ SqlApplication::~SqlApplication() = default;
 Bytes SqlApplication::apply(ClientId, Span operation) {
   return encode(database_->execute(as_text(operation)));
 }
+Footprint SqlApplication::footprint(Span operation) const {
+  return database_->footprint(as_text(operation));
+}
 void SqlApplication::undo() {
   database_->undo();
 }

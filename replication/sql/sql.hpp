@@ -100,6 +100,9 @@ class SqlApplication final : public Application {
   explicit SqlApplication(Limits limits = {});
   ~SqlApplication() override;
   Bytes apply(ClientId client, Span operation) override;
+  /// Rows written, by name; of tables read, all rows, unless the statement changed one row that it found by its key.
+  /// docs/sql.md
+  Footprint footprint(Span operation) const override;
   void undo() override;
   void settle() override;
   Bytes query(Span operation) const override;

@@ -30,6 +30,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     from = end + 1;
     const Digest before = one.digest();
     one.apply(ClientId(2), statement);
+    const Footprint print = one.footprint(statement);
+    CHECK(print.writes.size() < 4000 && (one.digest() == before || !print.writes.empty()));
     one.undo();
     CHECK(one.digest() == before);
     both(statement);
