@@ -131,9 +131,9 @@ void BftCore::execute(Instant now, Seq seq, std::shared_ptr<const Batch> batch, 
   context_.save(std::move(record), fx);
   auto clients = execution_.execute(seq, *batch, digest, fx);
   catch_up_.history().push(seq, digest, std::move(batch));
-  Duration took = slot != nullptr ? now - slot->since : Duration{};
+  Duration took = slot != nullptr ? catch_up_.measure(now, *slot) : Duration{};
   requests_.on_executed(now, clients, took, execution_, fx);
-  catch_up_.on_progress(now, seq, slot);
+  catch_up_.on_progress(now, seq, slot == nullptr, took);
   if (checkpoints_.due(seq)) {
     renewal_.freeze();
     checkpoints_.take(seq, execution_.digest(), fx);
