@@ -135,10 +135,10 @@ void BftCore::execute(Instant now, Seq seq, std::shared_ptr<const Batch> batch, 
   context_.save(std::move(record), fx);
   const replication::Executed done = execution_.execute(seq, *batch, digest, fx);
   catch_up_.history().push(seq, digest, std::move(batch));
-  Duration took = slot != nullptr ? now - slot->since : Duration{};
+  Duration took = slot != nullptr ? catch_up_.measure(now, *slot) : Duration{};
   if (done.some_left) requests_.clients_left(execution_);
   requests_.on_executed(now, done.clients, took, execution_, fx);
-  catch_up_.on_progress(now, seq, slot);
+  catch_up_.on_progress(now, seq, slot == nullptr, took);
   if (checkpoints_.due(seq)) {
     renewal_.freeze();
     checkpoints_.take(seq, execution_.digest(), fx);

@@ -61,14 +61,19 @@ void CatchUp::watch(Instant now, Seq executed) {
   if (is && eager_) tick_at_ = std::min(tick_at_, std::max(now, last_status_ + 2 * spacing()));
 }
 
-void CatchUp::on_progress(Instant now, Seq executed, const Slot* slot) {
-  if (slot != nullptr) {
-    Duration took = now - slot->since;
-    round_ = round_.count() == 0 ? took : round_ + (took - round_) / 8;
-  }
+Duration CatchUp::measure(Instant now, const Slot& slot) {
+  if (slot.since > last_asked_)
+    disturbed_ = 0;
+  else if (++disturbed_ <= 2 * context_.settings.window)
+    return {};
+  return now - slot.since;
+}
+
+void CatchUp::on_progress(Instant now, Seq executed, bool supplied, Duration took) {
+  if (took.count() > 0) round_ = round_.count() == 0 ? took : round_ + (took - round_) / 8;
   last_progress_ = now;
   doublings_ = 0;
-  eager_ = slot == nullptr;
+  eager_ = supplied;
   claims_.erase(claims_.begin(), claims_.upper_bound(executed));
 }
 
@@ -98,7 +103,7 @@ void CatchUp::on_time(Instant now, Seq executed, Effects& fx) {
 }
 
 void CatchUp::send_status(Instant now, Seq executed, Effects& fx) {
-  last_status_ = now;
+  last_status_ = last_asked_ = now;
   Status status{context_.view, executed, checkpoints_.stable(), turn_++, {}};
   std::uint64_t highest = std::min(ordering_.log().highest().value, executed.value + Status::kMaxSlots);
   for (std::uint64_t seq = executed.value + 1; seq <= highest; ++seq)
@@ -119,7 +124,7 @@ std::optional<Reject> CatchUp::on_status(Instant now, const Verified<Status>& me
   ServerIndex from = message.signer().server().index;
   // Not more often than a correct server asks: or a faulty one makes us fill our own link.
   if (now < answered_[from.value] + spacing()) return Reject::Overloaded;
-  answered_[from.value] = now;
+  answered_[from.value] = last_asked_ = now;
   told_ = std::max(told_, std::min(status.executed, executed + context_.settings.log_span));
   checkpoints_.resend(from, status.stable, fx);
   if (status.executed < executed) send_entries(from, status, executed, fx);

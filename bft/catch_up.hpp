@@ -42,7 +42,16 @@ class CatchUp {
   /// Something may be outstanding now: makes sure that somebody looks after it in time. Cheap; call after every
   /// input.
   void watch(Instant now, Seq executed);
-  void on_progress(Instant now, Seq executed, const Slot* slot);
+  /// From proposal to execution of `slot`, which is executed now; zero if that tells nothing about the round.
+  ///
+  /// Where something was lost the time is mostly somebody's patience. Patience follows the round: measuring such
+  /// slots would make the next loss cost three times as much, and so on up to the longest patience (Karn's rule for
+  /// TCP). So a slot counts only if nobody asked for anything since it was proposed. One loss spoils a window of
+  /// slots and the next may spoil another; if still more go by, the round itself outlasts our patience, and they
+  /// count.
+  Duration measure(Instant now, const Slot& slot);
+  /// `supplied`: decided by others' claims. `took`: what `measure` said.
+  void on_progress(Instant now, Seq executed, bool supplied, Duration took);
   /// Sends a status if nothing moved for too long, or if nothing happens at all.
   void on_time(Instant now, Seq executed, Effects& fx);
 
@@ -82,9 +91,11 @@ class CatchUp {
   Seq told_;            // highest seq that another server claims to have executed: a hint, proves nothing
   bool eager_ = false;  // the last entries came from others and there may be more
   Instant last_status_{std::numeric_limits<std::int64_t>::min() / 2};
+  Instant last_asked_{std::numeric_limits<std::int64_t>::min() / 2};  // the last status, ours or one that we answered
+  std::uint64_t disturbed_ = 0;                                       // slots in a row that were under way then
   std::uint32_t turn_ = 0;
   unsigned doublings_ = 0;
-  Duration round_{};               // moving average from proposal to execution
+  Duration round_{};               // moving average from proposal to execution of what `measure` lets count
   std::vector<Instant> answered_;  // by server: when we last answered its status
 };
 

@@ -114,6 +114,22 @@ TEST(BftGroup, DeadBackupAndLoss) {
   expect_same_everywhere(group, {2});
 }
 
+// Without Karn's rule the time that a loss costs feeds the patience that the next loss costs.
+TEST(BftGroup, LossesDoNotMakeServersMorePatient) {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    Settings settings;
+    settings.checkpoint_interval = 8;
+    settings.log_span = 16;
+    settings.window = 8;
+    Group group(1, 4, settings, seed);
+    group.bed.server(2).down = true;
+    group.bed.loss_per_mille = 50;
+    group.add_clients(4, 100);
+    EXPECT_TRUE(group.run(60s)) << seed;
+    expect_same_everywhere(group, {2});
+  }
+}
+
 TEST(BftGroup, APartitionedServerCatchesUp) {
   Settings settings;
   settings.checkpoint_interval = 8;
