@@ -62,8 +62,10 @@ bool Pace::late_at_leader_site(Instant now, std::uint32_t tolerance) const {
   Duration site = tolerance * allowance();
   Duration estimate = timers_.own_estimate();
   Duration wide = estimate.count() == 0 ? timers_.representative_timeout() : 2 * estimate;
+  std::size_t bytes = 0;  // under way between sites, the entry in question included
   for (const auto& [seq, entry] : context_.history.open()) {
     if (entry.order || !context_.history.may_vote(seq)) continue;
+    if (entry.batch) bytes += encoded_size(*entry.batch.batch);
     bool is_signed = entry.proposal && entry.proposal->gv == views.global();
     // From when our own vote was out: who has a slow disk must not blame others.
     auto own = entry.prepares.find(context_.self.index);
@@ -71,7 +73,10 @@ bool Pace::late_at_leader_site(Instant now, std::uint32_t tolerance) const {
     if (!is_signed && voted && now - std::max(entry.pre_prepared_at, *since_) > site) return true;
     if (!is_signed || !context_.majority_reached()) continue;
     bool accepted = std::ranges::any_of(entry.accepts, [&](const auto& a) { return a.second->gv == views.global(); });
-    if (!accepted && now - std::max(entry.proposed_at, *since_) > site + tolerance * wide) return true;
+    // What links carry is not known here: who sends full batches waits longer for them.
+    const auto full_batches = static_cast<std::int64_t>(bytes / context_.settings.batch_max_bytes);
+    if (!accepted && now - std::max(entry.proposed_at, *since_) > site + tolerance * (1 + full_batches) * wide)
+      return true;
   }
   return idles(now, tolerance);
 }
