@@ -60,8 +60,7 @@ bool Pace::late(Instant now, std::uint32_t tolerance) const {
 bool Pace::late_at_leader_site(Instant now, std::uint32_t tolerance) const {
   const Views& views = context_.views;
   Duration site = tolerance * allowance();
-  Duration estimate = timers_.own_estimate();
-  Duration wide = estimate.count() == 0 ? timers_.representative_timeout() : 2 * estimate;
+  Duration wide = timers_.knows_other_sites() ? 2 * timers_.own_estimate() : timers_.representative_timeout();
   std::size_t bytes = 0;  // under way between sites, the entry in question included
   for (const auto& [seq, entry] : context_.history.open()) {
     if (entry.order || !context_.history.may_vote(seq)) continue;

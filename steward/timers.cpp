@@ -28,6 +28,12 @@ void Timers::measured(SiteId site, Duration round_trip) {
   if (last.size() > faults_of_[site.value] + 1u) last.pop_front();
 }
 
+bool Timers::knows_other_sites() const {
+  return std::ranges::any_of(own_, [&](const auto& measured) {
+    return measured.first != self_ && measured.second.size() > faults_of_[measured.first.value];
+  });
+}
+
 Duration Timers::local_round_trip() const {
   auto own = own_.find(self_);
   return own == own_.end() || own->second.size() <= own_faults_ ? Duration{} : *std::ranges::min_element(own->second);

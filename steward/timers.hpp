@@ -25,6 +25,8 @@ class Timers {
   void set_share_time(Duration share) { share_time_ = share; }
   /// Of this site's own servers, among what was measured; 0 while there is too little of it.
   Duration local_round_trip() const;
+  /// True once the round trip to another site is among what was measured: before, the estimate knows shares alone.
+  bool knows_other_sites() const;
   /// The largest of its measurements, for others: what NewRep and GlobalViewAttempt carry. 0 if there is none.
   Duration own_estimate() const;
   /// What another server of this site measured.
