@@ -198,6 +198,18 @@ bool each_row(const Block& block, const RowVisitor& visit) {
   return true;
 }
 
+std::optional<Digest> digest_between(const Graph& graph, UpdateId from, UpdateId end) {
+  if (from < graph.base() || from > end || end > graph.end()) return std::nullopt;
+  Builder restricted(nullptr, from, from);
+  bool good = true;
+  for (std::size_t index = from < end ? graph.block_index(from) : graph.blocks().size();
+       good && index < graph.blocks().size(); ++index)
+    good = each_row(graph.blocks()[index], [&](UpdateId id, ClientId client, Seq seq, const Formula& formula) {
+      return id < from || id >= end || restricted.add(client, seq, formula).has_value();
+    });
+  return good ? std::optional(restricted.digest()) : std::nullopt;
+}
+
 void Graph::each(UpdateId from, const std::function<bool(UpdateId, ClientId, const Formula&)>& visit) const {
   from = std::max(from, base_);
   if (!has(from)) return;

@@ -94,6 +94,10 @@ class Graph {
   UpdateId base_{1}, end_{1};
 };
 
+/// The digest that a graph of the updates [from, end) would have, had it begun with a snapshot before `from`: how
+/// graphs with different beginnings are compared. Nothing unless they are all there.
+std::optional<Digest> digest_between(const Graph& graph, UpdateId from, UpdateId end);
+
 /// Calls `visit` for every update of a block, formulas as they were added; stops when it returns false.
 using RowVisitor = std::function<bool(UpdateId, ClientId, Seq, const Formula&)>;
 bool each_row(const Block& block, const RowVisitor& visit);

@@ -5,12 +5,14 @@
 #include <time.h>
 #include <unistd.h>
 #include <csignal>
+#include <limits>
 
 namespace seneschal::accountability {
 namespace {
 
 /// The thread stops gathering when the queue is so full: one in kEnough.
 constexpr std::size_t kEnough = 16;
+constexpr StoreOptions kEverything{.digests = true, .payloads = true};
 
 std::uint64_t thread_cpu_ns() {
   timespec used{};
@@ -37,17 +39,17 @@ std::size_t Recorder::Item::bytes() const {
   return all;
 }
 
-Recorder::Recorder(const Settings& settings, std::unique_ptr<StoreWriter> writer)
-    : settings_(settings),
-      writer_(std::move(writer)),
-      ingest_(settings.source, [this](const NewUpdate& update) { return add(update); }) {}
+Recorder::Recorder(const Settings& settings, Signer signer, std::unique_ptr<StoreWriter> writer)
+    : settings_(settings), signer_(std::move(signer)), writer_(std::move(writer)), ingest_(fresh_ingest()) {}
+
+Ingest Recorder::fresh_ingest() {
+  return Ingest(settings_.source, [this](const NewUpdate& update) { return add(update); });
+}
 
 Result<std::shared_ptr<Recorder>> Recorder::start(const Settings& settings, Signer signer) {
-  StoreOptions options;
-  options.digests = options.payloads = true;
-  auto writer = StoreWriter::open(settings.folder, options, std::move(signer));
+  auto writer = StoreWriter::open(settings.folder, kEverything, signer);
   if (!writer) return std::unexpected(writer.error());
-  std::shared_ptr<Recorder> recorder(new Recorder(settings, std::move(*writer)));
+  std::shared_ptr<Recorder> recorder(new Recorder(settings, std::move(signer), std::move(*writer)));
   if (Status good = recorder->remember(); !good) return std::unexpected(good.error());
   recorder->thread_ = std::thread([self = recorder.get()] { self->run(); });
   return recorder;
@@ -55,7 +57,8 @@ Result<std::shared_ptr<Recorder>> Recorder::start(const Settings& settings, Sign
 
 /// What the updates of an earlier life wrote: later ones may read it without executing those again.
 Status Recorder::remember() {
-  facts_.updates = writer_->next().value - 1;
+  facts_.begin = writer_->begin().value;
+  facts_.updates = facts_.told = writer_->next().value - 1;
   facts_.digest = writer_->digest();
   if (facts_.updates == 0) return {};
   auto store = Store::open(settings_.folder);
@@ -79,12 +82,17 @@ Recorder::~Recorder() {
   if (thread_.joinable()) thread_.join();
 }
 
+bool Recorder::enough() const {
+  return queue_.size() >= settings_.max_queued / kEnough || queued_bytes_ >= settings_.max_queued_bytes / kEnough;
+}
+
 void Recorder::push(Item item) {
   const std::lock_guard lock(mutex_);
   if (!facts_.trouble.empty()) return;
   const std::size_t bytes = item.bytes();
   if (queue_.size() >= settings_.max_queued || queued_bytes_ + bytes > settings_.max_queued_bytes) {
     facts_.trouble = "the graph could not keep up at seq " + std::to_string(item.seq.value);
+    stopped_ = true;
     return;
   }
   queued_bytes_ += bytes;
@@ -120,25 +128,37 @@ void Recorder::batch_done(const replication::Position& at, const replication::Ap
   {
     const std::lock_guard lock(mutex_);
     spent.swap(spent_);
-    wake = !gathering_ || queue_.size() >= settings_.max_queued / kEnough;
+    wake = !gathering_ || enough();
+    facts_.told = at.updates;
     if (batch_began_ns_ != 0) facts_.core_cpu_ns += thread_cpu_ns() - batch_began_ns_;
   }
   batch_began_ns_ = 0;
   if (wake) work_.notify_one();
 }
 
-void Recorder::replaced(const replication::Position& at, const replication::Application&) {
+void Recorder::checkpointing() {
+  {
+    const std::lock_guard lock(mutex_);
+    hurry_ = true;
+  }
+  work_.notify_one();
+}
+
+void Recorder::replaced(const replication::Position& at, const replication::Application& application) {
   epoch_ = settings_.epoch_updates == 0 ? 0 : at.updates / settings_.epoch_updates;
   Item item;
   item.seq = at.seq;
   item.moved_to = at;
+  item.state = application.freeze();
+  item.state_digest = application.digest();
   push(std::move(item));
-  work_.notify_one();
+  checkpointing();
 }
 
 void Recorder::stop_at(const std::string& trouble) {
   const std::lock_guard lock(mutex_);
   if (facts_.trouble.empty()) facts_.trouble = trouble;
+  stopped_ = true;
 }
 
 std::expected<UpdateId, Refusal> Recorder::add(const NewUpdate& update) {
@@ -170,14 +190,37 @@ void Recorder::take_snapshot(const Item& item) {
   ++facts_.snapshots;
 }
 
+void Recorder::begin_anew(Item& item) {
+  if (Status done = writer_->seal(); !done) return stop_at(done.error().message);
+  Snapshot state;
+  state.last = UpdateId(item.moved_to->updates);
+  state.seq = item.seq;
+  state.state_digest = item.state_digest;
+  for (std::size_t i = 0; i < item.state->chunks(); ++i) state.chunks.items.push_back({*item.state->chunk(i)});
+  // Where old epochs leave the graph, so does what is before this one; the last stays for who is looking at it.
+  constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+  auto anew =
+      StoreWriter::begin_at(settings_.folder, kEverything, signer_, state, settings_.keep_epochs == 0 ? kAll : 1);
+  if (!anew) {
+    broken_ = true;
+    return stop_at(anew.error().message);
+  }
+  writer_ = std::move(*anew);
+  refused_before_ += ingest_.refused();
+  ingest_ = fresh_ingest();
+  snapshots_ = {state.last};
+  const std::lock_guard lock(mutex_);
+  facts_.begin = writer_->begin().value;
+}
+
 void Recorder::take(std::deque<Item>& items) {
   for (Item& item : items) {
-    if (!facts().trouble.empty()) return;
+    if (stopped_.load(std::memory_order_relaxed)) return;
     if (item.moved_to) {
       position_ = UpdateId(item.moved_to->updates + 1);
-      if (position_ > writer_->next())
-        stop_at("the state was taken from other servers: updates " + std::to_string(writer_->next().value) + " to " +
-                std::to_string(item.moved_to->updates) + " were not seen");
+      if (position_ > writer_->next()) begin_anew(item);
+      const std::lock_guard lock(mutex_);
+      spent_.push_back(std::move(item.state));
     } else if (item.state) {
       take_snapshot(item);
       const std::lock_guard lock(mutex_);
@@ -187,10 +230,12 @@ void Recorder::take(std::deque<Item>& items) {
                           item.evidence, &item.footprint});
     }
   }
+  if (broken_) return;
   if (Status done = writer_->flush(); !done) stop_at(done.error().message);
 }
 
 void Recorder::seal() {
+  if (broken_) return;
   if (Status done = writer_->seal(); !done) stop_at(done.error().message);
   const std::lock_guard lock(mutex_);
   facts_.digest = writer_->digest();
@@ -206,9 +251,8 @@ void Recorder::run() {
     work_.wait_until(lock, next_seal, [this] { return ending_ || want_seal_ || !queue_.empty(); });
     gathering_ = true;
     if (!queue_.empty())
-      work_.wait_for(lock, settings_.gather,
-                     [this] { return ending_ || want_seal_ || queue_.size() >= settings_.max_queued / kEnough; });
-    gathering_ = false;
+      work_.wait_for(lock, settings_.gather, [this] { return ending_ || want_seal_ || hurry_ || enough(); });
+    gathering_ = hurry_ = false;
     std::deque<Item> items;
     items.swap(queue_);
     queued_bytes_ = 0;
@@ -234,7 +278,7 @@ void Recorder::run() {
     for (Item& item : items)
       if (item.state) spent_.push_back(std::move(item.state));
     facts_.updates = writer_->next().value - 1;
-    facts_.refused = ingest_.refused();
+    facts_.refused = refused_before_ + ingest_.refused();
     facts_.cpu_ns = thread_cpu_ns();
     done_.notify_all();
     if (ending && queue_.empty()) return;
@@ -253,10 +297,17 @@ Recorder::Facts Recorder::facts() const {
   return facts_;
 }
 
-void Recorder::status(StatusList& out) const {
-  const Facts f = facts();
+void Recorder::status(StatusList& out) {
+  Facts f;
+  {
+    const std::lock_guard lock(mutex_);
+    f = facts_;
+    want_seal_ = want_seal_ || (f.trouble.empty() && f.told > f.sealed);
+  }
+  work_.notify_one();
   out.emplace_back("graph_folder", settings_.folder);
-  out.emplace_back("graph_updates", std::to_string(f.updates));
+  out.emplace_back("graph_begin", std::to_string(f.begin));
+  out.emplace_back("graph_updates", std::to_string(f.trouble.empty() ? std::max(f.told, f.updates) : f.updates));
   out.emplace_back("graph_sealed", std::to_string(f.sealed));
   out.emplace_back("graph_digest", to_hex(f.digest.bytes));
   out.emplace_back("graph_snapshots", std::to_string(f.snapshots));

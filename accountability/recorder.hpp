@@ -20,10 +20,11 @@ class Recorder final : public replication::ExecutionObserver {
     /// At most so much waits for the thread; beyond it the graph ends, which is told, until the replica starts again.
     std::size_t max_queued = 65536;
     std::size_t max_queued_bytes = 64 * 1024 * 1024;
-    std::chrono::milliseconds seal_every{5000};
+    std::chrono::milliseconds seal_every{10'000};
     /// Updates are gathered so long before they are written: waking and writing for each batch would cost more than
-    /// everything else. What a crash loses by that, the replica executes again.
-    std::chrono::milliseconds gather{50};
+    /// everything else. What a crash loses by that, the replica executes again: nothing is gathered any longer when
+    /// it takes a checkpoint. Nor when somebody asks for the status.
+    std::chrono::milliseconds gather{1000};
     /// A snapshot of the state at the end of the first batch after so many updates; 0: none.
     std::uint64_t epoch_updates = 65536;
     /// So many snapshots are kept; what is before the oldest leaves the graph. 0: everything is kept.
@@ -37,13 +38,17 @@ class Recorder final : public replication::ExecutionObserver {
   // it and not added.
   void executed(const Executed& update) override;
   void batch_done(const replication::Position& at, const replication::Application& application) override;
-  /// If updates are missing in between, the graph ends and says so.
+  void checkpointing() override;
+  /// If updates are missing in between, a graph begins there anew, with that state as its snapshot; the one before it
+  /// is kept beside it.
   void replaced(const replication::Position& at, const replication::Application& application) override;
 
   /// Waits until everything told so far is in the file and sealed.
   void settle();
   struct Facts {
-    std::uint64_t updates = 0;      // in the graph
+    std::uint64_t begin = 1;        // the graph's first update
+    std::uint64_t told = 0;         // the last update that the core's thread told of
+    std::uint64_t updates = 0;      // the last update in the graph
     std::uint64_t refused = 0;      // declarations that were not believed
     std::uint64_t cpu_ns = 0;       // of the recorder's thread
     std::uint64_t core_cpu_ns = 0;  // of the core's thread, in here
@@ -53,8 +58,8 @@ class Recorder final : public replication::ExecutionObserver {
     std::string trouble;            // why the graph ends, if it does
   };
   Facts facts() const;
-  /// `facts` as lines for `ctl status`.
-  void status(StatusList& out) const;
+  /// `facts` as lines for `ctl status`. Whoever asks will look at the files next: they are brought up to date.
+  void status(StatusList& out);
   const Settings& settings() const { return settings_; }
 
  private:
@@ -69,22 +74,28 @@ class Recorder final : public replication::ExecutionObserver {
     std::optional<replication::Position> moved_to;
     std::size_t bytes() const;
   };
-  Recorder(const Settings& settings, std::unique_ptr<StoreWriter> writer);
+  Recorder(const Settings& settings, Signer signer, std::unique_ptr<StoreWriter> writer);
+  Ingest fresh_ingest();
   Status remember();
   void run();
+  bool enough() const;  // to be written; under the lock
   void push(Item item);
   void take(std::deque<Item>& items);
   void take_snapshot(const Item& item);
+  void begin_anew(Item& item);
   std::expected<UpdateId, Refusal> add(const NewUpdate& update);
   void stop_at(const std::string& trouble);
   void seal();
 
   Settings settings_;
+  Signer signer_;
   // The thread's own.
   std::unique_ptr<StoreWriter> writer_;
   Ingest ingest_;
   UpdateId position_{1};  // of the next update executed; behind `writer_->next()` while the log is executed again
   std::vector<UpdateId> snapshots_;
+  std::uint64_t refused_before_ = 0;  // by earlier graphs of this life
+  bool broken_ = false;               // its files are half moved: nothing may be written any more
   // The core's thread's own.
   std::uint64_t batch_began_ns_ = 0;  // its processor time; 0: between batches
   std::uint64_t epoch_ = 0;           // updates executed over `epoch_updates`
@@ -96,8 +107,9 @@ class Recorder final : public replication::ExecutionObserver {
   /// States that were written. The core's thread lets go of them: what it shares with them it may then change again
   /// without racing with whoever read it last.
   std::vector<std::shared_ptr<const replication::Frozen>> spent_;
-  bool busy_ = false, ending_ = false, want_seal_ = false, gathering_ = false;
+  bool busy_ = false, ending_ = false, want_seal_ = false, gathering_ = false, hurry_ = false;
   Facts facts_;
+  std::atomic<bool> stopped_ = false;  // there is a trouble
   std::thread thread_;
 };
 

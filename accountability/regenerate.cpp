@@ -47,6 +47,7 @@ Result<Regenerated> regenerate(const Store& store, const Colours& colours, Keep 
   const UpdateId first = keep == Keep::Everything ? store.graph().end() : colours.next_touched(store.graph().base());
   Regenerated result;
   result.from = store.graph().base();
+  bool begun = store.graph().base().value == 1;  // from nothing
   for (const UpdateId last : store.snapshots()) {
     if (last >= first || last >= store.graph().end()) break;  // the state then is tainted, or beyond what is usable
     auto snapshot = store.snapshot(last);
@@ -58,8 +59,9 @@ Result<Regenerated> regenerate(const Store& store, const Colours& colours, Keep 
     if (application->digest() != snapshot->state_digest)
       return failure("snapshot after update " + std::to_string(last.value) + ": its state is not the one it names");
     result.from = last.next();
+    begun = true;
   }
-  if (result.from != store.graph().base() || store.graph().base().value == 1) {
+  if (begun) {
     const bool all = store.each_payload(result.from, [&](const Payload& payload) {
       if (stays(payload.id)) {
         (void)application->apply(payload.client, payload.operation);

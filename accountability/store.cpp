@@ -34,7 +34,7 @@ std::map<std::uint64_t, std::string> numbered(const std::string& folder, const s
 Bytes Head::signed_bytes() const {
   Head bare = *this;
   bare.signature.value.clear();
-  Bytes bytes = to_bytes("seneschal/graph/head/1");
+  Bytes bytes = to_bytes("seneschal/graph/head/2");
   append(bytes, encode(bare));
   return bytes;
 }
@@ -60,6 +60,7 @@ Result<Store> Store::open(const std::string& folder) {
       store.note(folder + "/head", "unreadable (" + std::string(to_string(head.error())) + ")");
   }
   store.load_snapshot_names();
+  store.find_begin();
   store.load_blocks();
   store.load_rest();
   return store;
@@ -67,6 +68,27 @@ Result<Store> Store::open(const std::string& folder) {
 
 void Store::load_snapshot_names() {
   for (const auto& [number, path] : numbered(folder_, "snapshot", ".snap")) snapshots_.emplace_back(number);
+}
+
+/// Where the chain begins: the head knows, or the digests, or without a full block the log.
+void Store::find_begin() {
+  std::error_code error;
+  if (head_) {
+    begin_ = UpdateId(std::clamp<std::uint64_t>(head_->begin, 1, std::uint64_t{1} << 62));
+  } else if (fs::exists(folder_ + "/digests.dat", error)) {
+    if (auto file = MappedFile::open(folder_ + "/digests.dat")) {
+      const FrameScan one = scan_frames(file->bytes().first(std::min(file->bytes().size(), kDigestsFrame)));
+      if (!one.frames.empty() && one.frames[0].first.value > 0) begin_ = one.frames[0].first;
+    }
+  }
+  if (numbered(folder_, "graph", ".seg").empty() && fs::exists(folder_ + "/open.log", error)) {
+    if (auto file = MappedFile::open(folder_ + "/open.log")) {
+      const FrameScan scan = scan_frames(file->bytes());
+      const auto rows = std::ranges::find(scan.frames, FrameKind::Rows, &Frame::kind);
+      if (rows != scan.frames.end() && rows->first.value > 0) begin_ = rows->first;
+    }
+  }
+  closed_ = begin_;
 }
 
 void Store::load_blocks() {
@@ -98,8 +120,9 @@ void Store::load_blocks() {
         break;
       }
       // Where the first blocks were dropped, the chain is taken up as it is: the head vouches for its end.
-      const bool chained = blocks.empty() ? closed_ != UpdateId(1) || Digest{block->header().before}.is_zero()
-                                          : block->header().before == chain_.bytes;
+      const bool starts = Digest{block->header().before}.is_zero();
+      if (blocks.empty() && starts) begin_ = closed_;
+      const bool chained = blocks.empty() ? closed_ != UpdateId(1) || starts : block->header().before == chain_.bytes;
       if (!chained) {
         lost("before byte " + std::to_string(frame.end) + ": this block was not made after the one before it");
         break;
@@ -114,7 +137,7 @@ void Store::load_blocks() {
     segments_.push_back(std::move(*file));
     if (!good) break;
   }
-  if (blocks.empty() && head_ && head_->closed == 1) chain_at_head_ = Digest{};
+  if (blocks.empty() && head_ && head_->closed == begin_.value) chain_at_head_ = Digest{};
   if (!blocks.empty()) {
     const Graph full = *Graph::of(blocks, blocks.front().first());
     last_closed_seq_ = full.seq(UpdateId(closed_.value - 1));
@@ -126,7 +149,7 @@ void Store::load_blocks() {
     if (snapshots_.empty())
       note(folder_, "the first updates are gone, and there is no snapshot");
     else
-      base = std::clamp(snapshots_.front().next(), base, blocks.back().end());
+      base = std::clamp(snapshots_.front().next(), base, blocks.empty() ? base : blocks.back().end());
   }
   auto graph = Graph::of(std::move(blocks), base);
   if (graph)
@@ -142,7 +165,7 @@ void Store::load_open(std::vector<Block>& blocks) {
   auto file = MappedFile::open(path);
   if (!file) return note(folder_, file.error().message);
   const FrameScan scan = scan_frames(file->bytes());
-  Builder open({}, UpdateId(1), closed_, chain_, last_closed_seq_);
+  Builder open({}, begin_, closed_, chain_, last_closed_seq_);
   for (const Frame& frame : scan.frames) {
     if (frame.kind == FrameKind::Digests && frame.content.size() == std::size_t{frame.count} * 32) {
       for (std::uint32_t i = 0; i < frame.count; ++i) {
@@ -201,6 +224,48 @@ std::optional<std::string> Store::doubt(const Verifier& verify) const {
     return "the blocks up to update " + std::to_string(head_->closed - 1) + " are not those that were signed";
   if (head_->next == graph_.end().value && head_->digest != digest())
     return "the last updates are not those that were signed";
+  return evidence_doubt();
+}
+
+Digest Store::evidence_at(const Digest& closed_evidence, UpdateId closed, UpdateId next) const {
+  Bytes open = to_bytes(closed_evidence.bytes);
+  for (UpdateId id = closed; id < next; ++id) {
+    const auto digest = digest_of(id);
+    if (!digest) return {};
+    append(open, digest->bytes);
+  }
+  return next == closed ? closed_evidence : crypto::sha256(open);
+}
+
+std::optional<std::string> Store::evidence_doubt() const {
+  if (!head_ || head_->evidence.is_zero()) return std::nullopt;
+  const std::string path = folder_ + "/digests.dat";
+  const auto updates = [](UpdateId from, UpdateId to) {
+    return "the digests of updates " + std::to_string(from.value) + " to " + std::to_string(to.value - 1);
+  };
+  Digest chain;
+  UpdateId next(head_->begin);
+  FrameScan scan;
+  if (digests_) scan = scan_frames(digests_->bytes());
+  for (const Frame& frame : scan.frames) {
+    if (next.value == head_->closed) break;
+    if (frame.kind != FrameKind::Digests || frame.first != next || frame.count != kBlockUpdates ||
+        frame.content.size() != 32 + 32 * std::size_t{kBlockUpdates})
+      return path + ": before byte " + std::to_string(frame.end) + ": not " + updates(next, next + kBlockUpdates);
+    if (!equal(frame.content.first(32), chain.bytes)) {
+      const UpdateId was(next.value - std::min<std::uint64_t>(kBlockUpdates, next.value - head_->begin));
+      return path + ": " + updates(was, next) + " are not those that the next ones follow";
+    }
+    chain = crypto::sha256(frame.content);
+    next = frame.end_id();
+  }
+  if (next.value != head_->closed)
+    return path + ": " + scan.problem.value_or("ends at byte " + std::to_string(scan.good)) + "; " +
+           updates(next, UpdateId(head_->closed)) + " are missing, which were signed";
+  if (chain != head_->closed_evidence)
+    return path + ": " + updates(UpdateId(head_->begin), next) + " are not those that were signed";
+  if (evidence_at(chain, next, UpdateId(head_->next)) != head_->evidence)
+    return folder_ + ": " + updates(next, UpdateId(head_->next)) + " are not those that were signed";
   return std::nullopt;
 }
 
@@ -210,14 +275,15 @@ Digest Store::digest() const {
 
 std::optional<Digest> Store::digest_of(UpdateId id) const {
   if (const auto open = open_digests_.find(id); open != open_digests_.end()) return open->second;
-  if (!digests_ || id.value == 0 || id >= closed_) return std::nullopt;  // also of updates before the base
-  constexpr std::size_t kHeader = 32, kFrame = kHeader + 32 * kBlockUpdates;
-  const std::size_t frame = (id.value - 1) / kBlockUpdates * kFrame;
-  if (digests_->bytes().size() < frame + kFrame) return std::nullopt;
-  const FrameScan one = scan_frames(digests_->bytes().subspan(frame, kFrame));
-  if (one.frames.size() != 1 || one.frames[0].content.size() != 32 * kBlockUpdates) return std::nullopt;
+  if (!digests_ || id < begin_ || id >= closed_) return std::nullopt;  // also of updates before the base
+  const std::size_t at = (id.value - begin_.value) / kBlockUpdates * kDigestsFrame;
+  if (digests_->bytes().size() < at + kDigestsFrame) return std::nullopt;
+  const FrameScan one = scan_frames(digests_->bytes().subspan(at, kDigestsFrame));
+  if (one.frames.size() != 1 || one.frames[0].content.size() != 32 + 32 * std::size_t{kBlockUpdates})
+    return std::nullopt;
   Digest digest;
-  std::memcpy(digest.bytes.data(), one.frames[0].content.data() + 32 * ((id.value - 1) % kBlockUpdates), 32);
+  const std::size_t offset = 32 + 32 * ((id.value - begin_.value) % kBlockUpdates);
+  std::memcpy(digest.bytes.data(), one.frames[0].content.data() + offset, 32);
   return digest;
 }
 

@@ -2,12 +2,13 @@
 //
 //   graph-FIRST.seg     full blocks, chained by digests; a new file at 64 MiB and at each snapshot
 //   open.log            the updates after the last full block, one frame per flush
-//   digests.dat         32 bytes per update of full blocks: what its client signed (optional)
+//   digests.dat         32 bytes per update of full blocks: what its client signed, chained as blocks are (optional)
 //   payloads-FIRST.seg  the operations, for regeneration (optional); a new file at each snapshot
 //   snapshot-LAST.snap  the application's state right after update LAST
 //   times.dat           when updates came in, by this server's clock (optional; not part of the digest)
 //   head                how far the graph goes and its digest, signed
 //   findings.txt        what the operator said
+//   before-FIRST/       an earlier graph, which ended where a state was taken over from other servers
 //
 // A crash loses at most what was not flushed. Whatever is cut off or damaged is named, and what is before it is used.
 #pragma once
@@ -22,14 +23,20 @@
 
 namespace seneschal::accountability {
 
+/// A frame of digests.dat: the digest of the frame before (zero at first), and one per update of a block.
+inline constexpr std::size_t kDigestsFrame = 32 + 32 + 32 * kBlockUpdates;
+
 struct Head {
+  std::uint64_t begin = 1;   // first update of the chain: what is named before it is the snapshot it begins with
   std::uint64_t closed = 1;  // one past the last update of a full block
   Digest chain;              // of the full blocks
   std::uint64_t next = 1;    // one past the last update
   Digest digest;             // of all
+  Digest closed_evidence;    // of the digests of all updates in full blocks; zero if they are not kept
+  Digest evidence;           // of the digests of all updates
   Principal signer;
   BoundedBytes<1024> signature;
-  auto fields() { return std::tie(closed, chain, next, digest, signer, signature); }
+  auto fields() { return std::tie(begin, closed, chain, next, digest, closed_evidence, evidence, signer, signature); }
   bool operator==(const Head&) const = default;
   /// What is signed: a domain and everything but the signature.
   Bytes signed_bytes() const;
@@ -68,9 +75,14 @@ class Store {
   /// What is damaged or missing, file by file.
   const std::vector<std::string>& notes() const { return notes_; }
   const std::optional<Head>& head() const { return head_; }
-  /// Nothing if the head is there, is what `verify` takes for its signer's word, and fits the graph; else what is
-  /// wrong.
+  /// Nothing if the head is there, is what `verify` takes for its signer's word, and fits the graph and the digests
+  /// of its updates; else what is wrong. Reads all digests.
   std::optional<std::string> doubt(const Verifier& verify) const;
+  /// Nothing if the digests of updates are there as far as the head goes, and are those that it was made over; else
+  /// what is wrong, and where.
+  std::optional<std::string> evidence_doubt() const;
+  /// The first update of the chain of blocks, which may have left the graph.
+  UpdateId begin() const { return begin_; }
   Digest digest() const;
   /// What the update's client signed; nothing if that was not kept.
   std::optional<Digest> digest_of(UpdateId id) const;
@@ -93,6 +105,8 @@ class Store {
   void load_open(std::vector<Block>& blocks);
   void load_rest();
   void load_snapshot_names();
+  void find_begin();
+  Digest evidence_at(const Digest& closed_evidence, UpdateId closed, UpdateId next) const;
   void note(const std::string& path, const std::string& what) { notes_.push_back(path + ": " + what); }
 
   std::string folder_;
@@ -103,7 +117,7 @@ class Store {
   std::optional<Head> head_;
   Digest chain_;
   Seq last_closed_seq_;
-  UpdateId closed_{1};
+  UpdateId begin_{1}, closed_{1};
   std::optional<Digest> chain_at_head_;  // after the full block where the head was signed
   std::map<UpdateId, Digest> open_digests_;
   Bytes open_block_;
@@ -136,7 +150,12 @@ class StoreWriter {
   /// Error if what the head signed is damaged: then nothing is changed.
   static Result<std::unique_ptr<StoreWriter>> open(const std::string& folder, const StoreOptions& options,
                                                    Signer signer);
+  /// Begins anew at `state`, taken over from other servers. What was in the folder moves to `before-FIRST` in it; of
+  /// such folders only the latest `keep_before` stay.
+  static Result<std::unique_ptr<StoreWriter>> begin_at(const std::string& folder, const StoreOptions& options,
+                                                       Signer signer, const Snapshot& state, std::size_t keep_before);
 
+  UpdateId begin() const { return builder_->base(); }
   UpdateId next() const { return builder_->next(); }
   Digest digest() const { return builder_->digest(); }
   Seq last_seq() const { return builder_->last_seq(); }
@@ -163,6 +182,10 @@ class StoreWriter {
   void block_closed(UpdateId first, std::uint32_t count, const Bytes& block);
   Status recover(const Store& store);
   Status new_payload_file();
+  Status recover_digests(const Store& store);
+  Status close_digests(UpdateId first);
+  Status write_snapshot(const Snapshot& snapshot);
+  Digest evidence() const;
   Status write(FrameFile& file, FrameKind kind, UpdateId first, std::uint32_t count, Span content);
 
   std::string folder_;
@@ -172,6 +195,7 @@ class StoreWriter {
   FrameFile segment_, open_, digests_, payloads_, times_;
   UpdateId flushed_{1};  // one past the last update in a file
   Bytes block_digests_;  // of the open block
+  Digest evidence_;      // chain over the digests of full blocks
   Bytes new_payloads_;   // since the last flush
   UpdateId payloads_from_{1};
   std::uint64_t last_time_ms_ = 0;

@@ -1,6 +1,7 @@
 // Writing a graph to disk.
 #include "accountability/store.hpp"
 #include "base/check.hpp"
+#include "crypto/digest.hpp"
 
 #include <unistd.h>
 #include <algorithm>
@@ -36,14 +37,57 @@ Result<std::unique_ptr<StoreWriter>> StoreWriter::open(const std::string& folder
                    " but is good only up to " + std::to_string(before.graph_.end().value - 1) +
                    "; nothing was changed" + why);
   }
+  if (options.digests)
+    if (const auto doubt = before.evidence_doubt()) return failure(*doubt + "; nothing was changed");
   if (Status good = writer->recover(before); !good) return std::unexpected(good.error());
+  return writer;
+}
+
+Result<std::unique_ptr<StoreWriter>> StoreWriter::begin_at(const std::string& folder, const StoreOptions& options,
+                                                           Signer signer, const Snapshot& state,
+                                                           std::size_t keep_before) {
+  const std::string first = std::to_string(state.last.value + 1);
+  const auto is_graph = [](const std::string& name) {
+    return name.ends_with(".seg") || name.ends_with(".snap") || name == "open.log" || name == "digests.dat" ||
+           name == "times.dat";
+  };
+  std::error_code error;
+  std::vector<std::string> files;
+  std::map<std::uint64_t, fs::path> before;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (is_graph(name)) files.push_back(name);
+    if (name.starts_with("before-")) before.emplace(std::strtoull(name.c_str() + 7, nullptr, 10), entry.path());
+  }
+  if (!files.empty() || fs::exists(folder + "/head", error)) {
+    const std::string aside = folder + "/before-" + first;
+    fs::create_directories(aside, error);
+    before.emplace(state.last.value + 1, aside);
+    // The head first: without it a graph that was moved by half is one that can be begun anew.
+    files.insert(files.begin(), "head");
+    for (const std::string& name : files)
+      if (fs::exists(folder + "/" + name, error)) fs::rename(folder + "/" + name, aside + "/" + name, error);
+    if (error) return failure(folder + ": cannot move the graph aside: " + error.message());
+  }
+  while (before.size() > keep_before) {
+    fs::remove_all(before.begin()->second, error);
+    before.erase(before.begin());
+  }
+  Store empty;
+  empty.begin_ = empty.closed_ = state.last.next();
+  empty.last_closed_seq_ = state.seq;
+  empty.graph_ = *Graph::of({}, empty.begin_);
+  std::unique_ptr<StoreWriter> writer(new StoreWriter(folder, options, std::move(signer)));
+  if (Status done = writer->write_snapshot(state); !done) return std::unexpected(done.error());
+  if (Status done = writer->recover(empty); !done) return std::unexpected(done.error());
+  if (Status done = writer->seal(); !done) return std::unexpected(done.error());
   return writer;
 }
 
 Status StoreWriter::recover(const Store& store) {
   builder_ = std::make_unique<Builder>(
       [this](UpdateId first, std::uint32_t count, const Bytes& block) { block_closed(first, count, block); },
-      UpdateId(1), store.closed_, store.chain_, store.last_closed_seq_);
+      store.begin_, store.closed_, store.chain_, store.last_closed_seq_);
   // Segments after a damaged one are of no use; the last good one is cut to what is good and gone on with.
   std::vector<std::string> segments;
   for (const MappedFile& file : store.segments_) segments.push_back(file.path());
@@ -59,30 +103,8 @@ Status StoreWriter::recover(const Store& store) {
     segment_ = std::move(*file);
     new_segment_ = false;
   }
-  if (options_.digests) {
-    const std::size_t full = (store.closed_.value - 1) / kBlockUpdates;
-    const std::size_t there = store.digests_ ? store.digests_->bytes().size() : 0;
-    constexpr std::size_t kFrame = 32 + 32 * kBlockUpdates;
-    if (there < (full > 0 ? full - 1 : 0) * kFrame)
-      return failure(folder_ + "/digests.dat: does not reach as far as the graph");
-    auto file = FrameFile::open(folder_ + "/digests.dat", std::min(there / kFrame, full) * kFrame);
-    if (!file) return std::unexpected(file.error());
-    digests_ = std::move(*file);
-    Bytes last;  // a crash between the block and its digests: they are still in the log
-    for (UpdateId id(there / kFrame * kBlockUpdates + 1); there / kFrame < full && id < store.closed_; ++id) {
-      const auto digest = store.open_digests_.find(id);
-      if (digest == store.open_digests_.end())
-        return failure(folder_ + "/digests.dat: the digest of update " + std::to_string(id.value) + " is lost");
-      append(last, digest->second.bytes);
-    }
-    if (!last.empty())
-      if (Status done =
-              write(digests_, FrameKind::Digests, UpdateId(store.closed_.value - kBlockUpdates), kBlockUpdates, last);
-          !done)
-        return done;
-    for (UpdateId id(store.closed_.value > kRecent ? store.closed_.value - kRecent : 1); id < store.closed_; ++id)
-      if (auto digest = store.digest_of(id)) recent_[id.value % kRecent] = *digest;
-  }
+  if (options_.digests)
+    if (Status done = recover_digests(store); !done) return done;
   if (options_.payloads) {
     for (const MappedFile& file : store.payloads_) {
       std::size_t keep = 0;
@@ -119,6 +141,46 @@ Status StoreWriter::recover(const Store& store) {
   if (!open) return std::unexpected(open.error());
   open_ = std::move(*open);
   return {};
+}
+
+Status StoreWriter::recover_digests(const Store& store) {
+  const std::string path = folder_ + "/digests.dat";
+  const std::size_t full = (store.closed_.value - store.begin_.value) / kBlockUpdates;
+  const std::size_t there = std::min((store.digests_ ? store.digests_->bytes().size() : 0) / kDigestsFrame, full);
+  if (there + 1 < full) return failure(path + ": does not reach as far as the graph");
+  auto file = FrameFile::open(path, there * kDigestsFrame);
+  if (!file) return std::unexpected(file.error());
+  digests_ = std::move(*file);
+  if (there > 0)
+    evidence_ = crypto::sha256(store.digests_->bytes().subspan((there - 1) * kDigestsFrame + 32, kDigestsFrame - 32));
+  if (there < full) {  // a crash between the block and its digests: they are still in the log
+    const UpdateId first(store.closed_.value - kBlockUpdates);
+    for (UpdateId id = first; id < store.closed_; ++id) {
+      const auto digest = store.open_digests_.find(id);
+      if (digest == store.open_digests_.end())
+        return failure(path + ": the digest of update " + std::to_string(id.value) + " is lost");
+      append(block_digests_, digest->second.bytes);
+    }
+    if (Status done = close_digests(first); !done) return done;
+  }
+  const std::uint64_t known = std::min(store.closed_.value - store.begin_.value, std::uint64_t{kRecent});
+  for (UpdateId id(store.closed_.value - known); id < store.closed_; ++id)
+    if (auto digest = store.digest_of(id)) recent_[id.value % kRecent] = *digest;
+  return {};
+}
+
+/// Those of a full block go to their file.
+Status StoreWriter::close_digests(UpdateId first) {
+  Bytes content = to_bytes(evidence_.bytes);
+  append(content, block_digests_);
+  block_digests_.clear();
+  evidence_ = crypto::sha256(content);
+  return write(digests_, FrameKind::Digests, first, kBlockUpdates, content);
+}
+
+Digest StoreWriter::evidence() const {
+  if (block_digests_.empty()) return evidence_;
+  return crypto::sha256({Span(evidence_.bytes), Span(block_digests_)});
 }
 
 Status StoreWriter::new_payload_file() {
@@ -171,10 +233,8 @@ std::expected<UpdateId, Refusal> StoreWriter::add(const NewUpdate& update) {
     recent_[id->value % kRecent] = update.digest;
     append(block_digests_, update.digest.bytes);
     if (block_digests_.size() == 32 * kBlockUpdates) {
-      const UpdateId first(id->value - kBlockUpdates + 1);
-      Status done = write(digests_, FrameKind::Digests, first, kBlockUpdates, block_digests_);
+      Status done = close_digests(UpdateId(id->value - kBlockUpdates + 1));
       if (!done && trouble_) trouble_ = done;
-      block_digests_.clear();
     }
   }
   if (options_.payloads) {
@@ -192,14 +252,13 @@ std::expected<UpdateId, Refusal> StoreWriter::add(const NewUpdate& update) {
 }
 
 std::optional<Digest> StoreWriter::digest_of(UpdateId id) const {
-  if (!options_.digests || id.value == 0 || id >= next()) return std::nullopt;
+  if (!options_.digests || id < begin() || id >= next()) return std::nullopt;
   if (next().value - id.value <= kRecent) return recent_[id.value % kRecent];
   // Further back: from the file. The frame's place follows from the id.
-  constexpr std::size_t kFrame = 32 + 32 * kBlockUpdates;
   Digest digest;
   std::ifstream file(digests_.path(), std::ios::binary);
-  file.seekg(static_cast<std::streamoff>((id.value - 1) / kBlockUpdates * kFrame + 32 +
-                                         32 * ((id.value - 1) % kBlockUpdates)));
+  const std::uint64_t index = id.value - begin().value;
+  file.seekg(static_cast<std::streamoff>(index / kBlockUpdates * kDigestsFrame + 64 + 32 * (index % kBlockUpdates)));
   if (!file.read(reinterpret_cast<char*>(digest.bytes.data()), 32)) return std::nullopt;
   return digest;
 }
@@ -235,6 +294,11 @@ Status StoreWriter::seal() {
   for (FrameFile* file : {&segment_, &digests_, &payloads_, &open_})
     if (Status done = file->sync(); !done) return done;
   Head head;
+  head.begin = begin().value;
+  if (options_.digests) {
+    head.closed_evidence = evidence_;
+    head.evidence = evidence();
+  }
   head.closed = builder_->open_first().value;
   head.chain = builder_->chain();
   head.next = next().value;
@@ -260,6 +324,13 @@ Status StoreWriter::note_time(std::uint64_t unix_ms) {
   return write(times_, FrameKind::Time, next(), 1, encode(unix_ms));
 }
 
+Status StoreWriter::write_snapshot(const Snapshot& snapshot) {
+  const Bytes content = encode(snapshot);
+  if (content.size() > kMaxFrame) return failure(folder_ + ": the state is too large for a snapshot");
+  return replace_file(folder_ + "/snapshot-" + std::to_string(snapshot.last.value) + ".snap",
+                      make_frame(FrameKind::Snapshot, snapshot.last, 1, content));
+}
+
 Status StoreWriter::snapshot(Seq seq, std::vector<Bytes> chunks, const Digest& state_digest) {
   if (Status done = flush(); !done) return done;
   Snapshot snapshot;
@@ -267,12 +338,7 @@ Status StoreWriter::snapshot(Seq seq, std::vector<Bytes> chunks, const Digest& s
   snapshot.seq = seq;
   snapshot.state_digest = state_digest;
   for (Bytes& chunk : chunks) snapshot.chunks.items.push_back({std::move(chunk)});
-  const Bytes content = encode(snapshot);
-  if (content.size() > kMaxFrame) return failure(folder_ + ": the state is too large for a snapshot");
-  const Bytes frame = make_frame(FrameKind::Snapshot, snapshot.last, 1, content);
-  if (Status done = replace_file(folder_ + "/snapshot-" + std::to_string(snapshot.last.value) + ".snap", frame);
-      !done)
-    return done;
+  if (Status done = write_snapshot(snapshot); !done) return done;
   new_segment_ = true;
   return options_.payloads ? new_payload_file() : Status{};
 }

@@ -111,6 +111,7 @@ Status ObservedApplication::restore(Span snapshot) {
 }
 
 std::shared_ptr<const Frozen> ObservedApplication::freeze() const {
+  if (observer_ != nullptr) observer_->checkpointing();
   return std::make_shared<FrozenAt>(application_->freeze(), position_);
 }
 

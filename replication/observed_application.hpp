@@ -36,6 +36,8 @@ class ExecutionObserver {
   virtual void executed(const Executed& update) = 0;
   /// Everything up to `at` was told; `application` has just executed it.
   virtual void batch_done(const Position& at, const Application& application) = 0;
+  /// The state is about to be kept for good: who begins there again will not hear of what led to it.
+  virtual void checkpointing() {}
   /// The state was replaced by one that so many updates led to: what was executed in between was not seen.
   virtual void replaced(const Position& at, const Application& application) = 0;
 };
@@ -80,7 +82,6 @@ class ObservedApplication final : public Application {
   const Position& position() const { return position_; }
 
  private:
-  Status took_over(Status done);
   struct Waiting {
     ClientId client;
     Bytes signed_operation, evidence;

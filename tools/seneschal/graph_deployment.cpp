@@ -8,6 +8,7 @@
 #include <chrono>
 #include <filesystem>
 #include <thread>
+#include <tuple>
 
 namespace seneschal::graph_tool {
 namespace {
@@ -17,7 +18,7 @@ constexpr auto kPatience = std::chrono::seconds(15);
 /// What a node says about one server's graph.
 struct Builder {
   std::string server, folder, digest, trouble;
-  std::uint64_t updates = 0, sealed = 0, refused = 0, snapshots = 0, cpu_us = 0, node_cpu_us = 0;
+  std::uint64_t begin = 1, updates = 0, sealed = 0, refused = 0, snapshots = 0, cpu_us = 0, node_cpu_us = 0;
 };
 
 std::vector<Builder> ask_all(const lab::Cluster& cluster) {
@@ -37,6 +38,7 @@ std::vector<Builder> ask_all(const lab::Cluster& cluster) {
       if (text("graph_folder").empty()) continue;
       Builder builder{std::filesystem::path(text("graph_folder")).filename().string(), text("graph_folder"),
                       text("graph_digest"), text("graph_trouble")};
+      builder.begin = number("graph_begin");
       builder.updates = number("graph_updates");
       builder.sealed = number("graph_sealed");
       builder.refused = number("graph_refused");
@@ -69,20 +71,34 @@ const Builder& choose(const std::vector<Builder>& all, const std::string& server
   for (const Builder& b : all) {
     names += " " + b.server;
     if (!server.empty() && b.server == server) return b;
-    const bool better = best == nullptr || (b.trouble.empty() && !best->trouble.empty()) ||
-                        (b.trouble.empty() == best->trouble.empty() && b.updates > best->updates);
+    // One that saw everything rather than one that began later, at a state that it took over.
+    const auto worth = [](const Builder& x) { return std::tuple(x.trouble.empty(), ~x.begin, x.updates); };
+    const bool better = best == nullptr || worth(b) > worth(*best);
     if (better) best = &b;
   }
   if (!server.empty()) throw UsageError("server '" + server + "' builds no graph; these do:" + names);
   return *best;
 }
 
-/// Servers with as many signed updates must have the same digest.
+/// Servers with as many signed updates must have the same digest; one that began later must have that of the chosen
+/// graph without what was before.
 void compare(const std::vector<Builder>& all, const Builder& chosen) {
   std::size_t same = 0;
+  std::optional<accountability::Store> store;
   for (const Builder& b : all) {
-    if (b.sealed != chosen.sealed) continue;
-    if (b.digest == chosen.digest)
+    std::string expected = chosen.digest;
+    if (b.begin != chosen.begin) {
+      if (!store)
+        if (auto opened = accountability::Store::open(chosen.folder)) store = std::move(*opened);
+      const auto digest = store ? accountability::digest_between(store->graph(), accountability::UpdateId(b.begin),
+                                                                 accountability::UpdateId(b.sealed + 1))
+                                : std::nullopt;
+      if (!digest) continue;  // it is ahead, or began before
+      expected = to_hex(digest->bytes);
+    } else if (b.sealed != chosen.sealed) {
+      continue;
+    }
+    if (b.digest == expected)
       ++same;
     else
       std::fprintf(stderr, "warning: after %lu updates server %s has another graph than server %s\n", b.sealed,
@@ -118,6 +134,7 @@ Json servers_json(const std::string& dir) {
   Json list = Json::array();
   for (const Builder& b : builders_of(cluster_of(dir)))
     list.push_back({{"server", b.server},
+                    {"begin", b.begin},
                     {"updates", b.updates},
                     {"sealed", b.sealed},
                     {"digest", b.digest},

@@ -1,31 +1,27 @@
 #include "lab/sim/checkers/graph_checker.hpp"
 
-#include <algorithm>
+#include "base/check.hpp"
 
 namespace seneschal::lab::sim {
 
 using namespace accountability;
 using replication::Position;
 
-GraphChecker::Built::Built() : builder(std::make_unique<Builder>(nullptr)) {
-  ingest = std::make_unique<Ingest>(Source::Conservative, [b = builder.get()](const NewUpdate& update) {
-    return b->add(update.client, update.seq, update.formula);
-  });
-}
-
 class GraphChecker::Observer final : public replication::ExecutionObserver {
  public:
   Observer(GraphChecker& checker, ServerId server, std::function<Instant()> now)
-      : checker_(checker), server_(server), now_(std::move(now)) {}
+      : checker_(checker), server_(server), now_(std::move(now)) {
+    if (!checker_.built_.contains(server_)) checker_.begin(server_, 1);
+  }
 
   void executed(const Executed& update) override {
     // What an earlier life of the server executed, or it itself before it fell back to an older state, is in the
-    // graph.
-    if (++updates_ > checker_.built_[server_].ingest->taken()) checker_.take(now_(), server_, update);
+    // graph, or before it.
+    if (++updates_ >= checker_.built_[server_].builder->next().value) checker_.take(now_(), server_, update);
   }
   void batch_done(const Position&, const replication::Application&) override {}
   void replaced(const Position& at, const replication::Application&) override {
-    if (at.updates > checker_.built_[server_].ingest->taken()) checker_.lose(server_);
+    if (at.updates >= checker_.built_[server_].builder->next().value) checker_.begin(server_, at.updates + 1);
     updates_ = at.updates;
   }
 
@@ -41,21 +37,54 @@ std::shared_ptr<replication::ExecutionObserver> GraphChecker::observer(ServerId 
   return std::make_shared<Observer>(*this, server, std::move(now));
 }
 
+void GraphChecker::begin(ServerId server, std::uint64_t first) {
+  Built& built = built_[server];
+  built.begin = first;
+  built.builder = std::make_unique<Builder>(nullptr, UpdateId(first), UpdateId(first));
+  built.ingest = std::make_unique<Ingest>(Source::Conservative, [this, &built](const NewUpdate& update) {
+    const auto id = built.builder->add(update.client, update.seq, update.formula);
+    if (id && built.begin == 1 && id->value > history_.size())
+      history_.push_back({update.client, update.seq, update.formula});
+    return id;
+  });
+}
+
+GraphChecker::Expected& GraphChecker::expected(std::uint64_t begin) {
+  Expected& graph = expected_[begin];
+  if (graph.builder == nullptr) graph.builder = std::make_unique<Builder>(nullptr, UpdateId(begin), UpdateId(begin));
+  return graph;
+}
+
+void GraphChecker::extend(Instant at, Expected& graph) {
+  while (graph.builder->next().value <= history_.size()) {
+    const Row& row = history_[graph.builder->next().value - 1];
+    const auto id = graph.builder->add(row.client, row.seq, row.formula);
+    CHECK(id.has_value());  // it was taken before
+    if (id->value % kEvery != 0) continue;
+    const Digest& right = graph.digests[id->value] = graph.builder->digest();
+    for (const auto& [server, digest] : graph.waiting[id->value]) compare(at, server, id->value, digest, right);
+    graph.waiting.erase(id->value);
+  }
+}
+
 void GraphChecker::take(Instant at, ServerId server, const replication::ExecutionObserver::Executed& update) {
   Built& built = built_[server];
-  if (built.hole) return;
   (void)built.ingest->take(update);
-  const std::uint64_t count = built.ingest->taken();
-  if (count % kEvery != 0) return;
+  const std::uint64_t last = built.builder->next().value - 1;
+  if (last % kEvery != 0) return;
+  Expected& graph = expected(built.begin);
+  for (auto& [begin, each] : expected_) extend(at, each);
   const Digest digest = built.builder->digest();
-  const auto [known, first] = expected_.emplace(count, std::pair(digest, std::size_t{0}));
-  if (known->second.first != digest)
-    return fail(at, "server " + to_string(server) + " has another graph after " + std::to_string(count) + " updates");
-  std::size_t correct = 0;
-  for (const SiteInfo& site : facts_.membership.sites) correct += site.servers;
-  correct -= facts_.byzantine.size();
-  correct -= static_cast<std::size_t>(std::ranges::count_if(built_, [](const auto& b) { return b.second.hole; }));
-  if (++known->second.second >= correct) expected_.erase(known);
+  if (const auto right = graph.digests.find(last); right != graph.digests.end())
+    compare(at, server, last, digest, right->second);
+  else
+    graph.waiting[last].emplace_back(server, digest);
+}
+
+void GraphChecker::compare(Instant at, ServerId server, std::uint64_t count, const Digest& digest,
+                           const Digest& right) {
+  if (digest != right)
+    fail(at, "server " + to_string(server) + " has another graph after " + std::to_string(count) + " updates");
 }
 
 }  // namespace seneschal::lab::sim

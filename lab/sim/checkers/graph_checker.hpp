@@ -1,5 +1,6 @@
 // Every correct server that builds the Accountability Graph from what it executes has the same one. The graph is
-// built as beside a live replica, from the same observer; only without a thread and in memory.
+// built as beside a live replica, from the same observer; only without a thread and in memory. A server that takes
+// over a state begins anew there, and its graph must be that of the others without what was before.
 #pragma once
 #include "accountability/ingest.hpp"
 #include "lab/sim/checkers/checker.hpp"
@@ -18,21 +19,36 @@ class GraphChecker final : public Checker {
 
  private:
   class Observer;
+  struct Row {
+    ClientId client;
+    Seq seq;
+    accountability::Formula formula;
+  };
   /// One server's graph.
   struct Built {
-    Built();
+    std::uint64_t begin = 1;  // its first update: it took over a state that those before led to
     std::unique_ptr<accountability::Builder> builder;
     std::unique_ptr<accountability::Ingest> ingest;
-    bool hole = false;  // it took over a state: it has not seen the updates that led to it
   };
+  /// The graph that one with such a beginning must be, made from what the first server executed that saw everything.
+  struct Expected {
+    std::unique_ptr<accountability::Builder> builder;
+    std::map<std::uint64_t, Digest> digests;                                    // after n updates
+    std::map<std::uint64_t, std::vector<std::pair<ServerId, Digest>>> waiting;  // of servers that are ahead of it
+  };
+  void begin(ServerId server, std::uint64_t first);
+  Expected& expected(std::uint64_t begin);
+  /// As far as the history goes.
+  void extend(Instant at, Expected& graph);
   void take(Instant at, ServerId server, const replication::ExecutionObserver::Executed& update);
-  void lose(ServerId server) { built_[server].hole = true; }
+  void compare(Instant at, ServerId server, std::uint64_t count, const Digest& digest, const Digest& right);
 
-  /// Digests are compared after so many updates, and only while somebody can still be behind.
+  /// Digests are compared after so many updates.
   static constexpr std::uint64_t kEvery = 32;
 
   std::map<ServerId, Built> built_;
-  std::map<std::uint64_t, std::pair<Digest, std::size_t>> expected_;  // after n updates: digest, servers that had it
+  std::vector<Row> history_;                    // everything, as the first server had it that saw it all
+  std::map<std::uint64_t, Expected> expected_;  // by first update
 };
 
 }  // namespace seneschal::lab::sim

@@ -264,17 +264,109 @@ TEST_F(GraphRecorder, AFullQueueEndsTheGraphInsteadOfSlowingTheReplica) {
   EXPECT_EQ(recorder->facts().updates, 0u);
 }
 
-TEST_F(GraphRecorder, AStateFromOtherServersEndsTheGraph) {
+TEST_F(GraphRecorder, AStateFromOtherServersBeginsAGraphAnewThatIsTheOthersWithoutWhatWasBefore) {
+  settings.source = Source::Conservative;
+  const std::string own = settings.folder;
+  settings.folder = own + "-of-another";
+  auto whole = start();
+  settings.folder = own;
   auto recorder = start();
   ObservedApplication app(std::make_unique<kv::KvApplication>(), recorder);
+  ObservedApplication ahead(std::make_unique<kv::KvApplication>(), whole);
   play(app, 3);
-  ObservedApplication ahead(std::make_unique<kv::KvApplication>(), nullptr);
-  play(ahead, 7);
+  play(ahead, 3);
+  play(ahead, 4);
   ASSERT_TRUE(app.restore(ahead.snapshot()).has_value());
-  play(app, 3);
+  for (const int rounds : {3, 2000}) {
+    play(app, rounds);
+    play(ahead, rounds);
+    recorder->settle();
+    whole->settle();
+    EXPECT_EQ(recorder->facts().trouble, "");
+    EXPECT_EQ(recorder->facts().begin, 22u);
+    EXPECT_EQ(recorder->facts().updates, whole->facts().updates);
+    const Store all = *Store::open(whole->settings().folder);
+    EXPECT_EQ(digest_between(all.graph(), UpdateId(22), all.graph().end()), recorder->facts().digest);
+    EXPECT_NE(digest_between(all.graph(), UpdateId(23), all.graph().end()), recorder->facts().digest);
+  }
+  const Store store = *Store::open(own);
+  EXPECT_TRUE(store.notes().empty()) << store.notes()[0];
+  EXPECT_EQ(store.graph().base(), UpdateId(22));
+  EXPECT_EQ(store.snapshots(), std::vector{UpdateId(21)});
+  const Store before = *Store::open(own + "/before-22");
+  EXPECT_EQ(before.graph().end(), UpdateId(10)) << "what it had seen is kept beside it";
+
+  // It regenerates from the state that it took over, and answers as the others do.
+  const Findings findings{{{ClientId(1), UpdateId(4000)}}, {}};
+  const Colours colours = mark(store.graph(), findings);
+  const Store all = *Store::open(whole->settings().folder);
+  const Colours same = mark(all.graph(), findings);
+  EXPECT_EQ(colours.corrupt(), same.corrupt());
+  EXPECT_EQ(colours.suspect(), same.suspect());
+  const auto clean = regenerate(store, colours, Keep::Clean, std::make_unique<kv::KvApplication>());
+  const auto expected = regenerate(all, same, Keep::Clean, std::make_unique<kv::KvApplication>());
+  ASSERT_TRUE(clean) << clean.error().message;
+  ASSERT_TRUE(expected) << expected.error().message;
+  EXPECT_EQ(clean->from, UpdateId(22));
+  EXPECT_EQ(clean->application->digest(), expected->application->digest());
+}
+
+TEST_F(GraphRecorder, AGraphThatBeganAnewGoesOnAfterARestartAndMayBeginAnewAgain) {
+  settings.keep_epochs = 2;
+  ObservedApplication ahead(std::make_unique<kv::KvApplication>(), nullptr);
+  std::vector<SharedBytes> checkpoint;
+  Digest digest;
+  {
+    auto recorder = start();
+    ObservedApplication app(std::make_unique<kv::KvApplication>(), recorder);
+    play(app, 1);
+    play(ahead, 2000);
+    ASSERT_TRUE(app.restore(ahead.snapshot()).has_value());
+    const auto frozen = app.freeze();
+    for (std::size_t i = 0; i < frozen->chunks(); ++i) checkpoint.push_back(frozen->chunk(i));
+    play(app, 1500);
+    recorder->settle();
+    digest = recorder->facts().digest;
+  }
+  auto recorder = start();
+  ObservedApplication app(std::make_unique<kv::KvApplication>(), recorder);
+  ASSERT_TRUE(app.thaw(checkpoint).has_value());
+  play(app, 1500);
   recorder->settle();
-  EXPECT_THAT(recorder->facts().trouble, testing::HasSubstr("updates 10 to 21 were not seen"));
-  EXPECT_EQ(recorder->facts().updates, 9u);
+  EXPECT_EQ(recorder->facts().trouble, "");
+  EXPECT_EQ(recorder->facts().begin, 6001u);
+  EXPECT_EQ(recorder->facts().digest, digest);
+  for (int again = 0; again < 3; ++again) {
+    play(ahead, 3000);
+    ASSERT_TRUE(app.restore(ahead.snapshot()).has_value());
+    play(app, 1);
+    recorder->settle();
+  }
+  EXPECT_EQ(recorder->facts().trouble, "");
+  EXPECT_EQ(recorder->facts().begin, 33001u);
+  std::vector<std::string> before;
+  for (const auto& entry : fs::directory_iterator(settings.folder))
+    if (entry.is_directory()) before.push_back(entry.path().filename().string());
+  EXPECT_EQ(before, std::vector<std::string>{"before-33001"}) << "where old epochs go, so do earlier graphs";
+}
+
+TEST_F(GraphRecorder, WhatItWasToldIsWrittenBeforeACheckpointAndForWhoeverAsks) {
+  settings.gather = settings.seal_every = std::chrono::hours(1);
+  auto recorder = start();
+  ObservedApplication app(std::make_unique<kv::KvApplication>(), recorder);
+  const auto until = [](const auto& done) {
+    for (int i = 0; i < 1000 && !done(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    return done();
+  };
+  play(app, 10);
+  EXPECT_EQ(recorder->facts().updates, 0u) << "gathered";
+  (void)app.freeze();
+  EXPECT_TRUE(until([&] { return recorder->facts().updates == 30; }));
+  EXPECT_EQ(recorder->facts().sealed, 0u);
+  play(app, 10);
+  StatusList status;
+  recorder->status(status);
+  EXPECT_TRUE(until([&] { return recorder->facts().sealed == 60; }));
 }
 
 std::vector<SharedBytes> chunks_of(const replication::Application& app) {

@@ -203,6 +203,108 @@ TEST_F(GraphStore, SignedHeadVouchesForTheGraph) {
   EXPECT_THAT(store().doubt(verifies).value_or(""), HasSubstr("not those that were signed"));
 }
 
+/// The folder's digests with the bytes of one update exchanged, checksums and all.
+void exchange_digest(const std::string& path, std::uint64_t update, bool mend_chain) {
+  std::ifstream in(path, std::ios::binary);
+  std::string text((std::istreambuf_iterator<char>(in)), {});
+  const Bytes bytes(text.begin(), text.end());
+  Bytes forged;
+  Digest chain;
+  for (const Frame& frame : scan_frames(bytes).frames) {
+    Bytes content = to_bytes(frame.content);
+    if (mend_chain) std::ranges::copy(chain.bytes, content.begin());
+    if (update >= frame.first.value && update < frame.end_id().value)
+      content[32 + 32 * (update - frame.first.value)] ^= 1;
+    chain = crypto::sha256(content);
+    append(forged, make_frame(frame.kind, frame.first, frame.count, content));
+  }
+  std::ofstream(path, std::ios::binary) << as_text(forged);
+}
+
+TEST_F(GraphStore, TheSignedHeadCoversTheDigestsOfUpdates) {
+  const StoreOptions options{.digests = true};
+  {
+    auto w = writer(options);
+    fill(*w, 3 * kBlockUpdates + 77);
+    ASSERT_TRUE(w->seal().has_value());
+    fill(*w, 200);  // not signed yet
+  }
+  EXPECT_EQ(store().doubt(verifies), std::nullopt);
+  const std::string path = folder_ + "/digests.dat", kept = folder_ + ".kept";
+  fs::copy_file(path, kept);
+  const auto doubt_after = [&](std::uint64_t exchanged, bool mend_chain) {
+    exchange_digest(path, exchanged, mend_chain);
+    const std::string doubt = store().doubt(verifies).value_or("");
+    const auto again = StoreWriter::open(folder_, options, signer());
+    EXPECT_FALSE(again.has_value()) << "and nobody goes on from there";
+    fs::copy_file(kept, path, fs::copy_options::overwrite_existing);
+    return doubt;
+  };
+  EXPECT_THAT(doubt_after(5000, false), HasSubstr("digests.dat: the digests of updates 4097 to 8192 are not those"));
+  EXPECT_THAT(doubt_after(5000, true), HasSubstr("digests.dat: the digests of updates 1 to 12288 are not those"));
+  EXPECT_THAT(doubt_after(12288, false), HasSubstr("digests.dat: the digests of updates 1 to 12288 are not those"));
+  flip(path, 4096 * 32 + 200);  // plain damage
+  EXPECT_THAT(store().doubt(verifies).value_or(""),
+              HasSubstr("damaged content; the digests of updates 4097 to 12288 are missing"));
+  fs::resize_file(path, fs::file_size(path) / 2);
+  EXPECT_THAT(store().doubt(verifies).value_or(""), HasSubstr("digests.dat"));
+  fs::rename(kept, path);
+  // Those after the last full block lie in the log.
+  Bytes log;
+  {
+    std::ifstream in(folder_ + "/open.log", std::ios::binary);
+    std::string text((std::istreambuf_iterator<char>(in)), {});
+    for (const Frame& frame : scan_frames(as_span(text)).frames) {
+      Bytes content = to_bytes(frame.content);
+      if (frame.kind == FrameKind::Digests && frame.first.value == 12289) content[0] ^= 1;
+      append(log, make_frame(frame.kind, frame.first, frame.count, content));
+    }
+  }
+  std::ofstream(folder_ + "/open.log", std::ios::binary) << as_text(log);
+  EXPECT_THAT(store().doubt(verifies).value_or(""),
+              HasSubstr("the digests of updates 12289 to 12365 are not those that were signed"));
+}
+
+TEST_F(GraphStore, AGraphCanBeginAnewAtAState) {
+  const StoreOptions options{.digests = true, .payloads = true};
+  fill(*writer(options), 5000);
+  Snapshot state;
+  state.last = UpdateId(7000);
+  state.seq = Seq(7000);
+  state.chunks.items.push_back({to_bytes("state")});
+  {
+    auto w = StoreWriter::begin_at(folder_, options, signer(), state, 5);
+    ASSERT_TRUE(w.has_value()) << w.error().message;
+    EXPECT_EQ((*w)->next(), UpdateId(7001));
+    EXPECT_EQ(store().doubt(verifies), std::nullopt);
+    EXPECT_EQ(store().graph().size(), 0u);
+  }
+  fill(*writer(options), 3000);
+  fill(*writer(options), 6000);
+  {
+    auto w = writer(options);
+    ASSERT_TRUE(w->seal().has_value());
+    EXPECT_EQ(w->digest_of(UpdateId(7001)), crypto::sha256(as_span("7001")));
+    EXPECT_EQ(w->digest_of(UpdateId(7000)), std::nullopt);
+  }
+  const Store s = store();
+  EXPECT_TRUE(s.notes().empty());
+  EXPECT_EQ(s.doubt(verifies), std::nullopt);
+  EXPECT_EQ(s.graph().base(), UpdateId(7001));
+  EXPECT_EQ(s.graph().end(), UpdateId(16001));
+  EXPECT_EQ(s.graph().formula(UpdateId(7001)).text(), "") << "it names an update before: the snapshot, and good";
+  EXPECT_EQ(s.digest_of(UpdateId(15999)), crypto::sha256(as_span("15999")));
+  std::uint64_t next = 7001;
+  EXPECT_TRUE(s.each_payload(UpdateId(7001), [&](const Payload& p) { EXPECT_EQ(p.id.value, next++); }));
+  const auto before = Store::open(folder_ + "/before-7001");
+  ASSERT_TRUE(before.has_value());
+  EXPECT_EQ(before->graph().end(), UpdateId(5001));
+  // Without the head it is the same graph, only that nobody vouches for it.
+  fs::remove(folder_ + "/head");
+  EXPECT_EQ(store().graph().base(), UpdateId(7001));
+  EXPECT_EQ(store().digest_of(UpdateId(15999)), s.digest_of(UpdateId(15999)));
+}
+
 TEST_F(GraphStore, AFileThatShrinksUnderTheReaderIsSurvivedAndNamed) {
   StoreOptions small{.segment_bytes = 32 * 1024};
   fill(*writer(small), 12 * kBlockUpdates);
