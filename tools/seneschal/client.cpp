@@ -17,10 +17,6 @@ namespace sql = seneschal::replication::sql;
 
 namespace {
 
-constexpr int kGood = static_cast<int>(ExitCode::Good);
-constexpr int kFailed = static_cast<int>(ExitCode::Missed);
-constexpr int kUsage = static_cast<int>(ExitCode::Usage);
-
 constexpr std::string_view kOperations =
     "put KEY VALUE | get KEY (ordered) | query KEY (local read) | delete KEY | cas KEY EXPECTED VALUE (\"\" for "
     "EXPECTED: "

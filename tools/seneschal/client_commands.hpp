@@ -1,9 +1,15 @@
 // What the subcommands of `seneschal client` share.
 #pragma once
 #include "lab/client_host.hpp"
+#include "lab/report.hpp"
 #include "replication/client_core.hpp"
 
 #include <string>
+
+/// Exit codes, as the lab's: good, failed or refused, used wrongly.
+inline constexpr int kGood = static_cast<int>(seneschal::lab::ExitCode::Good);
+inline constexpr int kFailed = static_cast<int>(seneschal::lab::ExitCode::Missed);
+inline constexpr int kUsage = static_cast<int>(seneschal::lab::ExitCode::Usage);
 
 /// A deployment that `lab up` started.
 struct Place {

@@ -14,10 +14,6 @@ using replication::Administration;
 
 namespace {
 
-constexpr int kGood = static_cast<int>(ExitCode::Good);
-constexpr int kFailed = static_cast<int>(ExitCode::Missed);
-constexpr int kUsage = static_cast<int>(ExitCode::Usage);
-
 struct Order {
   std::string dir, keys;
   double seconds = 15;

@@ -103,14 +103,14 @@ void print_links(const Json& links) {
   print_table(rows);
 }
 
-struct UsageError {
+struct BadWords {
   std::string message;
 };
 
 // link set A B name=value...
 Json link_set_request(const std::vector<std::string>& words) {
   if (words.size() < 5 || words[1] != "set")
-    throw UsageError{"expected: link set A B delay_ms=50 bandwidth_mbps=10 ..."};
+    throw BadWords{"expected: link set A B delay_ms=50 bandwidth_mbps=10 ..."};
   const auto number = [](std::string_view text, auto& value) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     return error == std::errc{} && end == text.data() + text.size();
@@ -118,13 +118,13 @@ Json link_set_request(const std::vector<std::string>& words) {
   unsigned from = 0;
   unsigned to = 0;
   if (!number(words[2], from) || !number(words[3], to))
-    throw UsageError{"expected the ids of two nodes after 'link set'"};
+    throw BadWords{"expected the ids of two nodes after 'link set'"};
   Json set = Json::object();
   for (std::size_t i = 4; i < words.size(); ++i) {
     const std::size_t equals = words[i].find('=');
     double value = 0;
     if (equals == std::string::npos || !number(std::string_view(words[i]).substr(equals + 1), value))
-      throw UsageError{"'" + words[i] + "' is not name=number"};
+      throw BadWords{"'" + words[i] + "' is not name=number"};
     set[words[i].substr(0, equals)] = value;
   }
   return {{"command", "link_set"}, {"from", from}, {"to", to}, {"set", set}};
@@ -132,14 +132,14 @@ Json link_set_request(const std::vector<std::string>& words) {
 
 int run(const std::string& socket, const std::vector<std::string>& words, bool json) {
   const std::string& what = words.front();
-  if (what != "link" && words.size() > 1) throw UsageError{"'" + words[1] + "' is too much after '" + what + "'"};
+  if (what != "link" && words.size() > 1) throw BadWords{"'" + words[1] + "' is too much after '" + what + "'"};
   Json request;
   if (what == "status" || what == "links" || what == "plugins") {
     request = {{"command", what}};
   } else if (what == "link") {
     request = link_set_request(words);
   } else {
-    throw UsageError{"unknown command '" + what + "'; expected status, links, plugins or link set"};
+    throw BadWords{"unknown command '" + what + "'; expected status, links, plugins or link set"};
   }
   const auto answer = ask(socket, request);
   if (!answer) {
@@ -178,7 +178,7 @@ int ctl_command(int argc, char** argv) {
   } catch (const TCLAP::ArgException& error) {
     fmt::print(stderr, "seneschal ctl: {} ({})\nTry 'seneschal ctl --help'.\n", error.error(), error.argId());
     return 2;
-  } catch (const UsageError& error) {
+  } catch (const BadWords& error) {
     fmt::print(stderr, "seneschal ctl: {}\n", error.message);
     return 2;
   } catch (const TCLAP::ExitException& exit) {
