@@ -379,7 +379,7 @@ bool Plan::restarts() const {
 }
 
 const std::vector<std::string>& profiles() {
-  static const std::vector<std::string> names = {"default",    "calm",  "lossy",     "partition",  "crash",
+  static const std::vector<std::string> names = {"swarm",      "calm",  "lossy",     "partition",  "crash",
                                                  "site-crash", "slow",  "byzantine", "equivocate", "combined",
                                                  "lagging",    "churn", "views"};
   return names;
@@ -452,7 +452,7 @@ Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile
     plan.newcomers = static_cast<std::uint32_t>(newcomers.between(1, 4));
 
   Planner planner(plan);
-  const bool mix = profile == "default";
+  const bool mix = profile == "swarm";
   const auto wanted = [&](const char* name, std::uint64_t of_eight) {
     const bool drawn = random.chance(of_eight, 8);
     return mix ? drawn : profile == name || (combined && of_eight == 3);

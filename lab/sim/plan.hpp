@@ -45,7 +45,7 @@ struct Fault {
 struct Plan {
   std::uint64_t seed = 1;
   Protocol protocol = Protocol::Steward;
-  std::string profile = "default";
+  std::string profile = "swarm";
   std::uint16_t sites = 3;
   std::uint16_t faults = 1;
   std::uint32_t clients = 4;
@@ -85,7 +85,7 @@ struct Plan {
   bool restarts() const;
 };
 
-/// Profiles: "default" (a mix drawn from the seed), "calm", "lossy", "partition" (of which half cut off the leader
+/// Profiles: "swarm" (the default: each seed draws its own mix of the others), "calm", "lossy", "partition" (of which half cut off the leader
 /// site for long), "crash" (up to f servers of each site, representatives first), "site-crash" (a whole site as
 /// well), "slow", "byzantine", "equivocate", "combined" (loss, partitions, crashes, slow and Byzantine servers at
 /// once), "lagging" (a site away for longer than history reaches, poisoned states; not part of the mix), "churn"

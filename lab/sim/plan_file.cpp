@@ -110,7 +110,7 @@ Plan read_plan(const TomlTable& root) {
   Plan plan;
   plan.seed = read_number<std::uint64_t>(root, "seed", 1, 0, std::int64_t{1} << 62);
   plan.protocol = static_cast<Protocol>(root.choice("protocol", kProtocols, 0));
-  plan.profile = root.text("profile", "default");
+  plan.profile = root.text("profile", "swarm");
   plan.sites = read_number<std::uint16_t>(root, "sites", plan.sites, 1, 16);
   plan.faults = read_number<std::uint16_t>(root, "faults", plan.faults, 1, 10);
   plan.clients = read_number<std::uint32_t>(root, "clients", plan.clients, 1, 1000);

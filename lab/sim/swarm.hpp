@@ -8,7 +8,7 @@ namespace seneschal::lab::sim {
 
 struct SwarmSettings {
   Protocol protocol = Protocol::Steward;
-  std::string profile = "default";
+  std::string profile = "swarm";
   std::uint64_t first = 1;
   std::uint64_t last = 1;
   unsigned jobs = 1;         // threads; the result does not depend on it

@@ -25,7 +25,7 @@ constexpr std::size_t kTraceLines = 20'000;
 struct Options {
   std::string protocol = "steward";
   std::string seeds = "1..20";
-  std::string profile = "default";
+  std::string profile = "swarm";
   std::string plan;
   std::string out = "sim-failures";
   bool json = false;

@@ -19,14 +19,14 @@ TEST(Plan, WrittenDownAndReadBackIsTheSame) {
 }
 
 TEST(Plan, SameSeedSamePlanOtherSeedOtherPlan) {
-  EXPECT_TRUE(make_plan(Protocol::Steward, 3, "default") == make_plan(Protocol::Steward, 3, "default"));
-  EXPECT_FALSE(make_plan(Protocol::Steward, 3, "default") == make_plan(Protocol::Steward, 4, "default"));
+  EXPECT_TRUE(make_plan(Protocol::Steward, 3, "swarm") == make_plan(Protocol::Steward, 3, "swarm"));
+  EXPECT_FALSE(make_plan(Protocol::Steward, 3, "swarm") == make_plan(Protocol::Steward, 4, "swarm"));
 }
 
 TEST(Plan, AtMostFServersPerSiteAreSpoilt) {
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     for (auto [protocol, profile] :
-         {std::pair{Protocol::Steward, "default"}, {Protocol::Bft, "default"}, {Protocol::Steward, "views"}}) {
+         {std::pair{Protocol::Steward, "swarm"}, {Protocol::Bft, "swarm"}, {Protocol::Steward, "views"}}) {
       const Plan plan = make_plan(protocol, seed, profile);
       std::map<SiteId, std::set<ServerId>> spoilt;
       for (const Fault& fault : plan.list)
@@ -43,7 +43,7 @@ TEST(Plan, MixedSeedsUseEveryKindOfFault) {
   std::set<FaultKind> kinds;
   std::set<Behaviour> behaviours;
   for (std::uint64_t seed = 1; seed <= 100; ++seed) {
-    const Plan plan = make_plan(Protocol::Steward, seed, "default");
+    const Plan plan = make_plan(Protocol::Steward, seed, "swarm");
     for (const Fault& fault : plan.list) kinds.insert(fault.kind);
     for (const Traitor& traitor : plan.traitors) behaviours.insert(traitor.behaviour);
   }

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 class Seeds : public testing::TestWithParam<Protocol> {};
 
 SwarmResult swarm(Protocol protocol, std::uint64_t first, std::uint64_t last, unsigned jobs,
-                  const std::string& profile = "default", const std::string& application = "kv") {
+                  const std::string& profile = "swarm", const std::string& application = "kv") {
   SwarmSettings settings;
   settings.protocol = protocol;
   settings.first = first;
@@ -50,7 +50,7 @@ TEST_P(Seeds, SitesThatWereAwayCatchUpThoughLendersLie) {
 
 // All servers have the same digest after each entry, checkpoints and transferred states included.
 TEST_P(Seeds, SqlIsReplicatedUnderFaults) {
-  const SwarmResult mixed = swarm(GetParam(), 1, 8, 2, "default", "sql");
+  const SwarmResult mixed = swarm(GetParam(), 1, 8, 2, "swarm", "sql");
   EXPECT_EQ(mixed.passed, 8u) << reasons(mixed);
   EXPECT_GT(mixed.operations, 150u) << "hardly anything was done";
   const SwarmResult lagging = swarm(GetParam(), 1, 4, 2, "lagging", "sql");
@@ -62,7 +62,7 @@ TEST_P(Seeds, HashDoesNotDependOnThreads) {
 }
 
 TEST_P(Seeds, PlanFileReplaysTheRun) {
-  const Plan plan = make_plan(GetParam(), 7, "default");
+  const Plan plan = make_plan(GetParam(), 7, "swarm");
   const auto read = parse_plan(to_toml(plan), "plan.toml");
   ASSERT_TRUE(read.has_value());
   const auto first = run_scenario(plan);
@@ -96,15 +96,15 @@ TEST_P(Seeds, TooManyCrashesAreNoticedAsLackOfProgress) {
 
 TEST_P(Seeds, EveryTwentyFifthRunsWithRealSignaturesMacsAndThresholdKeys) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed)
-    EXPECT_EQ(make_plan(GetParam(), seed, "default").real_crypto, seed % 25 == 0) << seed;
-  const auto read = parse_plan(to_toml(make_plan(GetParam(), 25, "default")), "plan.toml");
+    EXPECT_EQ(make_plan(GetParam(), seed, "swarm").real_crypto, seed % 25 == 0) << seed;
+  const auto read = parse_plan(to_toml(make_plan(GetParam(), 25, "swarm")), "plan.toml");
   ASSERT_TRUE(read.has_value());
   EXPECT_TRUE(read->real_crypto);
 }
 
 TEST_P(Seeds, WithRealCryptographyPassAndGiveTheSameTraceEachTime) {
   for (std::uint64_t seed : {1, 2}) {
-    Plan plan = make_plan(GetParam(), seed, "default");
+    Plan plan = make_plan(GetParam(), seed, "swarm");
     plan.operations = 5;
     const auto simulated = run_scenario(plan);
     plan.real_crypto = true;
