@@ -85,13 +85,13 @@ struct Plan {
   bool restarts() const;
 };
 
-/// Profiles: "swarm" (the default: each seed draws its own mix of the others), "calm", "lossy", "partition" (of which half cut off the leader
-/// site for long), "crash" (up to f servers of each site, representatives first), "site-crash" (a whole site as
-/// well), "slow", "byzantine", "equivocate", "combined" (loss, partitions, crashes, slow and Byzantine servers at
-/// once), "lagging" (a site away for longer than history reaches, poisoned states; not part of the mix), "churn"
-/// (clients join and leave under loss and restarts; a fourth of all other seeds have some of that as well), "views"
-/// (the seams between views: leader sites cut off one after the other, hoarding representatives, short timers,
-/// two-faced clients; not part of the mix).
+/// Profiles: "swarm" (the default: each seed draws its own mix of the others), "calm", "lossy", "partition" (of which
+/// half cut off the leader site for long), "crash" (up to f servers of each site, representatives first),
+/// "site-crash" (a whole site as well), "slow", "byzantine", "equivocate", "combined" (loss, partitions, crashes,
+/// slow and Byzantine servers at once), "lagging" (a site away for longer than history reaches, poisoned states; not
+/// part of the mix), "churn" (clients join and leave under loss and restarts; a fourth of all other seeds have some
+/// of that as well), "views" (the seams between views: leader sites cut off one after the other, hoarding
+/// representatives, short timers, two-faced clients; not part of the mix).
 const std::vector<std::string>& profiles();
 /// The profile must be one of `profiles()` (CHECKed).
 Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile);
