@@ -20,7 +20,11 @@ class Recorder final : public replication::ExecutionObserver {
     /// At most so much waits for the thread; beyond it the graph ends, which is told, until the replica starts again.
     std::size_t max_queued = 65536;
     std::size_t max_queued_bytes = 64 * 1024 * 1024;
+    /// A signature and what makes files durable cost as much as hundreds of updates. So the head is signed after
+    /// `seal_updates`, but not more often than `seal_every`; and after `seal_latest` however few there are.
     std::chrono::milliseconds seal_every{10'000};
+    std::chrono::milliseconds seal_latest{60'000};
+    std::uint64_t seal_updates = 4096;
     /// Updates are gathered so long before they are written: waking and writing for each batch would cost more than
     /// everything else. What a crash loses by that, the replica executes again: nothing is gathered any longer when
     /// it takes a checkpoint. Nor when somebody asks for the status.
@@ -58,8 +62,11 @@ class Recorder final : public replication::ExecutionObserver {
     std::string trouble;            // why the graph ends, if it does
   };
   Facts facts() const;
-  /// `facts` as lines for `ctl status`. Whoever asks will look at the files next: they are brought up to date.
+  /// `facts` as lines for `ctl status`. Whoever asks may look at the files next: they are brought up to date. Who
+  /// asks again within `kWaits` waits for the signature, which is then made at once; who only measures does not pay
+  /// for it.
   void status(StatusList& out);
+  static constexpr std::chrono::seconds kWaits{5};
   const Settings& settings() const { return settings_; }
 
  private:
@@ -97,8 +104,8 @@ class Recorder final : public replication::ExecutionObserver {
   std::uint64_t refused_before_ = 0;  // by earlier graphs of this life
   bool broken_ = false;               // its files are half moved: nothing may be written any more
   // The core's thread's own.
-  std::uint64_t batch_began_ns_ = 0;  // its processor time; 0: between batches
-  std::uint64_t epoch_ = 0;           // updates executed over `epoch_updates`
+  std::uint64_t core_cpu_ns_ = 0;  // its processor time in here, of this batch
+  std::uint64_t epoch_ = 0;        // updates executed over `epoch_updates`
   // Shared.
   mutable std::mutex mutex_;
   std::condition_variable work_, done_;
@@ -109,7 +116,8 @@ class Recorder final : public replication::ExecutionObserver {
   std::vector<std::shared_ptr<const replication::Frozen>> spent_;
   bool busy_ = false, ending_ = false, want_seal_ = false, gathering_ = false, hurry_ = false;
   Facts facts_;
-  std::atomic<bool> stopped_ = false;  // there is a trouble
+  std::optional<std::chrono::steady_clock::time_point> asked_;  // for the status, the last time
+  std::atomic<bool> stopped_ = false;                           // there is a trouble
   std::thread thread_;
 };
 
