@@ -27,7 +27,7 @@ class Recorder final : public replication::ExecutionObserver {
     std::uint64_t seal_updates = 4096;
     /// Updates are gathered so long before they are written: waking and writing for each batch would cost more than
     /// everything else. What a crash loses by that, the replica executes again: nothing is gathered any longer when
-    /// it takes a checkpoint. Nor when somebody asks for the status.
+    /// it takes a checkpoint.
     std::chrono::milliseconds gather{1000};
     /// A snapshot of the state at the end of the first batch after so many updates; 0: none.
     std::uint64_t epoch_updates = 65536;
@@ -62,11 +62,10 @@ class Recorder final : public replication::ExecutionObserver {
     std::string trouble;            // why the graph ends, if it does
   };
   Facts facts() const;
-  /// `facts` as lines for `ctl status`. Whoever asks may look at the files next: they are brought up to date. Who
-  /// asks again within `kWaits` waits for the signature, which is then made at once; who only measures does not pay
-  /// for it.
+  /// `facts` as lines for `ctl status`. Daemons ask several times a second for their own sake, so asking alone writes
+  /// nothing. Who will look at the files puts a file `kWanted` into the folder: all is written and signed at once.
   void status(StatusList& out);
-  static constexpr std::chrono::seconds kWaits{5};
+  static constexpr const char* kWanted = "/wanted";
   const Settings& settings() const { return settings_; }
 
  private:
@@ -116,8 +115,7 @@ class Recorder final : public replication::ExecutionObserver {
   std::vector<std::shared_ptr<const replication::Frozen>> spent_;
   bool busy_ = false, ending_ = false, want_seal_ = false, gathering_ = false, hurry_ = false;
   Facts facts_;
-  std::optional<std::chrono::steady_clock::time_point> asked_;  // for the status, the last time
-  std::atomic<bool> stopped_ = false;                           // there is a trouble
+  std::atomic<bool> stopped_ = false;  // there is a trouble
   std::thread thread_;
 };
 
