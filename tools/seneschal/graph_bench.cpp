@@ -73,7 +73,7 @@ void ask(const RandomGraph& what, const Graph& graph, std::uint64_t queries, Fig
 }
 
 struct Built {
-  double s = 0, cpu_s = 0;
+  double s = 0, cpu_s = 0, durable_s = 0;
 };
 
 Built build_in(const RandomGraph& what, const std::string& folder) {
@@ -84,8 +84,10 @@ Built build_in(const RandomGraph& what, const std::string& folder) {
     if (auto id = (*writer)->add(client, seq, names); !id)
       throw std::runtime_error(std::string(accountability::to_string(id.error())));
   });
+  // The open block's updates and the wait for the disk (the report's graph was in memory) are told apart.
+  const double s = watch.seconds(), cpu_s = watch.cpu_seconds();
   if (Status done = (*writer)->flush(); !done) throw std::runtime_error(done.error().message);
-  return {watch.seconds(), watch.cpu_seconds()};
+  return {s, cpu_s, watch.seconds()};
 }
 
 Figures measure_in(const RandomGraph& what, const std::string& folder, int rounds, std::uint64_t queries) {
@@ -96,10 +98,12 @@ Figures measure_in(const RandomGraph& what, const std::string& folder, int round
   for (int round = 1; round < std::min(rounds, 3) && what.updates <= kMomentUpdates; ++round) {
     for (const auto& entry : fs::directory_iterator(folder)) fs::remove_all(entry.path());
     const Built again = build_in(what, folder);
-    built = {std::min(built.s, again.s), std::min(built.cpu_s, again.cpu_s)};
+    built = {std::min(built.s, again.s), std::min(built.cpu_s, again.cpu_s),
+             std::min(built.durable_s, again.durable_s)};
   }
   figures.build_s = built.s;
   figures.build_cpu_s = built.cpu_s;
+  figures.durable_s = built.durable_s;
   auto store = Store::open(folder);
   if (!store) throw std::runtime_error(store.error().message);
   for (const std::string& note : store->notes()) throw std::runtime_error(note);
@@ -164,10 +168,15 @@ int bench(int argc, char** argv) {
   const Figures f = measure(what, folder.getValue(), rounds.getValue(), queries.getValue());
   const double n = static_cast<double>(what.updates);
   if (as_json.getValue()) {
-    nlohmann::ordered_json json = {
-        {"updates", what.updates}, {"build_s", f.build_s}, {"build_cpu_s", f.build_cpu_s},
-        {"mark_s", f.mark_s},      {"scan_s", f.scan_s},   {"bytes_per_update", static_cast<double>(f.bytes) / n},
-        {"corrupt", f.corrupt},    {"suspect", f.suspect}};
+    nlohmann::ordered_json json = {{"updates", what.updates},
+                                   {"build_s", f.build_s},
+                                   {"build_cpu_s", f.build_cpu_s},
+                                   {"durable_s", f.durable_s},
+                                   {"mark_s", f.mark_s},
+                                   {"scan_s", f.scan_s},
+                                   {"bytes_per_update", static_cast<double>(f.bytes) / n},
+                                   {"corrupt", f.corrupt},
+                                   {"suspect", f.suspect}};
     if (queries.getValue() > 0) {
       json["asked"] = f.asked;
       json["largest_blast"] = f.largest_blast;
@@ -184,7 +193,7 @@ int bench(int argc, char** argv) {
               what.deps, what.window);
   std::printf("  build    %9.4f s   %7.1f ns per update (generated, checked, written; report: 20 s for 4 million)\n",
               f.build_s, 1e9 * f.build_s / n);
-  std::printf("           %9.4f s   of processor time\n", f.build_cpu_s);
+  std::printf("           %9.4f s   of processor time; durable on disk after %.4f s\n", f.build_cpu_s, f.durable_s);
   std::printf("  mark     %9.4f s   %7.2f ns per update (report: 3 s for 4 million)\n", f.mark_s, 1e9 * f.mark_s / n);
   std::printf(
       "  scan     %9.4f s   %7.2f ns per update (CRC32C of the same files, %.1f GB/s); mark is %.2f times that\n",
