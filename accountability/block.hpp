@@ -139,8 +139,9 @@ class BlockBuilder {
   std::uint32_t widest_client_ = 0, farthest_ = 0, nearest_degree_ = 0, widest_degree_ = 0;
   std::uint64_t widest_step_ = 0;
   Seq first_seq_, last_seq_;
-  std::vector<std::uint32_t> clients_, degrees_, distances_;
+  std::vector<std::uint32_t> clients_, degrees_;  // the first `count_`
   std::vector<std::uint64_t> steps_;
+  std::vector<std::uint32_t> distances_;
   std::vector<std::uint16_t> shapes_;
 };
 

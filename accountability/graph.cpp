@@ -6,6 +6,11 @@
 #include <algorithm>
 
 namespace seneschal::accountability {
+namespace {
+
+constexpr std::uint64_t kMostDistance = 0xffffffff;  // a name takes four bytes at most
+
+}  // namespace
 
 Builder::Builder(Sink sink, UpdateId base, UpdateId next, const Digest& chain, Seq last)
     : sink_(std::move(sink)), base_(base), chain_(chain), last_seq_(last) {
@@ -17,7 +22,7 @@ std::optional<Refusal> Builder::problem(UpdateId name) const {
   if (name.value == 0) return Refusal::NoSuchUpdate;
   if (name == id) return Refusal::RefersToItself;
   if (name > id) return Refusal::RefersToFuture;
-  if (name >= base_ && id.value - name.value > 0xffffffff) return Refusal::TooFarBack;
+  if (name >= base_ && id.value - name.value > kMostDistance) return Refusal::TooFarBack;
   return std::nullopt;
 }
 
@@ -58,10 +63,21 @@ std::expected<UpdateId, Refusal> Builder::add(ClientId client, Seq seq, std::spa
   if (auto bad = problem(client, seq)) return std::unexpected(*bad);
   if (names.size() > kMaxLeaves) return std::unexpected(Refusal::TooLarge);
   const UpdateId id = next();
-  distances_.clear();
-  for (const UpdateId name : names) {
-    if (auto bad = problem(name)) return std::unexpected(*bad);
-    if (name >= base_) distances_.push_back(static_cast<std::uint32_t>(id.value - name.value));
+  // The usual case in one comparison for each name: all lie in the graph, before this update, and not too far back.
+  const std::uint64_t reach = std::min<std::uint64_t>(id.value - base_.value, kMostDistance);
+  bool usual = true;
+  distances_.resize(names.size());
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::uint64_t distance = id.value - names[i].value;
+    usual &= distance - 1 < reach;
+    distances_[i] = static_cast<std::uint32_t>(distance);
+  }
+  if (!usual) {
+    distances_.clear();
+    for (const UpdateId name : names) {
+      if (auto bad = problem(name)) return std::unexpected(*bad);
+      if (name >= base_) distances_.push_back(static_cast<std::uint32_t>(id.value - name.value));
+    }
   }
   open_.add(client, seq, distances_);
   last_seq_ = seq;

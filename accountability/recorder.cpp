@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <csignal>
+#include <filesystem>
 #include <limits>
 
 namespace seneschal::accountability {
@@ -100,7 +101,7 @@ void Recorder::push(Item item) {
 }
 
 void Recorder::executed(const Executed& update) {
-  if (batch_began_ns_ == 0) batch_began_ns_ = thread_cpu_ns();
+  const std::uint64_t began = thread_cpu_ns();
   Item item;
   item.seq = update.seq;
   item.client = update.client;
@@ -110,9 +111,12 @@ void Recorder::executed(const Executed& update) {
   item.operation = to_bytes(update.operation);
   if (update.footprint != nullptr) item.footprint = *update.footprint;
   push(std::move(item));
+  // Not from here to the end of the batch: in between the core executes the others and makes their replies.
+  core_cpu_ns_ += thread_cpu_ns() - began;
 }
 
 void Recorder::batch_done(const replication::Position& at, const replication::Application& application) {
+  const std::uint64_t began = thread_cpu_ns();
   // By the count of updates alone: all servers take their snapshots at the same places.
   const std::uint64_t epoch = settings_.epoch_updates == 0 ? 0 : at.updates / settings_.epoch_updates;
   if (epoch > epoch_) {
@@ -130,9 +134,8 @@ void Recorder::batch_done(const replication::Position& at, const replication::Ap
     spent.swap(spent_);
     wake = !gathering_ || enough();
     facts_.told = at.updates;
-    if (batch_began_ns_ != 0) facts_.core_cpu_ns += thread_cpu_ns() - batch_began_ns_;
+    facts_.core_cpu_ns += std::exchange(core_cpu_ns_, 0) + thread_cpu_ns() - began;
   }
-  batch_began_ns_ = 0;
   if (wake) work_.notify_one();
 }
 
@@ -244,11 +247,12 @@ void Recorder::seal() {
 
 void Recorder::run() {
   stay_in_the_background();
-  auto next_seal = std::chrono::steady_clock::now() + settings_.seal_every;
+  auto sealed_at = std::chrono::steady_clock::now(), next_look = sealed_at + settings_.seal_every;
+  std::uint64_t sealed = 0;
   bool unsealed = facts_.updates > 0;
   std::unique_lock lock(mutex_);
   for (;;) {
-    work_.wait_until(lock, next_seal, [this] { return ending_ || want_seal_ || !queue_.empty(); });
+    work_.wait_until(lock, next_look, [this] { return ending_ || want_seal_ || !queue_.empty(); });
     gathering_ = true;
     if (!queue_.empty())
       work_.wait_for(lock, settings_.gather, [this] { return ending_ || want_seal_ || hurry_ || enough(); });
@@ -267,11 +271,15 @@ void Recorder::run() {
       unsealed = true;
     }
     const auto now = std::chrono::steady_clock::now();
-    if (wanted || (unsealed && (ending || now >= next_seal))) {
+    const bool many = writer_->next().value > sealed + settings_.seal_updates;
+    const bool due = now >= next_look && (many || now - sealed_at >= settings_.seal_latest);
+    if (wanted || (unsealed && (ending || due))) {
       seal();
       unsealed = false;
+      sealed_at = now;
+      sealed = writer_->next().value - 1;
     }
-    if (now >= next_seal) next_seal = now + settings_.seal_every;
+    if (now >= next_look) next_look = now + std::min(settings_.seal_every, settings_.seal_latest);
     lock.lock();
     busy_ = false;
     // States that were not taken because the graph has ended: not to be let go of here.
@@ -299,12 +307,15 @@ Recorder::Facts Recorder::facts() const {
 
 void Recorder::status(StatusList& out) {
   Facts f;
+  bool wanted = false;
+  std::error_code error;
   {
     const std::lock_guard lock(mutex_);
     f = facts_;
-    want_seal_ = want_seal_ || (f.trouble.empty() && f.told > f.sealed);
+    wanted = f.trouble.empty() && f.told > f.sealed && std::filesystem::remove(settings_.folder + kWanted, error);
+    want_seal_ = want_seal_ || wanted;
   }
-  work_.notify_one();
+  if (wanted) work_.notify_one();
   out.emplace_back("graph_folder", settings_.folder);
   out.emplace_back("graph_begin", std::to_string(f.begin));
   out.emplace_back("graph_updates", std::to_string(f.trouble.empty() ? std::max(f.told, f.updates) : f.updates));

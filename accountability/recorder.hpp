@@ -20,10 +20,14 @@ class Recorder final : public replication::ExecutionObserver {
     /// At most so much waits for the thread; beyond it the graph ends, which is told, until the replica starts again.
     std::size_t max_queued = 65536;
     std::size_t max_queued_bytes = 64 * 1024 * 1024;
+    /// A signature and what makes files durable cost as much as hundreds of updates. So the head is signed after
+    /// `seal_updates`, but not more often than `seal_every`; and after `seal_latest` however few there are.
     std::chrono::milliseconds seal_every{10'000};
+    std::chrono::milliseconds seal_latest{60'000};
+    std::uint64_t seal_updates = 4096;
     /// Updates are gathered so long before they are written: waking and writing for each batch would cost more than
     /// everything else. What a crash loses by that, the replica executes again: nothing is gathered any longer when
-    /// it takes a checkpoint. Nor when somebody asks for the status.
+    /// it takes a checkpoint.
     std::chrono::milliseconds gather{1000};
     /// A snapshot of the state at the end of the first batch after so many updates; 0: none.
     std::uint64_t epoch_updates = 65536;
@@ -58,8 +62,10 @@ class Recorder final : public replication::ExecutionObserver {
     std::string trouble;            // why the graph ends, if it does
   };
   Facts facts() const;
-  /// `facts` as lines for `ctl status`. Whoever asks will look at the files next: they are brought up to date.
+  /// `facts` as lines for `ctl status`. Daemons ask several times a second for their own sake, so asking alone writes
+  /// nothing. Who will look at the files puts a file `kWanted` into the folder: all is written and signed at once.
   void status(StatusList& out);
+  static constexpr const char* kWanted = "/wanted";
   const Settings& settings() const { return settings_; }
 
  private:
@@ -97,8 +103,8 @@ class Recorder final : public replication::ExecutionObserver {
   std::uint64_t refused_before_ = 0;  // by earlier graphs of this life
   bool broken_ = false;               // its files are half moved: nothing may be written any more
   // The core's thread's own.
-  std::uint64_t batch_began_ns_ = 0;  // its processor time; 0: between batches
-  std::uint64_t epoch_ = 0;           // updates executed over `epoch_updates`
+  std::uint64_t core_cpu_ns_ = 0;  // its processor time in here, of this batch
+  std::uint64_t epoch_ = 0;        // updates executed over `epoch_updates`
   // Shared.
   mutable std::mutex mutex_;
   std::condition_variable work_, done_;

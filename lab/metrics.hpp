@@ -141,6 +141,10 @@ struct Point {
   std::optional<double> cpu_ms_per_op;
   std::optional<double> cpu_busy_percent;
   std::optional<double> graph_cpu_percent;  // of all daemons' CPU time
+  std::optional<double> graph_cpu_ms_per_op() const {
+    if (!cpu_ms_per_op || !graph_cpu_percent) return std::nullopt;
+    return *cpu_ms_per_op * *graph_cpu_percent / 100;
+  }
   std::optional<std::uint64_t> view_changes_local;
   std::optional<std::uint64_t> view_changes_global;
   std::string safety = "ok";

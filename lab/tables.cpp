@@ -110,7 +110,10 @@ Json json_of(const Point& point) {
   json["goodput"] = json_of(fraction(point.goodput_percent));
   json["cpu_ms_per_op"] = json_of(point.cpu_ms_per_op);
   json["cpu_busy_max"] = json_of(fraction(point.cpu_busy_percent));
-  if (point.graph_cpu_percent) json["graph_cpu_percent"] = *point.graph_cpu_percent;
+  if (point.graph_cpu_percent) {
+    json["graph_cpu_percent"] = *point.graph_cpu_percent;
+    json["graph_cpu_ms_per_op"] = json_of(point.graph_cpu_ms_per_op());
+  }
   json["view_changes_local"] = json_of(point.view_changes_local);
   json["view_changes_global"] = json_of(point.view_changes_global);
   if (s.runtime == RuntimeKind::Sim) {

@@ -62,11 +62,21 @@ Incident load_incident(const Arguments& a) {
   return load_incident(place);
 }
 
+namespace {
+
+std::string extent(const Graph& graph) {
+  if (graph.size() == 0) return "no updates";
+  const UpdateId last(graph.end().value - 1);
+  return fmt::format("updates {} to {}, seqs {} to {}", graph.base().value, last.value, graph.seq(graph.base()).value,
+                     graph.seq(last).value);
+}
+
+}  // namespace
+
 UpdateId need_update(const Arguments& a, const Graph& graph) {
   if (!a.has_update) throw UsageError("name an update");
   if (!graph.has(UpdateId(a.update)))
-    fail(fmt::format("there is no update {}: the graph has {} to {}", a.update, graph.base().value,
-                     graph.end().value - 1));
+    fail(fmt::format("there is no update {}: the graph has {}", a.update, extent(graph)));
   return UpdateId(a.update);
 }
 
@@ -116,21 +126,35 @@ UpdateId since_of(const Arguments& a, const Store& store) {
   UpdateId id;
   if (error == std::errc{} && stop == end) {
     id = update ? UpdateId(number) : graph.at_seq(Seq(number));
+    if (id >= graph.end())
+      fail(a.since + " is behind the last " + (update ? "update" : "seq") + ": the graph has " + extent(graph));
   } else {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     const auto time = parse_time(
         a.since, static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()));
     if (!time)
       throw UsageError(
-          "--since takes a seq such as 1200, an update such as u5034, a time such as 2026-11-22T18:30:00 or 18:30, "
-          "or "
-          "how long ago, such as 10m");
+          "--since '" + a.since +
+          "': it takes a seq such as 1200, an update such as u5034, a time such as 2026-11-22T18:30:00 or 18:30, "
+          "or how long ago, such as 10m");
     const auto there = store.at_time(*time);
     if (!there) fail(store.folder() + ": the times of updates were not kept; name a seq or an update");
     id = *there;
   }
   if (id < graph.base()) std::fprintf(stderr, "note: the graph begins at update %lu\n", graph.base().value);
   return std::max(id, graph.base());
+}
+
+Mark need_mark(const Arguments& a, const Store& store) {
+  const Graph& graph = store.graph();
+  const ClientId client = need_client(a, store);
+  const UpdateId since = since_of(a, store);
+  const UpdateId first = graph.first_of(client, since);
+  if (first == graph.end())
+    fail(since == graph.base()
+             ? fmt::format("client {} made no update: the graph has {}", client.value, extent(graph))
+             : fmt::format("client {} made no update since {}", client.value, a.since));
+  return {client, first};
 }
 
 }  // namespace seneschal::graph_tool

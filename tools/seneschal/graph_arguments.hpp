@@ -21,6 +21,8 @@ accountability::UpdateId need_update(const Arguments& a, const accountability::G
 ClientId need_client(const Arguments& a, const accountability::Store& store);
 /// Where `--since` points; without it the graph's beginning. A time means the first update that may have come then.
 accountability::UpdateId since_of(const Arguments& a, const accountability::Store& store);
+/// `--client` from its first update at or after `--since` on; an error if there is no such update.
+accountability::Mark need_mark(const Arguments& a, const accountability::Store& store);
 /// Milliseconds since 1970 of "2026-11-22T18:30:00", "18:30" (today), both local, or "10m" (ago); `now` in ms.
 std::optional<std::uint64_t> parse_time(const std::string& text, std::uint64_t now);
 

@@ -7,7 +7,7 @@
 namespace seneschal::graph_tool {
 
 struct Figures {
-  double build_s = 0, mark_s = 0, scan_s = 0;
+  double build_s = 0, build_cpu_s = 0, durable_s = 0, mark_s = 0, scan_s = 0;
   std::uint64_t bytes = 0, corrupt = 0, suspect = 0;
   // With queries: blast radii below `kSmallBlast`, and why the last update of each is suspect.
   std::uint64_t asked = 0, largest_blast = 0;

@@ -1,12 +1,15 @@
 #include "tools/seneschal/graph_deployment.hpp"
 
+#include "accountability/recorder.hpp"
 #include "lab/node_report.hpp"
 #include "runtime/config_text.hpp"
 #include "tools/seneschal/graph_commands.hpp"
 
 #include <fmt/format.h>
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 #include <tuple>
 
@@ -14,6 +17,7 @@ namespace seneschal::graph_tool {
 namespace {
 
 constexpr auto kPatience = std::chrono::seconds(15);
+constexpr std::chrono::seconds kPatienceWithOthers{2};  // they may be down, and are only compared
 
 /// What a node says about one server's graph.
 struct Builder {
@@ -108,6 +112,17 @@ void compare(const std::vector<Builder>& all, const Builder& chosen) {
                chosen.server.c_str(), same, all.size(), chosen.sealed);
 }
 
+/// A recorder signs at once what it has when this file is there; by itself it takes its time.
+void ask_to_sign(const std::vector<Builder>& all) {
+  for (const Builder& b : all)
+    if (b.sealed < b.updates && !b.folder.empty())
+      std::ofstream(b.folder + accountability::Recorder::kWanted).flush();  // without it one waits longer
+}
+
+bool all_signed(const std::vector<Builder>& all) {
+  return std::ranges::all_of(all, [](const Builder& b) { return b.sealed >= b.updates || !b.trouble.empty(); });
+}
+
 }  // namespace
 
 GraphPlace find_graph(const std::string& dir, const std::string& server) {
@@ -117,8 +132,14 @@ GraphPlace find_graph(const std::string& dir, const std::string& server) {
   if (!first.trouble.empty())
     std::fprintf(stderr, "warning: server %s: %s\n", first.server.c_str(), first.trouble.c_str());
   Builder now = first;
-  const auto until = std::chrono::steady_clock::now() + kPatience;
-  while (now.sealed < first.updates && std::chrono::steady_clock::now() < until) {
+  ask_to_sign(all);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto waiting = [&] {
+    const auto waited = std::chrono::steady_clock::now() - begin;
+    if (now.sealed < first.updates) return waited < kPatience;
+    return !all_signed(all) && waited < kPatienceWithOthers;
+  };
+  while (waiting()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     all = builders_of(cluster);
     now = choose(all, first.server);

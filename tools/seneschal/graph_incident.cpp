@@ -26,48 +26,6 @@ const char* fill_of(Colour colour) {
   return colour == Colour::Corrupt ? "#d9534f" : colour == Colour::Suspect ? "#f0ad4e" : "#8fbc8f";
 }
 
-/// Time to the right, a row per client, as the report draws it (Fig. 1).
-std::string drawing(const Incident& incident, const std::vector<UpdateId>& ids) {
-  std::map<ClientId, std::size_t> rows;
-  std::map<UpdateId, std::pair<int, int>> place;
-  for (const UpdateId id : ids) rows.emplace(incident.store.graph().client(id), 0);
-  std::size_t next = 0;
-  for (auto& [client, row] : rows) row = next++;
-  int column = 0;
-  for (const UpdateId id : ids)
-    place[id] = {120 + 74 * column++, 50 + 64 * static_cast<int>(rows.at(incident.store.graph().client(id)))};
-  const int width = 180 + 74 * column, height = 60 + 64 * static_cast<int>(rows.size());
-  std::string svg = fmt::format(
-      "<div style='overflow-x:auto'><svg xmlns='http://www.w3.org/2000/svg' width='{}' height='{}' "
-      "font-family='sans-serif' "
-      "font-size='11'><defs><marker id='a' viewBox='0 0 8 8' refX='8' refY='4' markerWidth='7' markerHeight='7' "
-      "orient='auto'><path d='M0,0 L8,4 L0,8 z' fill='#555'/></marker></defs>",
-      width, height);
-  for (const auto& [client, row] : rows)
-    svg +=
-        fmt::format("<text x='8' y='{0}'>client {1}</text><line x1='80' y1='{2}' x2='{3}' y2='{2}' stroke='#ddd'/>",
-                    54 + 64 * row, client.value, 50 + 64 * row, width - 10);
-  for (const auto& [id, at] : place) {
-    for (const UpdateId name : incident.store.graph().formula(id).leaves()) {
-      const auto to = place.find(name);
-      if (to == place.end()) continue;
-      const int bend = at.second == to->second.second ? at.second - 28 : (at.second + to->second.second) / 2;
-      svg +=
-          fmt::format("<path d='M{},{} Q{},{} {},{}' fill='none' stroke='#555' marker-end='url(#a)'/>", at.first - 16,
-                      at.second, (at.first + to->second.first) / 2, bend, to->second.first + 17, to->second.second);
-    }
-  }
-  for (const auto& [id, at] : place)
-    svg += fmt::format(
-        "<g><title>{}</title><circle cx='{}' cy='{}' r='16' fill='{}' stroke='#333'/><text x='{}' y='{}' "
-        "text-anchor='middle'>{}</text></g>",
-        html::escape(fmt::format("update {}, client {}, {}: {}", id.value, incident.store.graph().client(id).value,
-                                 accountability::to_string(incident.colours.of(id)),
-                                 incident.store.graph().formula(id).text())),
-        at.first, at.second, fill_of(incident.colours.of(id)), at.first, at.second + 4, id.value);
-  return svg + "</svg></div>";
-}
-
 }  // namespace
 
 Incident load_incident(const GraphPlace& place) {
@@ -145,6 +103,48 @@ Json incident_json(const Incident& incident) {
   json["evidence_complete"] = evidence.size() == colours.corrupt() + colours.suspect();
   json["evidence"] = std::move(evidence);
   return json;
+}
+
+std::string drawing(const Incident& incident, const std::vector<UpdateId>& ids) {
+  std::map<ClientId, std::size_t> rows;
+  std::map<UpdateId, std::pair<int, int>> place;
+  for (const UpdateId id : ids) rows.emplace(incident.store.graph().client(id), 0);
+  std::size_t next = 0;
+  for (auto& [client, row] : rows) row = next++;
+  int column = 0;
+  for (const UpdateId id : ids)
+    place[id] = {120 + 74 * column++, 50 + 64 * static_cast<int>(rows.at(incident.store.graph().client(id)))};
+  const int width = 180 + 74 * column, height = 60 + 64 * static_cast<int>(rows.size());
+  std::string svg = fmt::format(
+      "<div style='overflow-x:auto'><svg xmlns='http://www.w3.org/2000/svg' width='{}' height='{}' "
+      "font-family='sans-serif' "
+      "font-size='11'><defs><marker id='a' viewBox='0 0 8 8' refX='8' refY='4' markerWidth='7' markerHeight='7' "
+      "orient='auto'><path d='M0,0 L8,4 L0,8 z' fill='#555'/></marker></defs>",
+      width, height);
+  for (const auto& [client, row] : rows)
+    svg +=
+        fmt::format("<text x='8' y='{0}'>client {1}</text><line x1='80' y1='{2}' x2='{3}' y2='{2}' stroke='#ddd'/>",
+                    54 + 64 * row, client.value, 50 + 64 * row, width - 10);
+  for (const auto& [id, at] : place) {
+    for (const UpdateId name : incident.store.graph().formula(id).leaves()) {
+      const auto to = place.find(name);
+      if (to == place.end()) continue;
+      const int bend = at.second == to->second.second ? at.second - 28 : (at.second + to->second.second) / 2;
+      svg +=
+          fmt::format("<path d='M{},{} Q{},{} {},{}' fill='none' stroke='#555' marker-end='url(#a)'/>", at.first - 16,
+                      at.second, (at.first + to->second.first) / 2, bend, to->second.first + 17, to->second.second);
+    }
+  }
+  for (const auto& [id, at] : place)
+    svg += fmt::format(
+        "<g><title>{}</title><circle cx='{}' cy='{}' r='16' fill='{}' stroke='#333'/><text x='{}' y='{}' "
+        "text-anchor='middle' font-size='{}'>{}</text></g>",
+        html::escape(fmt::format("update {}, client {}, {}: {}", id.value, incident.store.graph().client(id).value,
+                                 accountability::to_string(incident.colours.of(id)),
+                                 incident.store.graph().formula(id).text())),
+        at.first, at.second, fill_of(incident.colours.of(id)), at.first, at.second + 4, id.value < 100'000 ? 11 : 8,
+        id.value);
+  return svg + "</svg></div>";
 }
 
 Json signed_report(const Incident& incident, const std::string& key_path) {

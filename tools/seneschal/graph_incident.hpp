@@ -38,6 +38,8 @@ Json describe(const Incident& incident, accountability::UpdateId id);
 Json incident_json(const Incident& incident);
 /// The graph around the corrupt updates, with their shortest surroundings: at most `most` updates.
 std::vector<accountability::UpdateId> surroundings(const Incident& incident, std::size_t most);
+/// `ids` as markup: time to the right, a row per client, as the report draws it (Fig. 1).
+std::string drawing(const Incident& incident, const std::vector<accountability::UpdateId>& ids);
 /// A page that stands alone: tables, and the surroundings drawn.
 std::string incident_html(const Incident& incident, const Json& report);
 /// `incident_json`, signed with the key at `key_path` (made there, Ed25519, if it does not exist).

@@ -71,17 +71,16 @@ int mark_client(int argc, char** argv) {
   const Arguments a =
       parse(argc, argv, "Marks a client as malicious since a position in the order, or takes that back.");
   Incident incident = load_incident(a);
-  const ClientId client = need_client(a, incident.store);
   if (a.withdraw) {
+    const ClientId client = need_client(a, incident.store);
     const auto gone = std::erase_if(incident.findings.marks, [&](const Mark& m) {
       return m.client == client && (a.since.empty() || m.from == since_of(a, incident.store));
     });
     if (gone == 0) fail(fmt::format("client {} is not marked{}", client.value, a.since.empty() ? "" : " there"));
   } else {
-    const UpdateId first = incident.store.graph().first_of(client, since_of(a, incident.store));
-    if (first == incident.store.graph().end()) fail(fmt::format("client {} made no update since then", client.value));
-    incident.findings.marks.insert({client, first});
-    if (!a.json) std::printf("client %u is malicious since update %lu\n", client.value, first.value);
+    const Mark found = need_mark(a, incident.store);
+    incident.findings.marks.insert(found);
+    if (!a.json) std::printf("client %u is malicious since update %lu\n", found.client.value, found.from.value);
   }
   return save_and_show(incident, a);
 }
@@ -155,8 +154,7 @@ int show_whatif(int argc, char** argv) {
   const Incident incident = load_incident(a);
   const Graph& graph = incident.store.graph();
   Findings findings = incident.findings;
-  const ClientId client = need_client(a, incident.store);
-  findings.marks.insert({client, graph.first_of(client, since_of(a, incident.store))});
+  findings.marks.insert(need_mark(a, incident.store));
   const Colours colours = mark(graph, findings);
   Json json = counts_json(graph, colours);
   if (!a.json) print_counts(graph, colours);
@@ -256,7 +254,9 @@ int show_diff(int argc, char** argv) {
   Json list = Json::array();
   if (!a.json) std::printf("  %-30s  %-40s  %s\n", "KEY", "NOW", "REGENERATED");
   for (const Difference& d : differences(*now.application, *then.application, a.most)) {
-    if (!a.json) std::printf("  %-30s  %-40s  %s\n", d.key.c_str(), shown(d.before).c_str(), shown(d.after).c_str());
+    if (!a.json)
+      std::printf("  %-30s  %-40s  %s\n", shown(to_bytes(d.key)).c_str(), shown(d.before).c_str(),
+                  shown(d.after).c_str());
     Json one = {{"key_hex", to_hex(as_span(d.key))}};
     if (d.before) one["now_hex"] = to_hex(*d.before);
     if (d.after) one["regenerated_hex"] = to_hex(*d.after);
@@ -295,7 +295,10 @@ int write_report(int argc, char** argv) {
   const Json report = signed_report(incident, a.key.empty() ? incident.place.findings + "/operator.pem" : a.key);
   need(replace_file(out + ".json", as_span(report.dump(1) + "\n")));
   need(replace_file(out + ".html", as_span(incident_html(incident, report))));
-  std::printf("%s.json and %s.html\n", out.c_str(), out.c_str());
+  if (a.json)
+    print_json(report);
+  else
+    std::printf("%s.json and %s.html\n", out.c_str(), out.c_str());
   return 0;
 }
 

@@ -5,7 +5,9 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
+#include <vector>
 
 namespace seneschal::accountability {
 namespace {
@@ -69,6 +71,86 @@ TEST_F(GraphCommands, AnIncidentFromMarkToReport) {
   EXPECT_EQ(graph("report" + in).code, 0);
   EXPECT_TRUE(fs::exists(folder_ + "/incident.json"));
   EXPECT_TRUE(fs::exists(folder_ + "/incident.html"));
+}
+
+std::string read(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// The page shows the figure of dependants, and stands alone.
+void expect_page(const std::string& path, const std::vector<std::string>& words) {
+  const std::string page = read(path);
+  EXPECT_NE(page.find("<svg"), std::string::npos) << path;
+  EXPECT_EQ(page.find("src="), std::string::npos) << path;
+  for (const std::string& word : words) EXPECT_NE(page.find(word), std::string::npos) << path << ": " << word;
+}
+
+TEST_F(GraphCommands, TheOperationPictureEndsInAPageThatTellsTheReportsStory) {  // [TR IV-B]
+  const Ran made = graph("case picture --units 50 --minutes 30 --graph " + folder_);
+  ASSERT_EQ(made.code, 0) << made.said;
+  EXPECT_NE(made.said.find("1 corrupt"), std::string::npos) << made.said;
+  expect_page(folder_ + "/picture.html", {"3 km south of the bridge", "convoy/path", "commando/plan",
+                                          "unit/17/meeting", "about 3,600,000", "CORRUPT", "SUSPECT"});
+  EXPECT_NE(graph("status --graph " + folder_).said.find("CORRUPT                  0"), std::string::npos)
+      << "the mark is the user's to make";
+}
+
+TEST_F(GraphCommands, TheBiodefenseNetworkEndsInAPageWhereASecondSourceSaves) {  // [TR IV-C]
+  const Ran made = graph("case threads --messages 500 --per-day 100 --graph " + folder_);
+  ASSERT_EQ(made.code, 0) << made.said;
+  expect_page(folder_ + "/threads.html",
+              {"cases/springfield", "shipment SUSPECT, advisory SUSPECT", "airport NOT_AFFECTED", "100 a day"});
+}
+
+TEST_F(GraphCommands, PackagesEndInAPageWithTheDistributionOfDependants) {  // [TR IV-A]
+  fs::create_directories(folder_);
+  const std::string list = folder_ + "-list";
+  std::ofstream(list) << "Package: libc\nVersion: 1\n\nPackage: shell\nVersion: 1\nDepends: libc\n\n"
+                         "Package: game\nVersion: 1\nDepends: shell\n";
+  const Ran made = graph("case packages --graph " + folder_ + " --list one=" + list);
+  fs::remove(list);
+  ASSERT_EQ(made.code, 0) << made.said;
+  expect_page(folder_ + "/packages.html", {"libc (2)", "about 65 %", "3 packages of 1 releases"});
+  EXPECT_EQ(graph("case packages --graph " + folder_ + "-x --list one=/nowhere").code, 2);
+}
+
+TEST_F(GraphCommands, WhatIsNotInTheGraphIsNamed) {
+  ASSERT_EQ(graph("case picture --units 20 --minutes 12 --graph " + folder_).code, 0);
+  const std::string in = " --graph " + folder_;
+  for (const auto& [arguments, named] :
+       std::vector<std::pair<std::string, std::string>>{{"mark --client 999", "client 999"},
+                                                        {"mark --client 999999999", "client"},
+                                                        {"mark --client 3 --since 99999", "seqs 1 to 12"},
+                                                        {"mark --client 3 --since u99999", "99999"},
+                                                        {"mark --client 3 --since nonsense", "nonsense"},
+                                                        {"whatif --client 999", "client 999"},
+                                                        {"blast 99999", "99999"},
+                                                        {"why 0", "0"},
+                                                        {"clear 99999", "99999"},
+                                                        {"clear 1", "not suspect"}}) {
+    const Ran ran = graph(arguments + in);
+    EXPECT_NE(ran.code, 0) << arguments << ": " << ran.said;
+    EXPECT_NE(ran.said.find(named), std::string::npos) << arguments << ": " << ran.said;
+  }
+  EXPECT_FALSE(fs::exists(folder_ + "/findings.txt")) << "nothing was kept";
+}
+
+TEST_F(GraphCommands, ADamagedSegmentIsNamedAndWhatIsBeforeItCanBeAsked) {
+  ASSERT_EQ(graph("case picture --units 1000 --minutes 15 --graph " + folder_).code, 0);
+  {
+    std::fstream segment(folder_ + "/graph-1.seg", std::ios::in | std::ios::out | std::ios::binary);
+    ASSERT_TRUE(segment.is_open());
+    segment.seekp(0, std::ios::end);
+    segment.seekp(-100, std::ios::cur);
+    segment.write("damage", 6);
+  }
+  const Ran status = graph("status --graph " + folder_);
+  EXPECT_EQ(status.code, 0) << status.said;
+  EXPECT_NE(status.said.find("graph-1.seg"), std::string::npos) << status.said;
+  EXPECT_NE(status.said.find("8193"), std::string::npos) << "the first update that cannot be used\n" << status.said;
+  EXPECT_EQ(graph("blast 8000 --graph " + folder_).code, 0) << "what is before it";
+  EXPECT_NE(graph("blast 8200 --graph " + folder_).code, 0);
 }
 
 }  // namespace

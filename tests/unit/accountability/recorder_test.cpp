@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 #include <filesystem>
+#include <fstream>
 
 namespace seneschal::accountability {
 namespace {
@@ -366,7 +367,40 @@ TEST_F(GraphRecorder, WhatItWasToldIsWrittenBeforeACheckpointAndForWhoeverAsks) 
   play(app, 10);
   StatusList status;
   recorder->status(status);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(recorder->facts().sealed, 0u) << "a daemon asks for its own sake all the time";
+  std::ofstream(settings.folder + Recorder::kWanted).flush();
+  recorder->status(status);
   EXPECT_TRUE(until([&] { return recorder->facts().sealed == 60; }));
+  EXPECT_FALSE(fs::exists(settings.folder + Recorder::kWanted));
+}
+
+TEST_F(GraphRecorder, TheHeadIsSignedAfterManyUpdatesOrAfterAWhileHoweverFew) {
+  const auto until = [](const auto& done) {
+    for (int i = 0; i < 1000 && !done(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    return done();
+  };
+  settings.gather = settings.seal_every = std::chrono::milliseconds(20);
+  settings.seal_latest = std::chrono::hours(1);
+  settings.seal_updates = 50;
+  {
+    auto recorder = start();
+    ObservedApplication app(std::make_unique<kv::KvApplication>(), recorder);
+    play(app, 10);
+    EXPECT_TRUE(until([&] { return recorder->facts().updates == 30; }));
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    EXPECT_EQ(recorder->facts().sealed, 0u) << "few";
+    play(app, 10);
+    EXPECT_TRUE(until([&] { return recorder->facts().sealed == 60; })) << "many";
+    play(app, 1);
+  }
+  settings.seal_latest = std::chrono::milliseconds(50);
+  settings.seal_updates = 1000;
+  auto recorder = start();
+  ObservedApplication app(std::make_unique<kv::KvApplication>(), recorder);
+  for (const int rounds : {10, 10, 1}) play(app, rounds);  // what is in the graph already
+  play(app, 1);
+  EXPECT_TRUE(until([&] { return recorder->facts().sealed == 66; })) << "a while, however few";
 }
 
 std::vector<SharedBytes> chunks_of(const replication::Application& app) {
