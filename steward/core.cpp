@@ -205,6 +205,7 @@ void StewardCore::on_time(Instant now, Effects& fx) {
   }
   reconciliation_.on_tick(now, fx);
   local_view_.on_idle(now, fx);
+  global_view_.on_idle(now, fx);
   settle(now, fx);
 }
 

@@ -6,7 +6,7 @@ constexpr Duration kNewsSpacing = 50ms;
 }  // namespace
 
 void GlobalViewChanges::start(Instant now, Effects& fx) {
-  since_ = now;
+  view_changed(now);
   if (attempted_ <= context_.views.global() || !context_.views.participating()) return;
   GlobalView again = std::exchange(attempted_, context_.views.global());
   attempt(now, again, fx);  // a restarted server stands by its attempt [Steward 8]
@@ -44,6 +44,25 @@ GlobalViewNews GlobalViewChanges::proof() const {
       break;
     }
   return news;
+}
+
+bool GlobalViewChanges::proved() const {
+  if (context_.views.global() == GlobalView{}) return true;
+  const GlobalViewNews news = proof();
+  return news.aru || news.proposal || news.changes.size() >= context_.membership.site_majority();
+}
+
+// A promise outlives a restart, what proved its view does not: where all who had the proof started again, a site that
+// is behind could never be shown it, and alone never get there. So whoever is in a view without a proof asks for that
+// view once more: those of its site who are ahead show theirs, or sign again that the site has left the view before.
+// [deviation, Steward 5: attempts are for views above one's own]
+void GlobalViewChanges::on_idle(Instant now, Effects& fx) {
+  if (!context_.views.participating()) return;
+  if (!standing_by_.fire(now, context_.settings.retransmit_wide, context_.settings.retransmit_max)) return;
+  if (attempted_ > context_.views.global()) return;  // a change to a higher view proves this one, too
+  if (proved()) return standing_by_.stop();
+  attempt(now, context_.views.global(), fx);
+  spread(standing_by_.count - 1, fx);
 }
 
 std::optional<Reject> GlobalViewChanges::on_attempt(Instant now, const Verified<GlobalViewAttempt>& message,
@@ -117,7 +136,8 @@ Duration GlobalViewChanges::patience() const {
 // The representative, then any server, to the next f+1 servers of each site in turn. [Steward 7]
 void GlobalViewChanges::spread(std::uint32_t round, Effects& fx) {
   auto own = changes_.find(context_.self.site);
-  if (own == changes_.end() || own->second->gv <= context_.views.global()) return;
+  if (own == changes_.end() || own->second->gv < context_.views.global()) return;
+  if (own->second->gv == context_.views.global() && proved()) return;
   if (!context_.views.is_representative() && round < 2) return;
   if (round == 0 && context_.settings.delivery == Delivery::Multicast)
     return fx.forward(Destination::all(), own->second.sealed);

@@ -20,7 +20,11 @@ class GlobalViewChanges {
 
   void settle(Instant now, Effects& fx);
   void on_tick(Instant now, std::optional<Instant> oldest, Effects& fx);
-  void view_changed(Instant now) { since_ = now; }
+  void on_idle(Instant now, Effects& fx);  // whether or not there is work
+  void view_changed(Instant now) {
+    since_ = now;
+    standing_by_.start(now, context_.settings.retransmit_wide);
+  }
 
   /// Another site asks for a higher view: outstanding work since then.
   std::optional<Instant> oldest() const { return higher_since_; }
@@ -34,6 +38,8 @@ class GlobalViewChanges {
 
  private:
   Duration patience() const;
+  /// Whether `proof()` would convince a server that is behind.
+  bool proved() const;
   void attempt(Instant now, GlobalView gv, Effects& fx);
   void spread(std::uint32_t round, Effects& fx);
 
@@ -41,12 +47,12 @@ class GlobalViewChanges {
   ThresholdSigning& signing_;
   Timers& timers_;
   GlobalView attempted_;
-  Ticket saved_;
   std::map<ServerIndex, GlobalView> attempts_;        // the highest of each server of this site
   std::map<SiteId, Held<GlobalViewChange>> changes_;  // the highest of each site
   std::optional<Instant> higher_since_;
   Instant since_{};
   Retry retry_;
+  Retry standing_by_;
   std::map<Principal, Instant> answered_;  // bounded by the membership
 };
 

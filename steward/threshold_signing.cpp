@@ -113,7 +113,7 @@ bool ThresholdSigning::current(const Purpose& what) const {
     case Accept::kType: return what.gv == views.global() && what.seq > context_.history.checkpoint();
     case Checkpoint::kType: return what.seq > context_.history.checkpoint();
     case LocalViewNotice::kType: return what.lv == views.local();
-    case GlobalViewChange::kType: return what.gv > views.global();
+    case GlobalViewChange::kType: return what.gv >= views.global();  // also for a view that is proved anew
     default: return what.gv == views.global();
   }
 }
@@ -135,8 +135,12 @@ void ThresholdSigning::withdraw(std::uint8_t type) {
 }
 
 void ThresholdSigning::view_changed(Instant now, Effects& fx) {
+  // A change to the view that has been reached is needed no more; `GlobalViewChanges` asks again if it is.
+  auto settled = [&](const Purpose& what) {
+    return !current(what) || (what.type == GlobalViewChange::kType && what.gv == context_.views.global());
+  };
   for (auto it = instances_.begin(); it != instances_.end();)
-    it = it->second.message && !current(it->second.what) ? drop(it) : std::next(it);
+    it = it->second.message && settled(it->second.what) ? drop(it) : std::next(it);
   choice_.reset(context_.views.representative().index);
   announced_ = SignerChoice::initial(context_.own(), context_.views.representative().index);
   announced_epoch_ = logged_epoch_ = 0;

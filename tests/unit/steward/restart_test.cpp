@@ -1,6 +1,7 @@
 // A server that starts with its log contradicts nothing it said before; one whose log is damaged says nothing.
 // [Steward 8]
 #include "again.hpp"
+#include "lone.hpp"
 
 namespace seneschal::steward::testing {
 namespace {
@@ -31,6 +32,50 @@ TEST(StewardRestart, TheRepresentativeRepeatsWhatItProposedAndNothingElse) {
       EXPECT_EQ(send->header.type, PrePrepare::kType);
       EXPECT_EQ(send->body, encode(PrePrepare{{}, {}, Seq(1), {{{bed.update(ClientId(1), 1)}}}}));
     }
+}
+
+/// How often `core` asks its site for global view 1, of all that it does within ten seconds.
+std::size_t attempts(StewardCore& core, Instant now) {
+  std::size_t count = 0;
+  std::uint64_t tickets = 100;
+  for (Instant end = now + 10s; now < end; now = now + 100ms) {
+    Effects fx(tickets);
+    core.on_time(now, fx);
+    for (const auto& effect : fx.list())
+      if (auto* send = std::get_if<Effects::Send>(&effect); send && send->header.type == GlobalViewAttempt::kType)
+        count += send->body == encode(GlobalViewAttempt{GlobalView(1), 0}) ? 1 : 0;
+  }
+  return count;
+}
+
+// Else a site that is behind could never be shown a view that all who knew its proof remember only as a promise.
+TEST(StewardRestart, WhoRemembersAViewButNoProofOfItAsksForItOnceMore) {
+  Bed bed(3, 1, 2);
+  const Record promise = encode(LogRecord{LogRecord::kVersion, PromiseRecord{GlobalView(1)}});
+  Again again(bed, server(2, 1), {promise});
+  ASSERT_EQ(again.core.views().global(), GlobalView(1));
+  EXPECT_GT(attempts(again.core, bed.now), 0u);
+}
+
+TEST(StewardRestart, WhoHoldsTheProofOfItsViewDoesNotAskAgain) {
+  Lone lone(server(2, 1));
+  for (std::uint16_t site : {0, 1})
+    lone.deliver(lone.bed.seal(Principal::of(SiteId(site)), GlobalViewChange{GlobalView(1)}));
+  ASSERT_EQ(lone.core().views().global(), GlobalView(1));
+  lone.bed.run_for(10s);
+  EXPECT_EQ(lone.sent<GlobalViewAttempt>(), 0u);
+}
+
+// Sites 0 and 1 have been in view 1 and started again; site 2 never heard of a majority for it. [Steward 5]
+TEST(StewardRestart, ASiteThatIsBehindReachesAViewWhoseProofNobodyKept) {
+  Bed bed(3, 1, 2);
+  const Record promise = encode(LogRecord{LogRecord::kVersion, PromiseRecord{GlobalView(1)}});
+  for (unsigned site = 0; site < 3; ++site)
+    for (unsigned i = 0; i < 4; ++i)
+      bed.at(server(site, i)).replica->start(bed.now, std::vector<Record>(site < 2 ? 1 : 0, promise));
+  ASSERT_EQ(bed.steward(server(0, 1)).views().global(), GlobalView(1));
+  bed.run_for(60s);
+  for (unsigned i = 0; i < 4; ++i) EXPECT_EQ(bed.steward(server(2, i)).views().global(), GlobalView(1)) << i;
 }
 
 TEST(StewardRestart, ADamagedLogMakesItAListener) {
