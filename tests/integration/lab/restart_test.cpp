@@ -136,13 +136,13 @@ TEST_P(ShortLog, DoesNotGrowForEverAndARestartFromItKnowsEverything) {
   std::uintmax_t largest = 0;
   const auto renewals = [&] { return std::stoull(value_of(1, "log_renewals")); };
   for (int round = 0; round < 40 && renewals() < 16; ++round) {
-    const Outcome load = run({"client", "load", "--deployment", dir_, "--clients", "3", "--payload", "7000", "--seconds",
-                              "3", "--out", dir_ + "/load.jsonl"});
+    const Outcome load = run({"client", "load", "--deployment", dir_, "--clients", "3", "--payload", "7000",
+                              "--seconds", "3", "--out", dir_ + "/load.jsonl"});
     ASSERT_EQ(load.code, 0) << load.text;
     largest = std::max(largest, log_size(1));
   }
-  // A renewal comes after 256 KiB more at the earliest: each of the node's four servers wrote 4 MiB, 16 MiB in all, and
-  // keeps what came since the last renewal, in segments of 1 MiB.
+  // A renewal comes after 256 KiB more at the earliest: each of the node's four servers wrote 4 MiB, 16 MiB in all,
+  // and keeps what came since the last renewal, in segments of 1 MiB.
   ASSERT_GE(renewals(), 16u);
   EXPECT_LT(largest, 10u * 1024 * 1024);
   EXPECT_LT(std::stoull(value_of(1, "log_bytes")), 1'500'000u);
