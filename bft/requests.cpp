@@ -35,17 +35,24 @@ std::optional<Reject> Requests::on_update(Instant now, const Verified<Update>& m
   if (auto older = watched_.entries().find(client); older != watched_.entries().end()) {
     if (older->second.timestamp > timestamp) return Reject::StaleTimestamp;
     if (older->second.timestamp < timestamp) {
-      unrelayed_.erase({older->second.since, client});
+      leave_queue(client);
       relayed_.erase(client);
     }
   }
   watched_.watch(client, timestamp, now, message.bytes());
   if (relayed_.contains(client))  // its client insists: what was passed on may be lost
     fx.forward(Destination::to(Context::server(context_.primary())), message.bytes());
-  else
-    unrelayed_.emplace(watched_.entries().at(client).since, client);
+  else if (queued_.try_emplace(client, now).second)
+    unrelayed_.emplace(now, client);
   relay(now, fx);
   return std::nullopt;
+}
+
+void Requests::leave_queue(ClientId client) {
+  if (auto place = queued_.find(client); place != queued_.end()) {
+    unrelayed_.erase({place->second, client});
+    queued_.erase(place);
+  }
 }
 
 void Requests::relay(Instant now, Effects& fx) {
@@ -53,7 +60,7 @@ void Requests::relay(Instant now, Effects& fx) {
   std::erase_if(relayed_, [&](const auto& relayed) { return now - relayed.second > patience; });
   while (relayed_.size() < kRelaysAtOnce && !unrelayed_.empty()) {
     const ClientId client = unrelayed_.begin()->second;
-    unrelayed_.erase(unrelayed_.begin());
+    leave_queue(client);
     fx.forward(Destination::to(Context::server(context_.primary())), watched_.entries().at(client).sealed);
     relayed_[client] = now;
   }
@@ -63,7 +70,8 @@ void Requests::clients_left(const Execution& execution) {
   const auto gone = [&](ClientId client) { return execution.roster().member(client) == nullptr; };
   pool_.forget_if(gone);
   watched_.forget_if(gone);
-  std::erase_if(unrelayed_, [&](const auto& watch) { return gone(watch.second); });
+  std::erase_if(unrelayed_, [&](const auto& place) { return gone(place.second); });
+  std::erase_if(queued_, [&](const auto& place) { return gone(place.first); });
   std::erase_if(relayed_, [&](const auto& relayed) { return gone(relayed.first); });
   std::erase_if(queries_, [&](const auto& query) { return gone(query.first); });
   std::erase_if(answered_queries_, [&](const auto& query) { return gone(query.first); });
@@ -116,7 +124,7 @@ void Requests::on_executed(Instant now, std::span<const ClientId> clients, Durat
     pool_.discharge(client, last->timestamp);
     if (auto watch = watched_.entries().find(client);
         watch != watched_.entries().end() && watch->second.timestamp <= last->timestamp) {
-      unrelayed_.erase({watch->second.since, client});
+      leave_queue(client);
       relayed_.erase(client);
       watched_.discharge(client, last->timestamp);
     }

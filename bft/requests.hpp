@@ -41,15 +41,19 @@ class Requests {
   Duration gap() const;
   /// Passes on what waits for that, as far as there is room.
   void relay(Instant now, Effects& fx);
+  void leave_queue(ClientId client);
 
   const Context& context_;
-  replication::PendingUpdates pool_;                  // primary
-  replication::WatchList watched_;                    // backups: what the primary owes its clients
-  std::set<std::pair<Instant, ClientId>> unrelayed_;  // (since, client) of watched ones not passed on, oldest first
-  std::map<ClientId, Instant> relayed_;               // passed on, not executed yet; at most kRelaysAtOnce
-  std::map<ClientId, replication::Query> queries_;    // wait for their min_seq; one per client
-  std::map<ClientId, Instant> distrusted_until_;      // whose authenticators were doubted; bounded by the membership
-  std::map<ClientId, Timestamp> answered_queries_;    // the newest of each; bounded by the membership
+  replication::PendingUpdates pool_;  // primary
+  replication::WatchList watched_;    // backups: what the primary owes its clients
+  // Watched ones to pass on, by the time they queued: who was passed on in vain and repeats itself queues anew, or
+  // updates that the primary never takes would keep all others waiting.
+  std::set<std::pair<Instant, ClientId>> unrelayed_;
+  std::map<ClientId, Instant> queued_;              // the same the other way round
+  std::map<ClientId, Instant> relayed_;             // passed on, not executed yet; at most kRelaysAtOnce
+  std::map<ClientId, replication::Query> queries_;  // wait for their min_seq; one per client
+  std::map<ClientId, Instant> distrusted_until_;    // whose authenticators were doubted; bounded by the membership
+  std::map<ClientId, Timestamp> answered_queries_;  // the newest of each; bounded by the membership
   Instant last_cut_;
   Instant cut_at_ = Instant::never();
   Duration round_{};  // moving average from proposal to execution

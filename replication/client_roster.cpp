@@ -3,14 +3,15 @@
 #include "base/check.hpp"
 #include "crypto/digest.hpp"
 #include "crypto/exchange.hpp"
+#include "runtime/directory.hpp"
 
 namespace seneschal::replication {
 
 namespace {
-constexpr ClientId kLastId{~std::uint32_t{0}};  // never enrolled, so that there is always a next one
+constexpr ClientId kLastId = kLastClientId;  // never enrolled, so that there is always a next one
 
 ClientId after(ClientId id) {
-  return id == kLastId ? id : id.next();
+  return id >= kLastId ? id : id.next();
 }
 
 EnrolledClient as_enrolled(const Enroll& order) {
@@ -72,7 +73,7 @@ ClientRoster::Outcome ClientRoster::administer(Seq seq, Span operation, Effects&
 
 Verdict ClientRoster::enroll(const Enroll& order, Effects& fx) {
   if (order.id < next_) return Verdict::IdUsed;
-  if (order.id.value - next_.value >= kMaxIdStep || order.id == kLastId) return Verdict::IdTooFar;
+  if (order.id.value - next_.value >= kMaxIdStep || order.id >= kLastId) return Verdict::IdTooFar;
   if (order.home.value >= sites_) return Verdict::UnknownSite;
   // Who left only just now counts: until its key is forgotten it takes its place.
   if (members_.size() >= kMaxMembers) return Verdict::Full;

@@ -12,6 +12,8 @@ namespace seneschal {
 
 inline constexpr std::uint32_t kFirstServerPort = 100;
 inline constexpr std::uint32_t kFirstClientPort = 1000;
+/// Clients above would have the ports of servers.
+inline constexpr ClientId kLastClientId{~std::uint32_t{0} - kFirstClientPort};
 /// The group of every server of the deployment; the servers of site s are group `kFirstSiteGroup + s`.
 inline constexpr GroupId kAllServersGroup{1};
 inline constexpr std::uint32_t kFirstSiteGroup = 16;

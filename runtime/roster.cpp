@@ -42,6 +42,8 @@ Roster read_roster(ConfigText& config) {
   for (const auto& line : config.all("client")) {
     const auto values = config.numbers(line, 3, std::numeric_limits<std::uint32_t>::max());
     const ClientId id(static_cast<std::uint32_t>(values[0]));
+    if (id >= kLastClientId)
+      config.fail(line.number, "client ids must be below " + std::to_string(kLastClientId.value));
     if (values[1] >= roster.membership.sites.size())
       config.fail(line.number, "client " + std::to_string(id.value) + " has the unknown home site " +
                                    std::to_string(values[1]) + "; expected one of the 'site' lines, from 0");

@@ -354,6 +354,30 @@ TEST(BftGroup, BackupsPassOnAFewUpdatesAtATimeAndInTheEndAll) {
       group.bed.run_until([&] { return group.servers[0]->execution().clients().entries().size() == kClients; }, 10s));
 }
 
+// Forty clients whose updates the primary never takes insist on them; they must not keep a backup busy for ever.
+TEST(BftGroup, ClientsThatInsistInVainKeepNobodyFromBeingPassedOn) {
+  constexpr std::uint32_t kInVain = 40;
+  Group group(1, kInVain + 1);
+  bool taken = false;
+  group.bed.filter = [&](Bed::Datagram& d) {
+    auto parts = parse_sealed(*d.bytes);
+    const bool relay = d.from == server_id(2) && d.to == server_id(0) &&
+                       parts->header.protocol == ProtocolId::Replication && parts->header.type == 1;
+    if (!relay) return true;
+    const bool last = parts->header.sender == Principal::of(ClientId(kInVain + 1));
+    taken = taken || last;
+    return last;
+  };
+  group.bed.start();
+  for (int round = 0; round < 200 && !taken; ++round) {
+    for (std::uint32_t id = 1; id <= kInVain; ++id)
+      group.bed.inject(server_id(2), share(group.update(id, 1, "x").sealed));
+    if (round == 0) group.bed.inject(server_id(2), share(group.update(kInVain + 1, 1, "x").sealed));
+    group.bed.run_for(50ms);
+  }
+  EXPECT_TRUE(taken);
+}
+
 TEST(BftGroup, AnIdleServerLearnsWhatItMissed) {
   Group group;
   bool cut = true;
