@@ -4,6 +4,7 @@
 # clash with a neighbour's stay alone.
 set_source_files_properties(
   ${CMAKE_SOURCE_DIR}/lab/experiment_toml.cpp ${CMAKE_SOURCE_DIR}/lab/sim/checkers/steward_checkers.cpp
+  ${CMAKE_SOURCE_DIR}/tools/seneschal/sim.cpp
   PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 # ThreadSanitizer turns each access to a digit into a call: powers that take ten times as long, and then servers whose timers
 # suspect each other. This file has no state that threads could share, so it is left alone there (and only there).

@@ -1,0 +1,56 @@
+// Real daemons: whoever leads is killed, others lead, and the one that led comes back and follows.
+#include "daemons.hpp"
+
+#include <gtest/gtest.h>
+
+namespace seneschal::lab {
+namespace {
+
+class ViewChange : public Daemons {
+ protected:
+  /// Of Steward the global view, of the baseline its only one.
+  std::uint64_t view_of(std::size_t node) {
+    const std::string value = value_of(node, GetParam() == "bft" ? "view" : "global_view");
+    return value.empty() || !std::isdigit(static_cast<unsigned char>(value[0])) ? 0 : std::stoull(value);
+  }
+};
+
+// Node 1 holds the whole leader site of Steward, and the primary of the baseline.
+TEST_P(ViewChange, AKilledLeaderIsReplacedAndFollowsWhenItIsBack) {
+  ASSERT_EQ(up().code, 0);
+  ASSERT_EQ(client(1, {"put", "a", "1"}).code, 0);
+  ASSERT_EQ(view_of(1), 0u);
+  kill_node(0);
+  const Outcome moved = client(2, {"put", "a", "2"});
+  ASSERT_EQ(moved.code, 0) << moved.text;
+  EXPECT_EQ(client(3, {"get", "a"}).text, "2\n");
+  EXPECT_GE(view_of(1), 1u);
+  EXPECT_GE(view_of(2), 1u);
+  ASSERT_TRUE(start_node(0));
+  EXPECT_EQ(client(1, {"get", "a"}).text, "2\n") << "the former leader learns what it missed";
+  EXPECT_EQ(client(1, {"put", "a", "3"}).code, 0);
+  EXPECT_EQ(client(2, {"get", "a"}).text, "3\n");
+  EXPECT_GE(view_of(0), 1u);
+  EXPECT_EQ(value_of(0, "participating"), "yes");
+}
+
+// The next leader is killed as well: views go on from where they are, also for daemons that have started again.
+TEST_P(ViewChange, LeadersAreKilledOneAfterTheOther) {
+  ASSERT_EQ(up().code, 0);
+  ASSERT_EQ(client(1, {"put", "n", "0"}).code, 0);
+  for (const std::size_t victim : {0u, 1u}) {
+    kill_node(victim);
+    const std::string value = std::to_string(victim + 1);
+    const Outcome moved = client(3, {"put", "n", value});
+    ASSERT_EQ(moved.code, 0) << moved.text;
+    ASSERT_TRUE(start_node(victim));
+    EXPECT_EQ(client(static_cast<int>(victim) + 1, {"get", "n"}).text, value + "\n");
+  }
+  EXPECT_GE(view_of(2), 2u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Protocols, ViewChange, testing::Values("steward", "bft"),
+                         [](const auto& protocol) { return protocol.param; });
+
+}  // namespace
+}  // namespace seneschal::lab
