@@ -115,6 +115,55 @@ TEST(StewardLeftViews, AWindowOfProofsIsAnsweredAtOnce) {
   EXPECT_EQ(lone.sent<EntryEvidence>(), 32u);
 }
 
+// A faulty site key, or representatives of several views, may prove more than one content for a seq.
+TEST(StewardLeftViews, OneProofPerSeqOutlivesItsView) {
+  Lone lone(server(0, 1));
+  enter_local_view(lone, 1);
+  lone.bed.run_for(100ms);
+  StateKey key{StateContext::Pending, GlobalView(0), LocalView(1), Seq(0)};
+  std::vector<StateItem> items;
+  for (unsigned i : {2u, 3u}) {
+    Batch b = lone.one(1, 1, "of server " + std::to_string(i));
+    items.push_back({Seq(1), EntryKind::Proposed, GlobalView(0), {}, digest_of(b)});
+    lone.deliver(lone.bed.seal(Principal::of(server(0, i)), ServerState{key, {{items.back()}}}));
+    lone.deliver(lone.bed.seal(Principal::of(server(0, i)),
+                               EntryEvidence{items.back(), lone.proposal(1, b), {}, {b}}, AuthKind::Bare));
+  }
+  ASSERT_EQ(status_of(lone.core(), "evidence"), "2");
+  enter_local_view(lone, 2);
+  EXPECT_EQ(status_of(lone.core(), "evidence"), "1");
+}
+
+TEST(StewardLeftViews, AHigherAruEndsTheSharingOfALowerOne) {
+  Lone lone(server(1, 1));
+  for (std::uint64_t seq = 1; seq <= 2; ++seq) lone.order(seq, lone.one(1, seq));
+  lone.deliver(wants_view(lone.bed, 0, 1));
+  lone.deliver(wants_view(lone.bed, 2, 1));
+  ASSERT_EQ(lone.core().views().global(), GlobalView(1));
+  const auto claim = [&](std::uint64_t aru) {
+    AruClaims claims;
+    for (unsigned from : {0u, 2u, 3u})
+      claims.claims.items.push_back(lone.bed.sign(Principal::of(server(1, from)), AruClaim{GlobalView(1), Seq(aru)}));
+    lone.deliver(lone.bed.seal(Principal::of(server(1, 0)), claims, AuthKind::Bare));
+    lone.bed.run_for(200ms);
+  };
+  const auto shares_of = [&](std::uint64_t aru) {
+    const AruMessage message{GlobalView(1), Seq(aru)};
+    const Digest content = content_of(site_message(lone.bed.membership, SiteId(1), message));
+    return lone.bed.count_sent(
+        [&](const Bed::Datagram& m) { return m.is<SigShare>() && m.body<SigShare>().content == content; });
+  };
+  claim(1);
+  ASSERT_GT(shares_of(1), 0u);
+  claim(2);
+  ASSERT_GT(shares_of(2), 0u);
+  // Nobody is watched, replaced or asked again for a message that no longer counts.
+  lone.bed.sent.clear();
+  lone.bed.run_for(5s);
+  EXPECT_EQ(shares_of(1), 0u);
+  EXPECT_GT(shares_of(2), 0u);
+}
+
 TEST(StewardLeftViews, AnEmptyQuestionAboutViewsIsNotAnswered) {
   Lone lone(server(2, 1));
   lone.deliver(wants_view(lone.bed, 0, 1));
