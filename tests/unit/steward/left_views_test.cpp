@@ -126,8 +126,8 @@ TEST(StewardLeftViews, OneProofPerSeqOutlivesItsView) {
     Batch b = lone.one(1, 1, "of server " + std::to_string(i));
     items.push_back({Seq(1), EntryKind::Proposed, GlobalView(0), {}, digest_of(b)});
     lone.deliver(lone.bed.seal(Principal::of(server(0, i)), ServerState{key, {{items.back()}}}));
-    lone.deliver(lone.bed.seal(Principal::of(server(0, i)),
-                               EntryEvidence{items.back(), lone.proposal(1, b), {}, {b}}, AuthKind::Bare));
+    lone.deliver(lone.bed.seal(Principal::of(server(0, i)), EntryEvidence{items.back(), lone.proposal(1, b), {}, {b}},
+                               AuthKind::Bare));
   }
   ASSERT_EQ(status_of(lone.core(), "evidence"), "2");
   enter_local_view(lone, 2);
