@@ -17,7 +17,7 @@ struct Part {
 
 constexpr std::array kParts = {
     Part{"status", "what the graph holds and who is marked", show_status},
-    Part{"mark", "--client C [--since SEQ|uUPDATE] [--withdraw]: a malicious client", mark_client},
+    Part{"mark", "--client C [--since SEQ|uUPDATE|TIME] [--withdraw]: a malicious client", mark_client},
     Part{"clear", "UPDATE [--withdraw]: a suspect update that is good", clear_update},
     Part{"blast", "UPDATE: what one bad update would reach", show_blast},
     Part{"why", "UPDATE: a shortest chain from a corrupt update", show_why},
