@@ -117,11 +117,10 @@ std::shared_ptr<const replication::Snapshot> Checkpoints::proven() const {
   return own->second.snapshot;
 }
 
-void Checkpoints::installed(const Held<Checkpoint>& proof, const std::vector<SharedBytes>& chunks, Effects& fx) {
+void Checkpoints::installed(const Held<Checkpoint>& proof, Effects& fx) {
   tell_installed(proof, fx);
   own_.erase(own_.begin(), own_.lower_bound(proof->seq));
   executed();
-  write(proof, chunks, fx);
 }
 
 void Checkpoints::tell_installed(const Held<Checkpoint>& proof, Effects& fx) const {
@@ -131,17 +130,6 @@ void Checkpoints::tell_installed(const Held<Checkpoint>& proof, Effects& fx) con
             .state = context_.execution.state(),
             .who = Principal::of(context_.self),
             .timestamp = {}});
-}
-
-// Without it a restarted server would not know what it said above the state: its older entries do not reach there.
-void Checkpoints::write(const Held<Checkpoint>& proof, const std::vector<SharedBytes>& chunks, Effects& fx) const {
-  for (std::size_t first = 0; first < chunks.size(); first += SnapshotRecord::kMaxChunks) {
-    SnapshotRecord record{
-        proof.embed(), static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(chunks.size()), {}};
-    std::size_t end = std::min(chunks.size(), first + SnapshotRecord::kMaxChunks);
-    for (std::size_t i = first; i < end; ++i) record.chunks.items.push_back({*chunks[i]});
-    context_.save(std::move(record), fx);
-  }
 }
 
 void Checkpoints::restore(const CheckpointRecord& record) {

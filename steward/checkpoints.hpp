@@ -23,8 +23,8 @@ class Checkpoints {
   std::shared_ptr<const replication::Snapshot> newest() const;
   /// The snapshot of the newest Checkpoint, or null while this server lags behind it or has another state.
   std::shared_ptr<const replication::Snapshot> proven() const;
-  /// The state was replaced by `chunks`, which `proof` signed. Written to the log before anything above it is said.
-  void installed(const Held<Checkpoint>& proof, const std::vector<SharedBytes>& chunks, Effects& fx);
+  /// The state was replaced by the one that `proof` signed; the log has it.
+  void installed(const Held<Checkpoint>& proof, Effects& fx);
   void restore(const CheckpointRecord& record);
   /// From the log of an earlier life: the state of `proof` was installed again.
   void restore_installed(const Signed<Checkpoint>& proof, Effects& fx);
@@ -44,7 +44,6 @@ class Checkpoints {
   void stand_by(Instant now, Own& own, Effects& fx);
   void compare(Seq seq, const Digest& digest);
   void tell_installed(const Held<Checkpoint>& proof, Effects& fx) const;
-  void write(const Held<Checkpoint>& proof, const std::vector<SharedBytes>& chunks, Effects& fx) const;
   void trim(Instant now);
 
   Context& context_;

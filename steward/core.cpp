@@ -19,6 +19,7 @@ StewardCore::StewardCore(ServerId self, const Membership& membership, Settings s
       constraints_(context_, signing_, states_),
       checkpoints_(context_, signing_),
       transfer_(context_, checkpoints_),
+      adoption_(context_),
       renewal_(context_, checkpoints_, sequencing_, global_view_, signing_) {
   CHECK(context_.settings.validate().has_value());
   CHECK(validate(context_.membership).has_value());
@@ -179,6 +180,7 @@ void StewardCore::on_done(Instant now, Ticket ticket, const JobResult& result, E
   if (ticket == context_.order_saved) context_.order_saved = {};
   signing_.on_done(now, ticket, result, fx);
   renewal_.on_done(ticket, fx);
+  adoption_.on_done(ticket);
   settle(now, fx);
 }
 
@@ -211,12 +213,12 @@ void StewardCore::on_time(Instant now, Effects& fx) {
 
 // After every input: what has become possible.
 void StewardCore::settle(Instant now, Effects& fx) {
-  if (transfer_.complete()) install(now, fx);
+  adopt(now, fx);
   execute(now, fx);
   checkpoints_.advance(now, fx);
   settle_views(now, fx);
   sequencing_.propose(now, fx);
-  renewal_.advance(fx);
+  if (!adoption_.active()) renewal_.advance(fx);
   // An armed tick that finds nothing to do is not armed again.
   if (next_tick_ == Instant::never() && busy()) next_tick_ = now + context_.settings.tick;
 }
@@ -319,17 +321,29 @@ void StewardCore::execute(Instant now, Effects& fx) {
   transfer_.progressed(now);
 }
 
+// A fetched state takes the place of ours when the log has it. The log holds one state in pieces at a time: a renewal
+// that is under way is given up, its pieces are of a state below this one.
+void StewardCore::adopt(Instant now, Effects& fx) {
+  if (transfer_.complete()) {
+    renewal_.give_up();
+    adoption_.begin(transfer_.take());
+  }
+  adoption_.advance(fx);
+  if (adoption_.complete()) install(now, adoption_.take(), fx);
+}
+
 // The state of the newest Checkpoint takes the place of ours. It changes no promise and nothing above it. [Steward 7]
-void StewardCore::install(Instant now, Effects& fx) {
-  StateTransfer::State state = transfer_.take();
-  if (state.seq <= context_.history.aru()) return;
-  if (!context_.execution.install(state.seq, state.chunks, fx)) {
+void StewardCore::install(Instant now, StateTransfer::State state, Effects& fx) {
+  if (state.seq <= context_.history.aru()) return transfer_.taken_over(true);
+  const bool readable = context_.execution.install(state.seq, state.chunks, fx).has_value();
+  transfer_.taken_over(readable);
+  if (!readable) {
     // Genuine chunks that this program cannot read: it is not the one that the others run.
     ++context_.alarms;
-    return transfer_.unreadable();
+    return;
   }
   context_.history.jump(state.seq);
-  checkpoints_.installed(state.proof, state.chunks, fx);
+  checkpoints_.installed(state.proof, fx);
   signing_.forget(state.seq);
   executed_elsewhere(now, fx);
   reconciliation_.progressed(now);
@@ -390,6 +404,7 @@ void StewardCore::status(StatusList& out) const {
   out.emplace_back("log_bytes", std::to_string(context_.logged));
   out.emplace_back("log_renewals", std::to_string(renewal_.count()));
   out.emplace_back("evidence", std::to_string(states_.evidence()));
+  out.emplace_back("adopting", adoption_.active() ? "yes: a fetched state is being written to the log" : "no");
   out.emplace_back("transfer_missing", std::to_string(transfer_.missing()));
   out.emplace_back("forged_pieces", std::to_string(transfer_.forged()));
   out.emplace_back("diverged", checkpoints_.diverged() ? "yes" : "no");

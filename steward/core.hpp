@@ -1,6 +1,7 @@
 // Steward at one server: the rooms of the protocol, put together. [Steward 3]
 #pragma once
 #include "runtime/core.hpp"
+#include "steward/adoption.hpp"
 #include "steward/global_constraint.hpp"
 #include "steward/global_ordering.hpp"
 #include "steward/global_view_change.hpp"
@@ -10,7 +11,6 @@
 #include "steward/pace.hpp"
 #include "steward/reach.hpp"
 #include "steward/reconciliation.hpp"
-#include "steward/state_transfer.hpp"
 
 namespace seneschal::steward {
 
@@ -54,7 +54,8 @@ class StewardCore : public Core {
   void constrain(Effects& fx);
   std::optional<Instant> oldest_work(Instant now);
   void execute(Instant now, Effects& fx);
-  void install(Instant now, Effects& fx);
+  void adopt(Instant now, Effects& fx);
+  void install(Instant now, StateTransfer::State state, Effects& fx);
   void executed_elsewhere(Instant now, Effects& fx);
   /// Who was revoked waits for nothing, and nobody waits for him.
   void clients_left() {
@@ -84,6 +85,7 @@ class StewardCore : public Core {
   std::pair<Seq, Instant> behind_;         // the ARU, and since when it stays below a known order certificate
   Checkpoints checkpoints_;
   StateTransfer transfer_;
+  Adoption adoption_;
   LogRenewal renewal_;
   /// From the log: chunks of a state, until all are here.
   std::vector<SharedBytes> restored_chunks_;

@@ -1,20 +1,16 @@
 #include "steward/log_renewal.hpp"
 
 namespace seneschal::steward {
-namespace {
-/// Written per input and per turn of the disk: keeps neither the I/O thread nor the votes behind it waiting for long.
-constexpr std::size_t kPiece = 64 * 1024;
-}  // namespace
 
 void LogRenewal::advance(Effects& fx) {
   if (waits_for_ != Ticket{} || !context_.views.participating()) return;
   if (!running_ && !begin()) return;
-  if (context_.history.base() > running_->state->seq()) {
+  if (context_.history.base() > running_->state) {
     running_.reset();  // entries above that state are gone already: the next Checkpoint will do
     return;
   }
-  if (running_->next < running_->state->chunks()) {
-    write_piece(fx);
+  if (!running_->pieces.done()) {
+    write(running_->pieces.next(), fx);
   } else {
     write_what_binds(fx);
     running_->closed = true;
@@ -27,29 +23,16 @@ bool LogRenewal::begin() {
   if (context_.logged < 2 * size_ + context_.settings.log_growth) return false;
   auto state = checkpoints_.proven();
   if (state == nullptr) return false;
-  running_ = Running{std::move(state), context_.checkpoint, 0, false, {}, context_.logged};
+  const Seq seq = state->seq();
+  const std::size_t chunks = state->chunks();
+  StatePieces pieces(context_.checkpoint, chunks, [state](std::size_t index) { return state->chunk(index); });
+  running_ = Running{seq, std::move(pieces), false, {}, context_.logged};
   return true;
 }
 
 void LogRenewal::write(decltype(LogRecord::what) what, Effects& fx) {
   waits_for_ = context_.save(std::move(what), fx);
   if (running_->first == Ticket{}) running_->first = waits_for_;
-}
-
-void LogRenewal::write_piece(Effects& fx) {
-  const replication::Snapshot& state = *running_->state;
-  SnapshotRecord record{running_->proof.embed(),
-                        static_cast<std::uint32_t>(running_->next),
-                        static_cast<std::uint32_t>(state.chunks()),
-                        {}};
-  std::size_t bytes = 0;
-  while (running_->next < state.chunks() && bytes < kPiece &&
-         record.chunks.items.size() < SnapshotRecord::kMaxChunks) {
-    SharedBytes chunk = state.chunk(running_->next++);
-    bytes += chunk->size();
-    record.chunks.items.push_back({*chunk});
-  }
-  write(std::move(record), fx);
 }
 
 void LogRenewal::write_what_binds(Effects& fx) {
@@ -61,7 +44,7 @@ void LogRenewal::write_what_binds(Effects& fx) {
   write(CheckpointRecord{context_.checkpoint.embed()}, fx);
   write(ProgressRecord{context_.last_ordered, context_.ordered_in}, fx);
   for (const auto& [seq, entry] : context_.history.all())
-    if (seq > running_->state->seq()) write_entry(seq, entry, fx);
+    if (seq > running_->state) write_entry(seq, entry, fx);
   for (const auto& [seq, pre_prepare] : sequencing_.underway()) write(ProposedRecord{{pre_prepare}}, fx);
 }
 

@@ -1,6 +1,6 @@
 // The log begins anew behind a checkpoint, so that it does not grow for ever. [Steward 7] [Steward 8]
 #pragma once
-#include "steward/checkpoints.hpp"
+#include "steward/adoption.hpp"
 #include "steward/global_view_change.hpp"
 #include "steward/sequencing.hpp"
 
@@ -22,20 +22,20 @@ class LogRenewal {
   /// After every input: begins when the log has grown enough, goes on when the disk has the last piece.
   void advance(Effects& fx);
   void on_done(Ticket ticket, Effects& fx);
+  /// What is under way is left as it is: the log is only longer.
+  void give_up() { running_.reset(); }
   /// How often, in this life.
   std::uint64_t count() const { return count_; }
 
  private:
   struct Running {
-    std::shared_ptr<const replication::Snapshot> state;
-    Held<Checkpoint> proof;
-    std::size_t next = 0;  // chunk
-    bool closed = false;   // nothing is missing but the disk's word
+    Seq state;
+    StatePieces pieces;
+    bool closed = false;  // nothing is missing but the disk's word
     Ticket first;
     std::uint64_t logged_before = 0;
   };
   bool begin();
-  void write_piece(Effects& fx);
   void write_what_binds(Effects& fx);
   void write_entry(Seq seq, const Entry& entry, Effects& fx);
   void write(decltype(LogRecord::what) what, Effects& fx);

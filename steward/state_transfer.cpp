@@ -125,7 +125,7 @@ void StateTransfer::progressed(Instant now) {
 bool StateTransfer::wanted(Instant now) const {
   Seq aru = context_.history.aru();
   Seq target = context_.history.checkpoint();
-  if (target <= aru || unreadable_) return false;
+  if (target <= aru || unreadable_ || handed_out_) return false;
   return target.value - aru.value > context_.settings.history_span ||
          now - moved_at_ > 3 * context_.settings.reconcile_after;
 }
@@ -207,7 +207,13 @@ void StateTransfer::ask(Instant now, Effects& fx) {
 StateTransfer::State StateTransfer::take() {
   State state{assembly_.seq(), target_, assembly_.chunks()};
   end();
+  handed_out_ = context_.transferring = true;
   return state;
+}
+
+void StateTransfer::taken_over(bool readable) {
+  handed_out_ = context_.transferring = false;
+  if (!readable) unreadable_ = true;
 }
 
 }  // namespace seneschal::steward

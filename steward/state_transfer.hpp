@@ -23,7 +23,7 @@ class StateTransfer {
   void progressed(Instant now);
   void on_tick(Instant now, Effects& fx);
 
-  /// True if all of the state is here. `take` hands it out and ends the transfer.
+  /// True if all of the state is here. `take` hands it out; until `taken_over` nothing else is fetched.
   bool complete() const { return assembly_.complete(); }
   struct State {
     Seq seq;
@@ -31,10 +31,12 @@ class StateTransfer {
     std::vector<SharedBytes> chunks;
   };
   State take();
-  /// What `take` handed out could not be read: this program is not the one that made it.
-  void unreadable() { unreadable_ = true; }
+  /// What `take` handed out is in use, or not needed any more. Not `readable`: this program is not the one that made
+  /// it.
+  void taken_over(bool readable);
 
-  bool busy() const { return assembly_.active(); }
+  bool busy() const { return assembly_.active() || handed_out_; }
+  bool handed_out() const { return handed_out_; }
   std::size_t missing() const { return assembly_.missing(); }
   std::uint64_t forged() const { return forged_; }
   bool set_aside(ServerId server) const { return sources_.at(server).set_aside; }
@@ -70,6 +72,7 @@ class StateTransfer {
   Instant moved_at_{};                       // when the ARU moved last
   Instant useful_at_{};                      // when something useful came last, or the transfer began
   std::uint64_t forged_ = 0;
+  bool handed_out_ = false;
   bool unreadable_ = false;
 };
 

@@ -67,7 +67,13 @@ class Bed {
     void append(Bytes record, Ticket ticket) override {
       node_.log.push_back(std::move(record));
       node_.tickets.push_back(ticket);
-      bed_.after(bed_.persist_delay, [this, ticket] { bed_.done(node_, ticket, Persisted{}); });
+      const std::size_t size = node_.log.back().size();
+      node_.unwritten += size;
+      node_.most_unwritten = std::max(node_.most_unwritten, node_.unwritten);
+      bed_.after(bed_.persist_delay, [this, ticket, size] {
+        node_.unwritten -= size;
+        bed_.done(node_, ticket, Persisted{});
+      });
     }
     void forget_before(Ticket ticket) override {
       const auto forgotten = std::ranges::lower_bound(node_.tickets, ticket) - node_.tickets.begin();
@@ -112,6 +118,8 @@ class Bed {
     std::vector<Effects::Accuse> accusations;
     std::vector<Record> log;
     std::vector<Ticket> tickets;  // of its records, in this life
+    std::size_t unwritten = 0;    // bytes appended and not durable yet
+    std::size_t most_unwritten = 0;
     std::array<std::size_t, std::variant_size_v<Job>> jobs{};
     StewardCore& steward() { return static_cast<StewardCore&>(*core); }
     replication::ClientCore& client() { return static_cast<replication::ClientCore&>(*core); }

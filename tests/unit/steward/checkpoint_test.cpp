@@ -1,4 +1,5 @@
 // Checkpoints, what they forbid and what they let go, and fetching a state. [Steward 7]
+#include "again.hpp"
 #include "lone.hpp"
 
 namespace seneschal::steward::testing {
@@ -292,6 +293,64 @@ TEST(StewardStateTransfer, AServerThatLostItsMemoryLearnsAndAnswersButDoesNotVot
   EXPECT_GT(bed.count_sent(
                 [&](const Bed::Datagram& m) { return m.from == Principal::of(lost) && m.is<replication::Answer>(); }),
             0u);
+}
+
+// A log has room for so much that waits, and a state may be larger: it is written in pieces, each after the disk has
+// those before it, and takes the place of the old one when the log has all of it.
+TEST(StewardStateTransfer, AStateGoesIntoTheLogInPiecesBeforeItCounts) {
+  Bed bed(3, 1, 1, often());
+  const ServerId lagging = server(1, 3);
+  bed.drop = cut_off([&](const Principal& p) { return p == Principal::of(lagging); });
+  bed.start();
+  constexpr std::size_t kValue = 8'000;
+  constexpr std::size_t kKeys = 300;
+  for (std::size_t i = 0; i < kKeys; ++i) {
+    bed.put(ClientId(1), "k" + std::to_string(i), std::string(kValue, static_cast<char>('a' + i % 26)));
+    ASSERT_TRUE(bed.run_while(60s, [&] { return !bed.at(ClientId(1)).client().idle(); }));
+    bed.at(ClientId(1)).client().take_completions();
+  }
+  bed.drop = nullptr;
+  bed.persist_delay = 20ms;
+  auto& node = bed.at(lagging);
+  const auto pieces = [&] {
+    return std::ranges::count_if(node.log, [](const Record& record) {
+      const auto read = decode_record(record);
+      return read && std::holds_alternative<SnapshotRecord>(read->what);
+    });
+  };
+  ASSERT_TRUE(bed.run_while(60s, [&] { return pieces() < 12; }));
+  EXPECT_EQ(node.steward().execution().executed(), Seq(0)) << "half of it is in the log";
+  EXPECT_TRUE(node.steward().transfer().busy());
+  EXPECT_FALSE(node.steward().deadline() == std::nullopt);
+  // The power goes: what is there of the state is passed over, and the server knows what it said.
+  Again again(bed, lagging, node.log, often());
+  EXPECT_TRUE(again.core.views().participating());
+  EXPECT_EQ(again.core.execution().executed(), Seq(0));
+
+  ASSERT_TRUE(bed.run_while(60s, [&] { return node.steward().execution().executed() < Seq(kKeys); }));
+  EXPECT_EQ(node.steward().execution().digest(), bed.steward(server(1, 0)).execution().digest());
+  EXPECT_LT(node.most_unwritten, kKeys * kValue / 2) << "never much of it at a time";
+  Again after(bed, lagging, node.log, often());
+  EXPECT_EQ(after.core.execution().digest(), node.steward().execution().digest());
+  EXPECT_FALSE(node.steward().transfer().busy());
+}
+
+// A disk that fails while a state is being written: the server abstains, and learns all the same.
+TEST(StewardStateTransfer, AStateIsTakenOverWithoutTheLogWhenTheDiskFails) {
+  Bed bed(3, 1, 1, often());
+  const ServerId lagging = server(1, 3);
+  bed.drop = cut_off([&](const Principal& p) { return p == Principal::of(lagging); });
+  bed.start();
+  ASSERT_TRUE(put_many(bed, ClientId(1), 60));
+  bed.drop = nullptr;
+  bed.persist_delay = 3600s;  // never, in this test
+  ASSERT_TRUE(bed.run_while(60s, [&] { return !bed.steward(lagging).transfer().handed_out(); }));
+  bed.run_for(5s);
+  EXPECT_EQ(bed.steward(lagging).execution().executed(), Seq(0));
+  bed.at(lagging).replica->lose_log(bed.now);
+  bed.run_for(20s);
+  EXPECT_EQ(bed.steward(lagging).execution().executed(), Seq(60));
+  EXPECT_EQ(bed.steward(lagging).execution().digest(), bed.steward(server(1, 0)).execution().digest());
 }
 
 TEST(StewardStateTransfer, WhatWasInstalledIsThereAfterARestartAndSoIsWhatWasSaidAboveIt) {
