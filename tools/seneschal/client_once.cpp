@@ -53,8 +53,12 @@ Result<replication::Completion> use_once(const Place& place, ClientId id, const 
                     seconds));
   if (done.empty())
     return failure(
-        fmt::format("no result after {} s: fewer servers than needed answer the same; see 'seneschal lab "
+        fmt::format("no result after {} s: fewer servers than needed answer the same{}; see 'seneschal lab "
                     "status --out {}'",
-                    seconds, place.cluster.dir));
+                    seconds,
+                    place.deployment.administrator != 0
+                        ? ", or this client was revoked, and servers do not answer whom they do not know"
+                        : "",
+                    place.cluster.dir));
   return std::move(done[0]);
 }
