@@ -88,6 +88,7 @@ void BlockBuilder::start(UpdateId first) {
   count_ = 0;
   widest_client_ = farthest_ = nearest_degree_ = widest_degree_ = 0;
   widest_step_ = 0;
+  reaches_all_ = false;
   distances_.clear();
   shapes_.clear();
 }
@@ -113,6 +114,7 @@ void BlockBuilder::add(ClientId client, Seq seq, std::span<const std::uint32_t> 
   widest_degree_ = std::max(widest_degree_, degree);
   for (const std::uint32_t distance : distances) farthest_ = std::max(farthest_, distance);
   if (!symbols.empty()) {
+    reaches_all_ = reaches_all_ || std::ranges::find(symbols, kEverythingSymbol) != symbols.end();
     shapes_.push_back(static_cast<std::uint16_t>(count_));
     shapes_.push_back(static_cast<std::uint16_t>(symbols.size()));
     shapes_.insert(shapes_.end(), symbols.begin(), symbols.end());
@@ -146,7 +148,7 @@ Bytes BlockBuilder::encode(const Digest& before) const {
   h.first_seq = first_seq_.value;
   h.count = count_;
   h.names = static_cast<std::uint32_t>(distances_.size());
-  h.farthest = farthest_;
+  h.farthest = reaches_all_ ? kReachesAll : farthest_;
   h.shape_bytes = static_cast<std::uint32_t>(2 * shapes_.size());
   h.client_width = width_of(widest_client_);
   h.seq_width = widest_step_ == 0 ? 0 : width_of(widest_step_);

@@ -32,7 +32,7 @@ struct BlockHeader {
   std::uint32_t count = 0;
   std::uint32_t names = 0;        // in all
   std::uint32_t degree = 0;       // of every update, if `degree_width` is 0
-  std::uint32_t farthest = 0;     // the largest distance
+  std::uint32_t farthest = 0;     // the largest distance; kReachesAll if an update depends on everything before it
   std::uint32_t shape_bytes = 0;  // 0: conjunctions only
   std::uint8_t client_width = 1;  // 1, 2, 4
   std::uint8_t seq_width = 0;     // 0, 1, 2, 4, 8
@@ -52,7 +52,11 @@ inline std::uint64_t load(const Byte* at, std::size_t width) {
   return value;
 }
 
-/// The symbols of a formula that is not a plain conjunction: 0 is the next name, 2n an AND of n, 2n+1 an OR of n.
+inline constexpr std::uint32_t kReachesAll = 0xffffffff;
+
+/// The symbols of a formula that is not a plain conjunction: 0 is the next name, 2n an AND of n, 2n+1 an OR of n, 1
+/// everything before the update.
+inline constexpr std::uint16_t kNameSymbol = 0, kEverythingSymbol = 1;
 struct Shape {
   std::uint32_t offset = 0;  // of the update in its block
   Span symbols;              // 16 bits each
@@ -138,6 +142,7 @@ class BlockBuilder {
   std::uint32_t count_ = 0;
   std::uint32_t widest_client_ = 0, farthest_ = 0, nearest_degree_ = 0, widest_degree_ = 0;
   std::uint64_t widest_step_ = 0;
+  bool reaches_all_ = false;
   Seq first_seq_, last_seq_;
   std::vector<std::uint32_t> clients_, degrees_;  // the first `count_`
   std::vector<std::uint64_t> steps_;

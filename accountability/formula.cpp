@@ -10,6 +10,8 @@ namespace {
 
 using Kind = Token::Kind;
 
+constexpr std::string_view kEverything = "everything";
+
 Formula join(std::span<const UpdateId> updates, Kind kind) {
   std::vector<Token> tokens;
   for (const UpdateId id : updates) tokens.push_back({Kind::Leaf, id.value});
@@ -36,7 +38,7 @@ class Parser {
         ++at_;
         if (!close()) return std::unexpected(Refusal::Malformed);
       } else if (operand_next) {
-        if (!number()) return std::unexpected(Refusal::Malformed);
+        if (!everything() && !number()) return std::unexpected(Refusal::Malformed);
         operand_next = false;
       } else {
         if (!operation()) return std::unexpected(Refusal::Malformed);
@@ -56,6 +58,12 @@ class Parser {
 
   void skip() {
     while (at_ < text_.size() && text_[at_] == ' ') ++at_;
+  }
+  bool everything() {
+    if (!text_.substr(at_).starts_with(kEverything)) return false;
+    at_ += kEverything.size();
+    out_.push_back({Kind::Everything, 0});
+    return true;
   }
   bool number() {
     std::uint64_t id = 0;
@@ -116,6 +124,12 @@ Formula Formula::any(std::span<const UpdateId> updates) {
   return join(updates, Kind::Or);
 }
 
+Formula Formula::everything() {
+  Formula formula;
+  formula.tokens_ = {{Kind::Everything, 0}};
+  return formula;
+}
+
 std::expected<Formula, Refusal> Formula::from_tokens(std::vector<Token> tokens) {
   if (tokens.size() > kMaxTokens) return std::unexpected(Refusal::TooLarge);
   std::size_t depth = 0, leaves = 0;
@@ -123,6 +137,9 @@ std::expected<Formula, Refusal> Formula::from_tokens(std::vector<Token> tokens) 
     if (token.kind == Kind::Leaf) {
       ++depth;
       ++leaves;
+    } else if (token.kind == Kind::Everything) {
+      if (token.value != 0) return std::unexpected(Refusal::Malformed);
+      ++depth;
     } else {
       if (token.value < 2 || token.value > depth) return std::unexpected(Refusal::Malformed);
       depth -= static_cast<std::size_t>(token.value) - 1;
@@ -151,15 +168,16 @@ std::vector<UpdateId> Formula::leaves() const {
 }
 
 bool Formula::conjunctive() const {
-  return std::ranges::none_of(tokens_, [](const Token& token) { return token.kind == Kind::Or; });
+  return std::ranges::all_of(tokens_,
+                             [](const Token& token) { return token.kind == Kind::Leaf || token.kind == Kind::And; });
 }
 
-bool Formula::fails(const std::function<bool(UpdateId)>& touched) const {
+bool Formula::fails(const std::function<bool(UpdateId)>& touched, bool any_before) const {
   if (tokens_.empty()) return false;
   std::vector<bool> stack;
   for (const Token& token : tokens_) {
-    if (token.kind == Kind::Leaf) {
-      stack.push_back(touched(UpdateId(token.value)));
+    if (token.kind == Kind::Leaf || token.kind == Kind::Everything) {
+      stack.push_back(token.kind == Kind::Leaf ? touched(UpdateId(token.value)) : any_before);
       continue;
     }
     const auto first = stack.end() - static_cast<std::ptrdiff_t>(token.value);
@@ -174,12 +192,21 @@ Formula Formula::simplified(UpdateId base) const {
   // An operand is its tokens; nothing stands for "certainly good".
   using Operand = std::optional<std::vector<Token>>;
   std::vector<Operand> stack;
+  const auto all_before = [](const Operand& operand) { return operand && operand->back().kind == Kind::Everything; };
   for (const Token& token : tokens_) {
-    if (token.kind == Kind::Leaf) {
-      stack.push_back(token.value < base.value ? Operand{} : Operand{{token}});
+    if (token.kind == Kind::Leaf || token.kind == Kind::Everything) {
+      stack.push_back(token.kind == Kind::Leaf && token.value < base.value ? Operand{} : Operand{{token}});
       continue;
     }
     const auto first = stack.end() - static_cast<std::ptrdiff_t>(token.value);
+    // What is joined to "everything" is part of it: an AND is the same without it, an OR fails with the rest alone.
+    const auto some = std::find_if(first, stack.end(), all_before);
+    if (some != stack.end() && (token.kind == Kind::And || std::all_of(first, stack.end(), all_before))) {
+      Operand everything = std::move(*some);
+      stack.erase(first, stack.end());
+      stack.push_back(std::move(everything));
+      continue;
+    }
     std::vector<Token> joined;
     std::uint64_t operands = 0, good = 0;
     for (auto it = first; it != stack.end(); ++it) {
@@ -187,6 +214,7 @@ Formula Formula::simplified(UpdateId base) const {
         ++good;
         continue;
       }
+      if (all_before(*it)) continue;  // of an OR with others
       std::vector<Token>& part = **it;
       if (part.back().kind == token.kind) {  // the same operation inside: one level less
         operands += part.back().value;
@@ -213,8 +241,9 @@ std::string Formula::text() const {
   };
   std::vector<Part> stack;
   for (const Token& token : tokens_) {
-    if (token.kind == Kind::Leaf) {
-      stack.push_back({std::to_string(token.value), Kind::Leaf});
+    if (token.kind == Kind::Leaf || token.kind == Kind::Everything) {
+      stack.push_back(
+          {token.kind == Kind::Leaf ? std::to_string(token.value) : std::string(kEverything), Kind::Leaf});
       continue;
     }
     const auto first = stack.end() - static_cast<std::ptrdiff_t>(token.value);

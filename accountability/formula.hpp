@@ -19,9 +19,10 @@ inline constexpr std::size_t kMaxLeaves = 2048;
 inline constexpr std::size_t kMaxTokens = 2 * kMaxLeaves;
 
 struct Token {
-  enum class Kind : std::uint8_t { Leaf, And, Or, kLast = Or };
+  enum class Kind : std::uint8_t { Leaf, And, Or, Everything, kLast = Everything };
   Kind kind = Kind::Leaf;
-  std::uint64_t value = 0;  // Leaf: the update; And, Or: how many operands before it it joins, at least 2
+  /// Leaf: the update; And, Or: how many operands before it it joins, at least 2; Everything: 0.
+  std::uint64_t value = 0;
   auto fields() { return std::tie(kind, value); }
   bool operator==(const Token&) const = default;
 };
@@ -48,19 +49,26 @@ class Formula {
   Formula() = default;
   static Formula all(std::span<const UpdateId> updates);
   static Formula any(std::span<const UpdateId> updates);
+  /// Of whoever depends on more than a formula can name: fails if any update before is bad. Too much may be suspect
+  /// then, never too little.
+  static Formula everything();
   /// Error unless the tokens are well-formed and within the bounds.
   static std::expected<Formula, Refusal> from_tokens(std::vector<Token> tokens);
-  /// "12", "(12 or 13) and 14"; "" is the empty formula. `and` binds tighter than `or`.
+  /// "12", "(12 or 13) and 14", "everything"; "" is the empty formula. `and` binds tighter than `or`.
   static std::expected<Formula, Refusal> parse(std::string_view text);
 
   const std::vector<Token>& tokens() const { return tokens_; }
   bool empty() const { return tokens_.empty(); }
-  /// The updates named, in order, with repetitions.
+  /// The updates named, in order, with repetitions; none for "everything".
   std::vector<UpdateId> leaves() const;
+  /// In shortest form this is the only formula with that symbol: joined with anything else by AND it means the same,
+  /// and an OR fails exactly when its other operands do.
+  bool is_everything() const { return tokens_.size() == 1 && tokens_[0].kind == Token::Kind::Everything; }
   /// True if it is a plain conjunction.
   bool conjunctive() const;
-  /// True if it fails when exactly the updates for which `touched` holds are bad.
-  bool fails(const std::function<bool(UpdateId)>& touched) const;
+  /// True if it fails when exactly the updates for which `touched` holds are bad; `any_before`: whether any update
+  /// before this one is.
+  bool fails(const std::function<bool(UpdateId)>& touched, bool any_before) const;
   /// The same formula in its one shortest form, where updates before `base` are known to be good: an AND loses them,
   /// an OR with one of them always holds.
   Formula simplified(UpdateId base) const;

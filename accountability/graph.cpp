@@ -10,6 +10,17 @@ namespace {
 
 constexpr std::uint64_t kMostDistance = 0xffffffff;  // a name takes four bytes at most
 
+std::uint16_t symbol_of(const Token& token) {
+  const auto operands = static_cast<std::uint16_t>(2 * token.value);
+  switch (token.kind) {
+    case Token::Kind::Leaf: return kNameSymbol;
+    case Token::Kind::Everything: return kEverythingSymbol;
+    case Token::Kind::And: return operands;
+    case Token::Kind::Or: break;
+  }
+  return static_cast<std::uint16_t>(operands + 1);
+}
+
 }  // namespace
 
 Builder::Builder(Sink sink, UpdateId base, UpdateId next, const Digest& chain, Seq last)
@@ -48,10 +59,7 @@ std::expected<UpdateId, Refusal> Builder::add(ClientId client, Seq seq, const Fo
   symbols_.clear();
   for (const Token& token : simple.tokens()) {
     if (token.kind == Token::Kind::Leaf) distances_.push_back(static_cast<std::uint32_t>(id.value - token.value));
-    const auto operands = static_cast<std::uint16_t>(2 * token.value);
-    symbols_.push_back(token.kind == Token::Kind::Leaf  ? std::uint16_t{0}
-                       : token.kind == Token::Kind::And ? operands
-                                                        : static_cast<std::uint16_t>(operands + 1));
+    symbols_.push_back(symbol_of(token));
   }
   if (simple.conjunctive()) symbols_.clear();
   open_.add(client, seq, distances_, symbols_);
@@ -141,7 +149,9 @@ Formula decode_formula(UpdateId id, const std::vector<std::uint32_t>& distances,
     std::size_t used = 0;
     for (std::size_t i = 0; i + 2 <= symbols.size(); i += 2) {
       const std::uint64_t symbol = load(symbols.data() + i, 2);
-      if (symbol != 0)
+      if (symbol == kEverythingSymbol)
+        tokens.push_back({Token::Kind::Everything, 0});
+      else if (symbol != kNameSymbol)
         tokens.push_back({symbol % 2 == 0 ? Token::Kind::And : Token::Kind::Or, symbol / 2});
       else if (used < distances.size())
         tokens.push_back(name(distances[used++]));

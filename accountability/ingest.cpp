@@ -1,7 +1,9 @@
 #include "accountability/ingest.hpp"
 
-#include <algorithm>
+#include "base/check.hpp"
 #include "crypto/digest.hpp"
+
+#include <algorithm>
 
 namespace seneschal::accountability {
 
@@ -37,7 +39,7 @@ Digest update_digest(ClientId client, Span operation) {
   return crypto::sha256({head, operation});
 }
 
-void Ingest::add_flow(const replication::Footprint& footprint, std::vector<UpdateId>& names) const {
+bool Ingest::add_flow(const replication::Footprint& footprint, std::vector<UpdateId>& names) const {
   bool unknown = !footprint.ranges.empty();
   for (const Bytes& name : footprint.reads) {
     const auto it = writer_.find(name);
@@ -48,11 +50,13 @@ void Ingest::add_flow(const replication::Footprint& footprint, std::vector<Updat
   if (unknown && crowded_out_) names.push_back(*crowded_out_);
   std::size_t visited = 0;
   for (const auto& range : footprint.ranges) {
-    for (auto it = writer_.lower_bound(range.first); it != writer_.end() && visited < kMostVisited; ++it, ++visited) {
+    for (auto it = writer_.lower_bound(range.first); it != writer_.end(); ++it) {
       if (range.last && it->first >= *range.last) break;
+      if (++visited > kMostVisited) return false;
       names.push_back(it->second);
     }
   }
+  return true;
 }
 
 void Ingest::note_write(UpdateId id, Span name) {
@@ -76,7 +80,8 @@ std::optional<UpdateId> Ingest::take(const replication::ExecutionObserver::Execu
   update.operation = executed.operation;
   if (executed.footprint != nullptr) update.writes = executed.footprint->writes;
   std::vector<UpdateId> seen;
-  if (source_ != Source::Declared && executed.footprint != nullptr) add_flow(*executed.footprint, seen);
+  const bool all_seen =
+      source_ == Source::Declared || executed.footprint == nullptr || add_flow(*executed.footprint, seen);
   const auto before = latest_.find(executed.client.value);
   const auto join_seen = [&](const Formula& declared, bool with_before) {
     std::vector<UpdateId> names = seen;
@@ -87,6 +92,8 @@ std::optional<UpdateId> Ingest::take(const replication::ExecutionObserver::Execu
     for (const UpdateId name : names) tokens.push_back({Token::Kind::Leaf, name.value});
     const std::size_t operands = names.size() + (declared.empty() ? 0 : 1);
     if (operands > 1) tokens.push_back({Token::Kind::And, operands});
+    // More than a formula may name.
+    if (!all_seen || names.size() > kMaxLeaves) return std::expected<Formula, Refusal>(Formula::everything());
     return Formula::from_tokens(std::move(tokens));
   };
   std::expected<UpdateId, Refusal> id = std::unexpected(Refusal::Malformed);
@@ -97,9 +104,10 @@ std::optional<UpdateId> Ingest::take(const replication::ExecutionObserver::Execu
                                : std::expected<Formula, Refusal>(std::unexpected(Refusal::Malformed));
     auto joined = formula ? join_seen(*formula, source_ == Source::Conservative) : formula;
     if (joined) {
+      const bool names = !joined->is_everything();  // otherwise there is nothing to check
       update.formula = std::move(*joined);
-      update.named = std::move(declaration->digests.items);
-      update.declared = formula->leaves().size();
+      if (names) update.named = std::move(declaration->digests.items);
+      update.declared = names ? formula->leaves().size() : 0;
       id = sink_(update);
     } else {
       id = std::unexpected(joined.error());
@@ -109,14 +117,8 @@ std::optional<UpdateId> Ingest::take(const replication::ExecutionObserver::Execu
   if (!id) {
     const bool lied = !executed.dependencies.empty();
     auto own = join_seen({}, lied || source_ == Source::Conservative);
-    if (!own) {  // more reads than a formula may name: the newest, and it is counted
-      ++refused_[static_cast<std::size_t>(own.error())];
-      std::ranges::sort(seen);
-      seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
-      seen.erase(seen.begin(), seen.end() - (kMaxLeaves - 1));
-      own = join_seen({}, true);
-    }
-    update.formula = own.value_or(Formula{});
+    CHECK(own.has_value());  // at most kMaxLeaves names, or everything
+    update.formula = std::move(*own);
     update.named.clear();
     update.declared = 0;
     id = sink_(update);

@@ -42,7 +42,7 @@ class Ingest {
   /// one before, and who reads a name that is not known depends on the last: too much is suspect then, never too
   /// little.
   static constexpr std::size_t kMostNames = std::size_t{1} << 20;
-  /// Names that the ranges of one update may run over. What is beyond cannot be in a formula anyway.
+  /// Names that the ranges of one update may run over. Who reads more depends on everything before.
   static constexpr std::size_t kMostVisited = std::size_t{1} << 16;
 
   Ingest(Source source, Sink sink, std::size_t most_names = kMostNames)
@@ -60,7 +60,8 @@ class Ingest {
 
  private:
   bool has_room_for(Span name) const { return writer_.size() < most_names_ || writer_.contains(to_bytes(name)); }
-  void add_flow(const replication::Footprint& footprint, std::vector<UpdateId>& names) const;
+  /// False: it reads more than is looked up.
+  bool add_flow(const replication::Footprint& footprint, std::vector<UpdateId>& names) const;
   void note_write(UpdateId id, Span name);
 
   Source source_;

@@ -90,6 +90,8 @@ class Marker {
     }
     next_stop_ = stops_before;
     name_ = 0;
+    any_bad_ = colours_.corrupt_ + colours_.suspect_ > 0;
+    looked_at_ = 0;
     certain_ = bad_run_ >= block.header().farthest && block.header().degree > 0 && block.header().shape_bytes == 0 &&
                !clears_in(block);
     std::uint32_t at = 0;
@@ -238,9 +240,13 @@ class Marker {
     stack_.clear();
     for (std::size_t i = 0; i + 2 <= symbols.size(); i += 2) {
       const std::uint64_t symbol = load(symbols.data() + i, 2);
-      if (symbol == 0) {
+      if (symbol == kNameSymbol) {
         if (used == degree) break;
         stack_.push_back(colour_back(position, block.distance(name_ + used++)) != 0);
+        continue;
+      }
+      if (symbol == kEverythingSymbol) {
+        stack_.push_back(any_before(block, offset));
         continue;
       }
       const std::size_t operands = symbol / 2;
@@ -253,6 +259,14 @@ class Marker {
     name_ += degree;
     const bool fails = stack_.size() == 1 && stack_.back() != 0;
     colours_.row()[position] = static_cast<Byte>((fails ? 1 : 0) | flag(block.client(offset).value));
+  }
+
+  /// Whether anything before this update is bad. What is before the block was counted; in the block each byte is
+  /// looked at once.
+  bool any_before(const Block& block, std::uint32_t offset) {
+    const Byte* row = colours_.row() + (block.first().value - colours_.origin_.value);
+    while (!any_bad_ && looked_at_ < offset) any_bad_ = row[looked_at_++] != 0;
+    return any_bad_;
   }
 
   void count(const Block& block) {
@@ -293,6 +307,8 @@ class Marker {
   bool dense_ = false;              // nearly all updates of the block before are bad
   std::uint64_t bad_run_ = 0;       // how many updates before this block are bad, without a gap
   bool certain_ = false;            // in this block a plain conjunction must fail
+  bool any_bad_ = false;            // something is that lies before the block, or before `looked_at_` in it
+  std::uint32_t looked_at_ = 0;
   std::vector<Byte> stack_;
 };
 

@@ -48,7 +48,21 @@ std::span<const UpdateId> ReverseIndex::dependents(UpdateId id) {
   return std::span(p.dependents).subspan(p.start[i], p.start[i + 1] - p.start[i]);
 }
 
+std::span<const UpdateId> ReverseIndex::of_everything() {
+  if (of_everything_) return *of_everything_;
+  of_everything_.emplace();
+  for (const Block& block : graph_.blocks()) {
+    if (block.header().farthest != kReachesAll) continue;
+    (void)each_row(block, [this](UpdateId id, ClientId, Seq, const Formula& formula) {
+      if (graph_.has(id) && formula.simplified(graph_.base()).is_everything()) of_everything_->push_back(id);
+      return true;
+    });
+  }
+  return *of_everything_;
+}
+
 void ReverseIndex::build_all() {
+  (void)of_everything();
   for (std::uint64_t i = 0; i * kPart < graph_.end().value - graph_.origin().value; ++i) part(i);
 }
 
@@ -64,11 +78,14 @@ std::vector<UpdateId> blast(const Graph& graph, ReverseIndex& index, UpdateId id
       if (queued.insert(dependent.value).second) queue.push(dependent.value);
   };
   push_dependents(id);
+  for (const UpdateId everything : index.of_everything())
+    if (everything > id && queued.insert(everything.value).second) queue.push(everything.value);
   while (!queue.empty() && reached.size() < most) {
     const UpdateId next(queue.top());
     queue.pop();
     const bool plain = graph.block(next).header().shape_bytes == 0;  // a conjunction fails if one name is bad
-    if (!plain && !graph.formula(next).fails([&](UpdateId leaf) { return touched.contains(leaf.value); })) continue;
+    const auto bad = [&](UpdateId leaf) { return touched.contains(leaf.value); };
+    if (!plain && !graph.formula(next).fails(bad, true)) continue;  // `id` is before all that is in the queue
     touched.insert(next.value);
     reached.push_back(next);
     push_dependents(next);
@@ -89,7 +106,11 @@ std::vector<UpdateId> why(const Graph& graph, const Colours& colours, UpdateId i
       for (std::uint64_t step = at.value; step != 0; step = towards.at(step)) chain.emplace_back(step);
       return chain;
     }
-    for (const UpdateId name : graph.formula(at).leaves())
+    const Formula formula = graph.formula(at);
+    std::vector<UpdateId> names = formula.leaves();
+    // The first bad update of all is corrupt: there is no shorter way.
+    if (formula.is_everything()) names = {colours.next_touched(graph.base())};
+    for (const UpdateId name : names)
       if (colours.touched(name) && towards.emplace(name.value, at.value).second) queue.push_back(name);
   }
   return {};
@@ -99,6 +120,7 @@ Colours mark_with_redundancy(const Graph& graph, const Findings& findings, const
   // A second opinion is an OR that clients did not write: the formula of every update changes, so each is evaluated.
   Colours colours(graph.origin(), graph.end());
   std::map<ClientId, bool> latest_bad;
+  bool any_single = false, any_redundant = false;  // bad so far
   graph.each(graph.base(), [&](UpdateId id, ClientId client, const Formula& formula) {
     const bool all_bad = std::ranges::all_of(redundant, [&](ClientId member) {
       const auto known = latest_bad.find(member);
@@ -108,13 +130,17 @@ Colours mark_with_redundancy(const Graph& graph, const Findings& findings, const
     Colour colour = Colour::NotAffected;
     if (from && id >= *from) {
       colour = Colour::Corrupt;
-    } else if (!findings.cleared.contains(id) && formula.fails([&](UpdateId name) {
-                 return colours.touched(name) && (all_bad || !redundant.contains(graph.client(name)));
-               })) {
+    } else if (const auto fails =
+                   [&](UpdateId name) {
+                     return colours.touched(name) && (all_bad || !redundant.contains(graph.client(name)));
+                   };
+               !findings.cleared.contains(id) && formula.fails(fails, any_single || (any_redundant && all_bad))) {
       colour = Colour::Suspect;
     }
     colours.set(id, colour);
-    if (redundant.contains(client)) latest_bad[client] = colour != Colour::NotAffected;
+    const bool bad = colour != Colour::NotAffected, member = redundant.contains(client);
+    if (member) latest_bad[client] = bad;
+    (member ? any_redundant : any_single) |= bad;
     return true;
   });
   return colours;
@@ -124,14 +150,19 @@ namespace {
 
 /// A formula over 64 worlds at once: an AND fails where one operand does, an OR where all do.
 template <class Named>
-std::uint64_t evaluate_bits(Span symbols, std::size_t degree, const Named& named, std::vector<std::uint64_t>& stack) {
+std::uint64_t evaluate_bits(Span symbols, std::size_t degree, const Named& named, std::uint64_t any_before,
+                            std::vector<std::uint64_t>& stack) {
   std::size_t used = 0;
   stack.clear();
   for (std::size_t i = 0; i + 2 <= symbols.size(); i += 2) {
     const std::uint64_t symbol = load(symbols.data() + i, 2);
-    if (symbol == 0) {
+    if (symbol == kNameSymbol) {
       if (used == degree) return 0;
       stack.push_back(named(used++));
+      continue;
+    }
+    if (symbol == kEverythingSymbol) {
+      stack.push_back(any_before);
       continue;
     }
     const std::size_t operands = symbol / 2;
@@ -171,6 +202,7 @@ std::vector<Risk> risks(const Graph& graph, std::vector<Risk> candidates) {
     std::array<std::uint64_t, 64> totals{};
     std::ranges::fill(reach, 0);
     std::vector<std::uint64_t> stack;
+    std::uint64_t any_before = 0;
     for (std::size_t b = first < graph.end().value ? graph.block_index(UpdateId(first)) : graph.blocks().size();
          b < graph.blocks().size(); ++b) {
       const Block& block = graph.blocks()[b];
@@ -187,7 +219,7 @@ std::vector<Risk> risks(const Graph& graph, std::vector<Risk> candidates) {
         };
         std::uint64_t bad = 0;
         if (shape && shape->offset == i) {
-          bad = evaluate_bits(shape->symbols, degree, named, stack);
+          bad = evaluate_bits(shape->symbols, degree, named, any_before, stack);
           shape = shapes.next();
         } else {
           for (std::size_t k = 0; k < degree; ++k) bad |= named(k);
@@ -200,6 +232,7 @@ std::vector<Risk> risks(const Graph& graph, std::vector<Risk> candidates) {
           if (const auto it = of_update.find(place + origin); it != of_update.end()) alone = it->second;
         reach[place] = bad | own | alone;
         if (place + origin < graph.base().value) reach[place] = 0;
+        any_before |= reach[place];
         for (std::uint64_t suspects = reach[place] & ~own & ~alone; suspects != 0; suspects &= suspects - 1)
           ++totals[static_cast<std::size_t>(std::countr_zero(suspects))];
       }

@@ -13,6 +13,8 @@ class ReverseIndex {
   explicit ReverseIndex(const Graph& graph) : graph_(graph) {}
   /// Updates that name `id`, ascending; may repeat.
   std::span<const UpdateId> dependents(UpdateId id);
+  /// Updates that depend on everything before them, ascending.
+  std::span<const UpdateId> of_everything();
   void build_all();
 
  private:
@@ -25,6 +27,7 @@ class ReverseIndex {
 
   const Graph& graph_;
   std::map<std::uint64_t, Part> parts_;
+  std::optional<std::vector<UpdateId>> of_everything_;
 };
 
 /// Everything that would be suspect if just `id` were bad, ascending; `id` itself is not in it. Stops with what it

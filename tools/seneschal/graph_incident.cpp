@@ -66,6 +66,15 @@ Json describe(const Incident& incident, UpdateId id) {
   return json;
 }
 
+/// What an update names. Of "everything" the first bad update: an arrow to each would say nothing.
+std::vector<UpdateId> drawn_names(const Incident& incident, UpdateId id) {
+  const Graph& graph = incident.store.graph();
+  const Formula formula = graph.formula(id);
+  if (!formula.is_everything()) return formula.leaves();
+  const UpdateId first = incident.colours.next_touched(graph.base());
+  return first < id ? std::vector{first} : std::vector<UpdateId>{};
+}
+
 std::vector<UpdateId> surroundings(const Incident& incident, std::size_t most) {
   const Graph& graph = incident.store.graph();
   std::set<UpdateId> chosen;
@@ -73,7 +82,7 @@ std::vector<UpdateId> surroundings(const Incident& incident, std::size_t most) {
   for (UpdateId id = incident.colours.next_touched(graph.base()); id < graph.end() && chosen.size() < most;
        id = incident.colours.next_touched(id.next())) {
     chosen.insert(id);
-    for (const UpdateId name : graph.formula(id).leaves())
+    for (const UpdateId name : drawn_names(incident, id))
       if (chosen.size() < most && graph.has(name)) chosen.insert(name);
   }
   return {chosen.begin(), chosen.end()};
@@ -126,7 +135,7 @@ std::string drawing(const Incident& incident, const std::vector<UpdateId>& ids) 
         fmt::format("<text x='8' y='{0}'>client {1}</text><line x1='80' y1='{2}' x2='{3}' y2='{2}' stroke='#ddd'/>",
                     54 + 64 * row, client.value, 50 + 64 * row, width - 10);
   for (const auto& [id, at] : place) {
-    for (const UpdateId name : incident.store.graph().formula(id).leaves()) {
+    for (const UpdateId name : drawn_names(incident, id)) {
       const auto to = place.find(name);
       if (to == place.end()) continue;
       const int bend = at.second == to->second.second ? at.second - 28 : (at.second + to->second.second) / 2;
@@ -200,9 +209,11 @@ std::string to_dot(const Incident& incident, const std::vector<UpdateId>& ids) {
   const std::set<UpdateId> known(ids.begin(), ids.end());
   std::string dot = "digraph accountability {\n  rankdir=RL;\n  node [style=filled];\n";
   for (const UpdateId id : ids) {
-    dot += fmt::format("  u{} [label=\"{}\\nclient {}\", fillcolor=\"{}\"];\n", id.value, id.value,
-                       incident.store.graph().client(id).value, fill_of(incident.colours.of(id)));
-    for (const UpdateId name : incident.store.graph().formula(id).leaves())
+    dot += fmt::format("  u{} [label=\"{}\\nclient {}{}\", fillcolor=\"{}\"];\n", id.value, id.value,
+                       incident.store.graph().client(id).value,
+                       incident.store.graph().formula(id).is_everything() ? "\\non everything before" : "",
+                       fill_of(incident.colours.of(id)));
+    for (const UpdateId name : drawn_names(incident, id))
       if (known.contains(name)) dot += fmt::format("  u{} -> u{};\n", id.value, name.value);
   }
   return dot + "}\n";
@@ -215,9 +226,11 @@ Json to_prov(const Incident& incident, const std::vector<UpdateId>& ids) {
     const std::string entity = "seneschal:update-" + std::to_string(id.value);
     const std::string agent = "seneschal:client-" + std::to_string(incident.store.graph().client(id).value);
     entities[entity] = {{"seneschal:class", accountability::to_string(incident.colours.of(id))}};
+    if (incident.store.graph().formula(id).is_everything())
+      entities[entity]["seneschal:depends_on"] = "everything before";
     agents[agent] = Json::object();
     attributed["_:by-" + std::to_string(id.value)] = {{"prov:entity", entity}, {"prov:agent", agent}};
-    for (const UpdateId name : incident.store.graph().formula(id).leaves())
+    for (const UpdateId name : drawn_names(incident, id))
       if (known.contains(name))
         derived[fmt::format("_:from-{}-{}", id.value, name.value)] = {
             {"prov:generatedEntity", entity}, {"prov:usedEntity", "seneschal:update-" + std::to_string(name.value)}};

@@ -16,11 +16,13 @@ constexpr std::uint64_t kShare = 20;
 constexpr std::uint64_t kShare = 1;
 #endif
 
-/// Random formula over ids in [lowest, below).
-Formula random_formula(Prng& random, std::uint64_t lowest, std::uint64_t below, int depth) {
+/// Random formula over ids in [lowest, below), and in one of `everything` leaves everything before (0: never).
+Formula random_formula(Prng& random, std::uint64_t lowest, std::uint64_t below, int depth,
+                       std::uint64_t everything = 0) {
   std::vector<Token> tokens;
   const std::function<void(int)> grow = [&](int levels) {
     if (levels == 0 || random.chance(1, 2)) {
+      if (everything != 0 && random.chance(1, everything)) return tokens.push_back({Token::Kind::Everything, 0});
       tokens.push_back({Token::Kind::Leaf, random.between(lowest, below - 1)});
       return;
     }
@@ -32,6 +34,8 @@ Formula random_formula(Prng& random, std::uint64_t lowest, std::uint64_t below, 
   return *Formula::from_tokens(tokens);
 }
 
+constexpr std::array<std::uint64_t, 4> kShapes = {0, 1, 2, 4};
+
 struct World {
   oracle::ADag oracle;
   std::vector<Bytes> blocks;
@@ -39,7 +43,8 @@ struct World {
   Graph graph;
 };
 
-/// `shape`: 0 conjunctions of equal size, 1 of any size, 2 formulas, 3 conjunctions of equal size and a rare OR.
+/// `shape`: 0 conjunctions of equal size, 1 of any size, 2 formulas, 3 conjunctions of equal size and a rare OR, 4
+/// formulas of which some depend on everything.
 World random_world(Prng& random, std::uint64_t shape, std::uint64_t updates, std::uint64_t window,
                    std::uint64_t base) {
   World world;
@@ -52,8 +57,8 @@ World random_world(Prng& random, std::uint64_t shape, std::uint64_t updates, std
     const auto client = static_cast<std::uint32_t>(1 + random.below(clients)) * stretch;
     const std::uint64_t lowest = id > window ? id - window : 1;
     Formula formula;
-    if (id > 1 && shape == 2 && random.chance(3, 4)) {
-      formula = random_formula(random, lowest, id, 3);
+    if (id > 1 && (shape == 2 || shape == 4) && random.chance(3, 4)) {
+      formula = random_formula(random, lowest, id, 3, shape == 4 ? 2 + updates / 3 : 0);
     } else if (id > 1 && shape == 3) {
       const std::array<UpdateId, 3> names = {UpdateId(random.between(lowest, id - 1)),
                                              UpdateId(random.between(lowest, id - 1)),
@@ -68,7 +73,7 @@ World random_world(Prng& random, std::uint64_t shape, std::uint64_t updates, std
       formula = {};
     }
     EXPECT_EQ(world.oracle.SubmitUpdate(client), id);
-    world.oracle.AddDependencies(id, formula.simplified(UpdateId(base)));
+    world.oracle.AddDependencies(id, formula);
     EXPECT_TRUE(builder.add(ClientId(client), Seq(id / 3), formula).has_value());
   }
   world.open = builder.open_block();
@@ -110,7 +115,7 @@ void expect_equal(World& world, const Findings& findings, const std::string& wha
 TEST(MarkingProperty, SameColoursAsAlgorithm1OnSmallGraphs) {
   for (std::uint64_t seed = 1; seed <= 4000 / kShare; ++seed) {
     Prng random(seed);
-    World world = random_world(random, seed % 3, random.between(1, 120), random.between(1, 60), 1);
+    World world = random_world(random, kShapes[seed % 4], random.between(1, 120), random.between(1, 60), 1);
     Findings findings;
     for (int round = 0; round < 4; ++round) {  // marks and clears come and go
       expect_equal(world, findings, "seed " + std::to_string(seed) + " round " + std::to_string(round));
@@ -124,7 +129,7 @@ TEST(MarkingProperty, SameColoursAsAlgorithm1OverSeveralBlocks) {
   for (std::uint64_t seed = 1; seed <= (24 + kShare - 1) / kShare; ++seed) {
     Prng random(seed + 100000);
     static constexpr std::array<std::uint64_t, 4> kWindows = {20, 300, 5000, 100000};
-    World world = random_world(random, seed % 3, random.between(4000, 13000), kWindows[seed % 4], 1);
+    World world = random_world(random, kShapes[seed / 4 % 4], random.between(4000, 13000), kWindows[seed % 4], 1);
     for (int round = 0; round < 3; ++round) {
       expect_equal(world, random_findings(random, world), "seed " + std::to_string(seed));
       if (HasFatalFailure()) return;
@@ -151,7 +156,7 @@ TEST(MarkingProperty, UpdatesBeforeTheOldestSnapshotCountAsGood) {
   for (std::uint64_t seed = 1; seed <= 500 / kShare; ++seed) {
     Prng random(seed + 200000);
     const std::uint64_t updates = random.between(50, 200), base = random.between(2, 49);
-    World world = random_world(random, seed % 3, updates, 60, base);
+    World world = random_world(random, kShapes[seed % 4], updates, 60, base);
     expect_equal(world, random_findings(random, world), "seed " + std::to_string(seed));
     if (HasFatalFailure()) return;
   }
@@ -164,7 +169,7 @@ TEST(MarkingProperty, StoredFormulasReadBackInShortestForm) {
     Bytes bytes;
     Builder builder({});
     for (std::uint64_t id = 1; id <= 60; ++id) {
-      given.push_back(id == 1 ? Formula{} : random_formula(random, 1, id, 3));
+      given.push_back(id == 1 ? Formula{} : random_formula(random, 1, id, 3, 5));
       ASSERT_TRUE(builder.add(ClientId(3), Seq(id), given.back()).has_value());
     }
     bytes = builder.open_block();
@@ -177,9 +182,11 @@ TEST(MarkingProperty, StoredFormulasReadBackInShortestForm) {
       EXPECT_EQ(formula, graph.formula(id));
       EXPECT_EQ(Formula::parse(formula.text()), formula) << formula.text();
       for (int round = 0; round < 20; ++round) {  // the short form means the same
-        const std::uint64_t bad = random.next();
-        const auto touched = [bad](UpdateId leaf) { return (bad >> (leaf.value % 64) & 1) != 0; };
-        EXPECT_EQ(formula.fails(touched), given[id.value].fails(touched));
+        std::uint64_t bad = random.next();
+        for (std::uint64_t thin = random.below(4); thin > 0; --thin) bad &= random.next();
+        const auto touched = [bad](UpdateId leaf) { return (bad >> leaf.value & 1) != 0; };
+        const bool any_before = (bad & ((std::uint64_t{1} << id.value) - 2)) != 0;
+        EXPECT_EQ(formula.fails(touched, any_before), given[id.value].fails(touched, any_before));
       }
       ++seen;
       return true;

@@ -20,13 +20,20 @@ struct Node {
   Classification classification = NOT_AFFECTED;
 };
 
-/// The cells of (A or B) and C are {A, C} and {B, C}: the ways to satisfy it. [TR III-C, Fig. 3]
-inline std::vector<std::set<std::uint64_t>> cells_of(const Formula& formula) {
+/// The cells of (A or B) and C are {A, C} and {B, C}: the ways to satisfy it. [TR III-C, Fig. 3] "Everything" of
+/// update `id` is a conjunction of all updates before it.
+inline std::vector<std::set<std::uint64_t>> cells_of(const Formula& formula, std::uint64_t id) {
   using Ways = std::vector<std::set<std::uint64_t>>;
   std::vector<Ways> stack;
   for (const Token& token : formula.tokens()) {
     if (token.kind == Token::Kind::Leaf) {
       stack.push_back({{token.value}});
+      continue;
+    }
+    if (token.kind == Token::Kind::Everything) {
+      std::set<std::uint64_t> all;
+      for (std::uint64_t before = 1; before < id; ++before) all.insert(before);
+      stack.push_back({std::move(all)});
       continue;
     }
     Ways joined = token.kind == Token::Kind::And ? Ways{{}} : Ways{};
@@ -62,7 +69,7 @@ class ADag {
     return next_id;
   }
   void AddDependencies(std::uint64_t dependent, const Formula& formula) {
-    const auto cells = cells_of(formula);
+    const auto cells = cells_of(formula, dependent);
     Node& n = nodes[dependent];
     n.cells = std::max<std::size_t>(1, cells.size());
     for (std::size_t cell = 0; cell < cells.size(); ++cell)

@@ -106,6 +106,59 @@ TEST(GraphIngest, AScanReadsAsFarAsItWentAlsoWhatIsGone) {
   EXPECT_EQ(run.bed->formulas.back(), "1 and 3 and 4");
 }
 
+/// Footprints as they come, without an application.
+struct Footprints {
+  Footprints()
+      : ingest(Source::Flow, [this](const NewUpdate& u) {
+          formulas.push_back(u.formula);
+          return builder.add(u.client, u.seq, u.formula);
+        }) {}
+  void write(const std::vector<Bytes>& names) {
+    replication::Footprint footprint;
+    footprint.writes = names;
+    take(footprint, {});
+  }
+  void read_all(const Bytes& dependencies = {}) {
+    replication::Footprint footprint;
+    footprint.ranges.push_back({to_bytes(""), std::nullopt});
+    take(footprint, dependencies);
+  }
+  void take(const replication::Footprint& footprint, const Bytes& dependencies) {
+    const Bytes operation = to_bytes("operation");
+    ingest.take({Seq(1), ClientId(1), operation, dependencies, operation, {}, &footprint});
+  }
+  Builder builder{nullptr};
+  std::vector<Formula> formulas;
+  Ingest ingest;
+};
+
+TEST(GraphIngest, WhoReadsMoreThanAFormulaNamesDependsOnEverything) {
+  Footprints run;
+  for (std::size_t i = 0; i < kMaxLeaves; ++i) run.write({to_bytes("key " + std::to_string(i))});
+  run.read_all();
+  EXPECT_EQ(run.formulas.back().leaves().size(), kMaxLeaves);
+  run.write({to_bytes("one more")});
+  run.read_all();
+  EXPECT_TRUE(run.formulas.back().is_everything());
+  Declaration declaration;
+  declaration.formula.items = Formula::parse("3")->tokens();
+  run.read_all(encode(declaration));
+  EXPECT_TRUE(run.formulas.back().is_everything());
+  EXPECT_EQ(run.ingest.refused(), 0u) << "nobody lied";
+}
+
+TEST(GraphIngest, WhoReadsMoreNamesThanAreLookedUpDependsOnEverything) {
+  Footprints run;
+  std::vector<Bytes> names;
+  for (std::size_t i = 0; i < Ingest::kMostVisited; ++i) names.push_back(to_bytes("key " + std::to_string(i)));
+  run.write(names);
+  run.read_all();
+  EXPECT_EQ(run.formulas.back().text(), "1");
+  run.write({to_bytes("one more")});
+  run.read_all();
+  EXPECT_TRUE(run.formulas.back().is_everything());
+}
+
 TEST(GraphIngest, ConservativeAddsTheClientsUpdateBeforeAndSoAllThatItSaw) {
   Executing run(Source::Conservative);
   run(1, put("a", "1"));

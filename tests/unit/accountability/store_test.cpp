@@ -404,10 +404,21 @@ TEST(FormulaText, RefusesWhatIsNoFormula) {
   EXPECT_EQ(Formula::parse("1 or 2 and 3")->text(), "1 or (2 and 3)");
 }
 
+TEST(FormulaText, WhatIsJoinedToEverythingIsPartOfIt) {
+  EXPECT_EQ(Formula::parse("everything")->text(), "everything");
+  EXPECT_EQ(*Formula::parse("everything"), Formula::everything());
+  EXPECT_EQ(Formula::parse("(3 or 4) and everything and 5")->text(), "everything");
+  EXPECT_EQ(Formula::parse("3 or everything or (4 and 5)")->text(), "3 or (4 and 5)");
+  EXPECT_EQ(Formula::parse("everything or everything")->text(), "everything");
+  for (const char* bad : {"everything 3", "everythin", "everything and", "not everything"})
+    EXPECT_EQ(Formula::parse(bad), std::unexpected(Refusal::Malformed)) << bad;
+  EXPECT_EQ(Formula::from_tokens({{Token::Kind::Everything, 7}}), std::unexpected(Refusal::Malformed));
+}
+
 TEST(FormulaMeaning, AnOrOfWhichOneBranchIsCleanStaysClean) {
   const Formula d = *Formula::parse("(1 or 2) and 3");  // [TR Fig. 3]
   const auto fails = [&](std::set<std::uint64_t> bad) {
-    return d.fails([&](UpdateId id) { return bad.contains(id.value); });
+    return d.fails([&](UpdateId id) { return bad.contains(id.value); }, !bad.empty());
   };
   EXPECT_FALSE(fails({1}));
   EXPECT_FALSE(fails({2}));

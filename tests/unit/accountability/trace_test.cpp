@@ -13,8 +13,8 @@ struct Built {
   Graph graph;
 };
 
-/// Two thirds conjunctions, one third ORs.
-Built random_built(std::uint64_t seed, std::uint64_t updates) {
+/// Two thirds conjunctions, one third ORs; one update in `everything` depends on everything before it (0: none).
+Built random_built(std::uint64_t seed, std::uint64_t updates, std::uint64_t everything = 0) {
   Built built;
   Builder builder([&](UpdateId, std::uint32_t, Bytes block) { built.bytes.push_back(std::move(block)); });
   Prng random(seed);
@@ -22,7 +22,8 @@ Built random_built(std::uint64_t seed, std::uint64_t updates) {
     std::vector<UpdateId> names;
     for (std::uint64_t i = random.below(3); id > 1 && i > 0; --i)
       names.emplace_back(random.between(id > 100 ? id - 100 : 1, id - 1));
-    const Formula formula = random.chance(1, 3) ? Formula::any(names) : Formula::all(names);
+    Formula formula = random.chance(1, 3) ? Formula::any(names) : Formula::all(names);
+    if (everything != 0 && random.chance(1, everything)) formula = Formula::everything();
     EXPECT_TRUE(
         builder.add(ClientId(static_cast<std::uint32_t>(1 + random.below(200))), Seq(id), formula).has_value());
   }
@@ -38,7 +39,7 @@ std::vector<UpdateId> reached_alone(const Graph& graph, UpdateId id) {
   std::set<UpdateId> bad = {id};
   std::vector<UpdateId> reached;
   graph.each(id.next(), [&](UpdateId at, ClientId, const Formula& formula) {
-    if (formula.fails([&](UpdateId name) { return bad.contains(name); })) {
+    if (formula.fails([&](UpdateId name) { return bad.contains(name); }, !bad.empty())) {
       bad.insert(at);
       reached.push_back(at);
     }
@@ -55,8 +56,22 @@ TEST(GraphTrace, BlastIsWhatOneBadUpdateReaches) {
   EXPECT_LE(blast(built.graph, index, UpdateId(1), 3).size(), 3u);
 }
 
+TEST(GraphTrace, BlastReachesWhatDependsOnEverything) {
+  const Built built = random_built(11, 9000, 2500);
+  ReverseIndex index(built.graph);
+  ASSERT_FALSE(index.of_everything().empty());
+  for (std::uint64_t id = 1; id <= 9000; id += 373)
+    EXPECT_EQ(blast(built.graph, index, UpdateId(id), 100000), reached_alone(built.graph, UpdateId(id))) << id;
+}
+
+void expect_exact_risks(const Built& built);
+
 TEST(GraphTrace, RisksAreExact) {
-  const Built built = random_built(2, 5000);
+  expect_exact_risks(random_built(2, 5000));
+  expect_exact_risks(random_built(12, 5000, 1500));
+}
+
+void expect_exact_risks(const Built& built) {
   std::vector<Risk> candidates;
   for (std::uint64_t id = 1; id <= 5000; id += 41)
     candidates.push_back({built.graph.client(UpdateId(id)), UpdateId(id), 0});
@@ -74,8 +89,14 @@ TEST(GraphTrace, RisksAreExact) {
   EXPECT_EQ(updates[0].suspects, reached_alone(built.graph, updates[0].update).size());
 }
 
+void expect_shortest_chains(const Built& built);
+
 TEST(GraphTrace, WhyIsAShortestChainFromACorruptUpdate) {
-  const Built built = random_built(3, 3000);
+  expect_shortest_chains(random_built(3, 3000));
+  expect_shortest_chains(random_built(13, 3000, 200));
+}
+
+void expect_shortest_chains(const Built& built) {
   const Findings findings{{{built.graph.client(UpdateId(700)), UpdateId(700)}}, {}};
   const Colours colours = mark(built.graph, findings);
   // Steps from the nearest corrupt update, by walking forward over bad names.
@@ -91,6 +112,7 @@ TEST(GraphTrace, WhyIsAShortestChainFromACorruptUpdate) {
     std::size_t least = ~std::size_t{0};
     for (const UpdateId name : formula.leaves())
       if (colours.touched(name)) least = std::min(least, steps.at(name) + 1);
+    if (formula.is_everything()) least = 1;  // something before it is corrupt
     steps[id] = least;
     const auto chain = why(built.graph, colours, id);
     EXPECT_EQ(chain.size(), least + 1) << id.value;
@@ -119,8 +141,23 @@ TEST(GraphTrace, ARedundantSourceSavesWhatDependsOnOneOfThem) {
   EXPECT_EQ(mark_with_redundancy(graph, both, {ClientId(1), ClientId(2)}).suspect(), 2u);
 }
 
+TEST(GraphTrace, WhoDependsOnEverythingIsSavedByRedundancyOnlyWhereAllIs) {
+  std::vector<Bytes> bytes;
+  Builder builder(nullptr);
+  for (std::uint32_t client = 1; client <= 3; ++client)
+    ASSERT_TRUE(builder.add(ClientId(client), Seq(client), Formula{}).has_value());
+  ASSERT_TRUE(builder.add(ClientId(4), Seq(4), Formula::everything()).has_value());
+  const Bytes open = builder.open_block();
+  const Graph graph = *Graph::of({*Block::parse(open)});
+  const Findings first{{{ClientId(1), UpdateId(1)}}, {}}, third{{{ClientId(3), UpdateId(1)}}, {}};
+  const Redundant pair = {ClientId(1), ClientId(2)};
+  EXPECT_EQ(mark_with_redundancy(graph, first, {}).suspect(), 1u);
+  EXPECT_EQ(mark_with_redundancy(graph, first, pair).suspect(), 0u);
+  EXPECT_EQ(mark_with_redundancy(graph, third, pair).suspect(), 1u);
+}
+
 TEST(GraphTrace, RedundancyOfNobodyIsPlainMarking) {
-  const Built built = random_built(5, 5000);
+  const Built built = random_built(5, 5000, 2000);
   Findings findings{{{ClientId(3), UpdateId(50)}, {ClientId(9), UpdateId(1000)}}, {UpdateId(1200), UpdateId(1300)}};
   const Colours plain = mark(built.graph, findings), other = mark_with_redundancy(built.graph, findings, {});
   for (UpdateId id(1); id < built.graph.end(); ++id) ASSERT_EQ(plain.of(id), other.of(id)) << id.value;
