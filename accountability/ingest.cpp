@@ -60,8 +60,10 @@ bool Ingest::add_flow(const replication::Footprint& footprint, std::vector<Updat
 }
 
 void Ingest::note_write(UpdateId id, Span name) {
-  if (has_room_for(name))
-    writer_[to_bytes(name)] = id;
+  if (const auto known = writer_.find(name); known != writer_.end())
+    known->second = id;
+  else if (writer_.size() < most_names_)
+    writer_.emplace(to_bytes(name), id);
   else
     crowded_out_ = id;
 }

@@ -59,7 +59,11 @@ class Ingest {
   std::uint64_t refused() const;
 
  private:
-  bool has_room_for(Span name) const { return writer_.size() < most_names_ || writer_.contains(to_bytes(name)); }
+  struct ByName {
+    using is_transparent = void;
+    bool operator()(Span a, Span b) const { return as_text(a) < as_text(b); }
+  };
+  bool has_room_for(Span name) const { return writer_.size() < most_names_ || writer_.contains(name); }
   /// False: it reads more than is looked up.
   bool add_flow(const replication::Footprint& footprint, std::vector<UpdateId>& names) const;
   void note_write(UpdateId id, Span name);
@@ -68,7 +72,7 @@ class Ingest {
   Sink sink_;
   std::size_t most_names_;
   /// Latest writer per name. Deleted names keep theirs: that something is gone is something one can read.
-  std::map<Bytes, UpdateId> writer_;
+  std::map<Bytes, UpdateId, ByName> writer_;
   std::optional<UpdateId> crowded_out_;  // the latest that wrote a name which `writer_` had no room for
   std::unordered_map<std::uint32_t, UpdateId> latest_;  // per client
   std::uint64_t taken_ = 0;

@@ -21,6 +21,16 @@ std::uint64_t thread_cpu_ns() {
   return static_cast<std::uint64_t>(used.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(used.tv_nsec);
 }
 
+/// What asking costs, and so is in every difference of two answers.
+std::uint64_t cost_of_asking() {
+  std::uint64_t least = ~std::uint64_t{0};
+  for (int i = 0; i < 64; ++i) {
+    const std::uint64_t began = thread_cpu_ns();
+    least = std::min(least, thread_cpu_ns() - began);
+  }
+  return least;
+}
+
 /// Signals are for the threads of the host, and processor time first for those that order updates.
 void stay_in_the_background() {
   sigset_t signals;
@@ -33,15 +43,12 @@ void stay_in_the_background() {
 
 }  // namespace
 
-std::size_t Recorder::Item::bytes() const {
-  std::size_t all = evidence.size() + signed_operation.size() + dependencies.size() + operation.size();
-  for (const auto* names : {&footprint.reads, &footprint.writes})
-    for (const Bytes& name : *names) all += name.size();
-  return all;
-}
-
 Recorder::Recorder(const Settings& settings, Signer signer, std::unique_ptr<StoreWriter> writer)
-    : settings_(settings), signer_(std::move(signer)), writer_(std::move(writer)), ingest_(fresh_ingest()) {}
+    : settings_(settings),
+      signer_(std::move(signer)),
+      writer_(std::move(writer)),
+      ingest_(fresh_ingest()),
+      asking_ns_(cost_of_asking()) {}
 
 Ingest Recorder::fresh_ingest() {
   return Ingest(settings_.source, [this](const NewUpdate& update) { return add(update); });
@@ -83,58 +90,68 @@ Recorder::~Recorder() {
   if (thread_.joinable()) thread_.join();
 }
 
-bool Recorder::enough() const {
-  return queue_.size() >= settings_.max_queued / kEnough || queued_bytes_ >= settings_.max_queued_bytes / kEnough;
+std::uint64_t Recorder::since(std::uint64_t began) const {
+  const std::uint64_t used = thread_cpu_ns() - began;
+  return used - std::min(used, asking_ns_);
 }
 
-void Recorder::push(Item item) {
-  const std::lock_guard lock(mutex_);
-  if (!facts_.trouble.empty()) return;
-  const std::size_t bytes = item.bytes();
-  if (queue_.size() >= settings_.max_queued || queued_bytes_ + bytes > settings_.max_queued_bytes) {
-    facts_.trouble = "the graph could not keep up at seq " + std::to_string(item.seq.value);
-    stopped_ = true;
-    return;
-  }
-  queued_bytes_ += bytes;
-  queue_.push_back(std::move(item));
+bool Recorder::enough() const {
+  return queue_.updates.updates() >= settings_.max_queued / kEnough ||
+         queue_.updates.bytes() >= settings_.max_queued_bytes / kEnough;
 }
 
 void Recorder::executed(const Executed& update) {
-  const std::uint64_t began = thread_cpu_ns();
-  Item item;
-  item.seq = update.seq;
-  item.client = update.client;
-  item.evidence = to_bytes(update.evidence);
-  if (update.evidence.empty()) item.signed_operation = to_bytes(update.signed_operation);
-  item.dependencies = to_bytes(update.dependencies);
-  item.operation = to_bytes(update.operation);
-  if (update.footprint != nullptr) item.footprint = *update.footprint;
-  push(std::move(item));
+  const bool timed = batches_ % kTimed == 0;
+  const std::uint64_t began = timed ? thread_cpu_ns() : 0;
+  telling_.add(update);
+  last_seq_ = update.seq;
   // Not from here to the end of the batch: in between the core executes the others and makes their replies.
-  core_cpu_ns_ += thread_cpu_ns() - began;
+  if (timed) core_cpu_ns_ += since(began);
+}
+
+void Recorder::hand_over() {
+  if (facts_.trouble.empty()) {
+    if (queue_.updates.updates() + telling_.updates() > settings_.max_queued ||
+        queue_.updates.bytes() + telling_.bytes() > settings_.max_queued_bytes) {
+      facts_.trouble = "the graph could not keep up at seq " + std::to_string(last_seq_.value);
+      stopped_ = true;
+    } else {
+      queue_.updates.add(telling_);
+    }
+  }
+  telling_.clear();
+}
+
+void Recorder::push_state(const replication::Position& at, const replication::Application& application, bool moved) {
+  State state;
+  state.seq = at.seq;
+  state.frozen = application.freeze();
+  state.digest = application.digest();
+  if (moved) state.moved_to = at;
+  const std::lock_guard lock(mutex_);
+  hand_over();
+  if (!facts_.trouble.empty()) return;
+  state.behind = queue_.updates.updates();
+  queue_.states.push_back(std::move(state));
 }
 
 void Recorder::batch_done(const replication::Position& at, const replication::Application& application) {
-  const std::uint64_t began = thread_cpu_ns();
   // By the count of updates alone: all servers take their snapshots at the same places.
   const std::uint64_t epoch = settings_.epoch_updates == 0 ? 0 : at.updates / settings_.epoch_updates;
-  if (epoch > epoch_) {
-    Item item;
-    item.seq = at.seq;
-    item.state = application.freeze();
-    item.state_digest = application.digest();
-    push(std::move(item));
-  }
-  epoch_ = epoch;
+  const bool snapshot = epoch > std::exchange(epoch_, epoch), timed = batches_++ % kTimed == 0;
+  const std::uint64_t began = timed || snapshot ? thread_cpu_ns() : 0;
+  if (snapshot) push_state(at, application, false);
+  const std::uint64_t stated = snapshot ? thread_cpu_ns() : began;
   std::vector<std::shared_ptr<const replication::Frozen>> spent;
   bool wake = false;
   {
     const std::lock_guard lock(mutex_);
+    hand_over();
     spent.swap(spent_);
     wake = !gathering_ || enough();
     facts_.told = at.updates;
-    facts_.core_cpu_ns += std::exchange(core_cpu_ns_, 0) + thread_cpu_ns() - began;
+    facts_.core_cpu_ns += stated - began;
+    if (timed) facts_.core_cpu_ns += kTimed * (std::exchange(core_cpu_ns_, 0) + since(stated));
   }
   if (wake) work_.notify_one();
 }
@@ -149,12 +166,7 @@ void Recorder::checkpointing() {
 
 void Recorder::replaced(const replication::Position& at, const replication::Application& application) {
   epoch_ = settings_.epoch_updates == 0 ? 0 : at.updates / settings_.epoch_updates;
-  Item item;
-  item.seq = at.seq;
-  item.moved_to = at;
-  item.state = application.freeze();
-  item.state_digest = application.digest();
-  push(std::move(item));
+  push_state(at, application, true);
   checkpointing();
 }
 
@@ -176,13 +188,13 @@ std::expected<UpdateId, Refusal> Recorder::add(const NewUpdate& update) {
   return id;
 }
 
-void Recorder::take_snapshot(const Item& item) {
+void Recorder::take_snapshot(const State& state) {
   const UpdateId last(position_.value - 1);
   // It was taken in an earlier life.
   if (position_ != writer_->next() || (!snapshots_.empty() && snapshots_.back() >= last)) return;
   std::vector<Bytes> chunks;
-  for (std::size_t i = 0; i < item.state->chunks(); ++i) chunks.push_back(*item.state->chunk(i));
-  if (Status done = writer_->snapshot(item.seq, std::move(chunks), item.state_digest); !done)
+  for (std::size_t i = 0; i < state.frozen->chunks(); ++i) chunks.push_back(*state.frozen->chunk(i));
+  if (Status done = writer_->snapshot(state.seq, std::move(chunks), state.digest); !done)
     return stop_at(done.error().message);
   snapshots_.push_back(last);
   if (settings_.keep_epochs != 0 && snapshots_.size() > settings_.keep_epochs) {
@@ -193,13 +205,13 @@ void Recorder::take_snapshot(const Item& item) {
   ++facts_.snapshots;
 }
 
-void Recorder::begin_anew(Item& item) {
+void Recorder::begin_anew(const State& taken) {
   if (Status done = writer_->seal(); !done) return stop_at(done.error().message);
   Snapshot state;
-  state.last = UpdateId(item.moved_to->updates);
-  state.seq = item.seq;
-  state.state_digest = item.state_digest;
-  for (std::size_t i = 0; i < item.state->chunks(); ++i) state.chunks.items.push_back({*item.state->chunk(i)});
+  state.last = UpdateId(taken.moved_to->updates);
+  state.seq = taken.seq;
+  state.state_digest = taken.digest;
+  for (std::size_t i = 0; i < taken.frozen->chunks(); ++i) state.chunks.items.push_back({*taken.frozen->chunk(i)});
   // Where old epochs leave the graph, so does what is before this one; the last stays for who is looking at it.
   constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
   auto anew =
@@ -216,22 +228,22 @@ void Recorder::begin_anew(Item& item) {
   facts_.begin = writer_->begin().value;
 }
 
-void Recorder::take(std::deque<Item>& items) {
-  for (Item& item : items) {
-    if (stopped_.load(std::memory_order_relaxed)) return;
-    if (item.moved_to) {
-      position_ = UpdateId(item.moved_to->updates + 1);
-      if (position_ > writer_->next()) begin_anew(item);
-      const std::lock_guard lock(mutex_);
-      spent_.push_back(std::move(item.state));
-    } else if (item.state) {
-      take_snapshot(item);
-      const std::lock_guard lock(mutex_);
-      spent_.push_back(std::move(item.state));
-    } else {
-      (void)ingest_.take({item.seq, item.client, item.signed_operation, item.dependencies, item.operation,
-                          item.evidence, &item.footprint});
-    }
+void Recorder::take_state(State& state) {
+  if (state.moved_to) {
+    position_ = UpdateId(state.moved_to->updates + 1);
+    if (position_ > writer_->next()) begin_anew(state);
+  } else {
+    take_snapshot(state);
+  }
+}
+
+void Recorder::take(Queue& queue) {
+  Told::Reader reader(queue.updates);
+  auto state = queue.states.begin();
+  for (std::size_t taken = 0; !stopped_.load(std::memory_order_relaxed); ++taken) {
+    for (; state != queue.states.end() && state->behind == taken; ++state) take_state(*state);
+    if (reader.done()) break;
+    (void)ingest_.take(reader.next());
   }
   if (broken_) return;
   if (Status done = writer_->flush(); !done) stop_at(done.error().message);
@@ -250,6 +262,7 @@ void Recorder::run() {
   auto sealed_at = std::chrono::steady_clock::now(), next_look = sealed_at + settings_.seal_every;
   std::uint64_t sealed = 0;
   bool unsealed = facts_.updates > 0;
+  Queue taken;
   std::unique_lock lock(mutex_);
   for (;;) {
     work_.wait_until(lock, next_look, [this] { return ending_ || want_seal_ || !queue_.empty(); });
@@ -257,17 +270,15 @@ void Recorder::run() {
     if (!queue_.empty())
       work_.wait_for(lock, settings_.gather, [this] { return ending_ || want_seal_ || hurry_ || enough(); });
     gathering_ = hurry_ = false;
-    std::deque<Item> items;
-    items.swap(queue_);
-    queued_bytes_ = 0;
+    std::swap(taken, queue_);
     const bool ending = ending_, wanted = std::exchange(want_seal_, false);
     busy_ = true;
     lock.unlock();
-    if (!items.empty()) {
+    if (!taken.empty()) {
       const auto wall = std::chrono::system_clock::now().time_since_epoch();
       const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(wall).count();
       if (Status done = writer_->note_time(static_cast<std::uint64_t>(ms)); !done) stop_at(done.error().message);
-      take(items);
+      take(taken);
       unsealed = true;
     }
     const auto now = std::chrono::steady_clock::now();
@@ -282,9 +293,9 @@ void Recorder::run() {
     if (now >= next_look) next_look = now + std::min(settings_.seal_every, settings_.seal_latest);
     lock.lock();
     busy_ = false;
-    // States that were not taken because the graph has ended: not to be let go of here.
-    for (Item& item : items)
-      if (item.state) spent_.push_back(std::move(item.state));
+    for (State& state : taken.states) spent_.push_back(std::move(state.frozen));  // not to be let go of here
+    taken.states.clear();
+    taken.updates.clear();
     facts_.updates = writer_->next().value - 1;
     facts_.refused = refused_before_ + ingest_.refused();
     facts_.cpu_ns = thread_cpu_ns();

@@ -2,11 +2,11 @@
 // a thread of its own does everything else. Ordering never waits for it. [Graph 6]
 #pragma once
 #include "accountability/ingest.hpp"
+#include "accountability/told.hpp"
 #include "runtime/core.hpp"
 
 #include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <thread>
 
@@ -55,7 +55,7 @@ class Recorder final : public replication::ExecutionObserver {
     std::uint64_t updates = 0;      // the last update in the graph
     std::uint64_t refused = 0;      // declarations that were not believed
     std::uint64_t cpu_ns = 0;       // of the recorder's thread
-    std::uint64_t core_cpu_ns = 0;  // of the core's thread, in here
+    std::uint64_t core_cpu_ns = 0;  // of the core's thread, in here: estimated from every kTimed-th batch
     std::uint64_t sealed = 0;       // updates that the signed head covers
     Digest digest;                  // of those
     std::uint64_t snapshots = 0;    // taken in this life
@@ -69,26 +69,32 @@ class Recorder final : public replication::ExecutionObserver {
   const Settings& settings() const { return settings_; }
 
  private:
-  struct Item {
+  /// The state after some updates, or where execution goes on.
+  struct State {
+    std::size_t behind = 0;  // so many updates of the queue
     Seq seq;
-    ClientId client;
-    Bytes evidence, signed_operation, dependencies, operation;
-    replication::Footprint footprint;
-    // Instead of an update: the state after those before it, or where execution goes on.
-    std::shared_ptr<const replication::Frozen> state;
-    Digest state_digest;
+    std::shared_ptr<const replication::Frozen> frozen;
+    Digest digest;
     std::optional<replication::Position> moved_to;
-    std::size_t bytes() const;
+  };
+  /// What waits for the thread.
+  struct Queue {
+    Told updates;
+    std::vector<State> states;  // in order
+    bool empty() const { return updates.updates() == 0 && states.empty(); }
   };
   Recorder(const Settings& settings, Signer signer, std::unique_ptr<StoreWriter> writer);
   Ingest fresh_ingest();
   Status remember();
   void run();
   bool enough() const;  // to be written; under the lock
-  void push(Item item);
-  void take(std::deque<Item>& items);
-  void take_snapshot(const Item& item);
-  void begin_anew(Item& item);
+  void hand_over();     // under the lock
+  std::uint64_t since(std::uint64_t began) const;
+  void push_state(const replication::Position& at, const replication::Application& application, bool moved);
+  void take(Queue& queue);
+  void take_state(State& state);
+  void take_snapshot(const State& state);
+  void begin_anew(const State& state);
   std::expected<UpdateId, Refusal> add(const NewUpdate& update);
   void stop_at(const std::string& trouble);
   void seal();
@@ -103,13 +109,19 @@ class Recorder final : public replication::ExecutionObserver {
   std::uint64_t refused_before_ = 0;  // by earlier graphs of this life
   bool broken_ = false;               // its files are half moved: nothing may be written any more
   // The core's thread's own.
+  Told telling_;  // of this batch
+  Seq last_seq_;  // of its last update
+  /// Asking for a thread's processor time costs as much as telling of an update, so it is asked in one batch of so
+  /// many; what it tells counts so often.
+  static constexpr std::uint64_t kTimed = 16;
+  std::uint64_t batches_ = 0;
+  const std::uint64_t asking_ns_;
   std::uint64_t core_cpu_ns_ = 0;  // its processor time in here, of this batch
   std::uint64_t epoch_ = 0;        // updates executed over `epoch_updates`
   // Shared.
   mutable std::mutex mutex_;
   std::condition_variable work_, done_;
-  std::deque<Item> queue_;
-  std::size_t queued_bytes_ = 0;
+  Queue queue_;
   /// States that were written. The core's thread lets go of them: what it shares with them it may then change again
   /// without racing with whoever read it last.
   std::vector<std::shared_ptr<const replication::Frozen>> spent_;

@@ -126,6 +126,12 @@ Bytes KvApplication::apply(ClientId, Span operation) {
 
 Footprint KvApplication::footprint(Span operation) const {
   Footprint print;
+  // The usual case without reading the operation once more: `apply` has just written its key down.
+  static const Byte kPut = put("", {})[0];
+  if (!operation.empty() && operation[0] == kPut && !undo_.empty() && undo_.back().changed) {
+    print.writes.push_back(undo_.back().key);
+    return print;
+  }
   const auto op = decode<Operation>(operation);
   if (!op) return print;
   if (const auto* put = std::get_if<Put>(&*op)) print.writes = {put->key.value};

@@ -50,8 +50,15 @@ Bytes ObservedApplication::apply(ClientId client, Span operation) {
   const Span inner = wrapped ? Span(wrapped->operation.value) : operation;
   Bytes result = application_->apply(client, inner);
   ++position_.updates;
-  if (observer_ != nullptr)
-    waiting_.push_back({client, to_bytes(operation), std::exchange(evidence_, {}), application_->footprint(inner)});
+  if (observer_ != nullptr) {
+    if (waits_ == waiting_.size()) waiting_.emplace_back();
+    Waiting& update = waiting_[waits_++];
+    update.client = client;
+    update.signed_operation.assign(operation.begin(), operation.end());
+    update.evidence.swap(evidence_);
+    evidence_.clear();
+    update.footprint = application_->footprint(inner);
+  }
   if (!wrapped) return result;
   Numbered numbered;
   numbered.update = position_.updates;
@@ -64,15 +71,15 @@ void ObservedApplication::undo() {
   CHECK(position_.updates > 0);
   --position_.updates;
   if (observer_ == nullptr) return;
-  CHECK(!waiting_.empty());
-  waiting_.pop_back();
+  CHECK(waits_ > 0);
+  --waits_;
 }
 
 void ObservedApplication::settle() {
   application_->settle();
   position_.seq = position_.seq.next();
   if (observer_ == nullptr) return;
-  for (const Waiting& update : waiting_) {
+  for (const Waiting& update : std::span(waiting_).first(waits_)) {
     const auto wrapped = unwrap(update.signed_operation);
     ExecutionObserver::Executed executed;
     executed.seq = position_.seq;
@@ -86,13 +93,16 @@ void ObservedApplication::settle() {
     }
     observer_->executed(executed);
   }
-  waiting_.clear();
+  waits_ = 0;
+  // What a large batch took is given back.
+  constexpr std::size_t kKept = 256;
+  if (waiting_.size() > kKept) waiting_.resize(kKept);
   observer_->batch_done(position_, *application_);
 }
 
 Status ObservedApplication::replace(const Position& position, Status done) {
   if (!done) return done;
-  waiting_.clear();
+  waits_ = 0;
   position_ = position;
   if (observer_ != nullptr) observer_->replaced(position_, *application_);
   return {};

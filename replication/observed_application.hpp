@@ -91,7 +91,8 @@ class ObservedApplication final : public Application {
 
   std::unique_ptr<Application> application_;
   std::shared_ptr<ExecutionObserver> observer_;
-  std::vector<Waiting> waiting_;  // executed, not settled: may still be taken back
+  std::vector<Waiting> waiting_;  // the first `waits_` are executed and not settled: they may still be taken back
+  std::size_t waits_ = 0;         // the others lend their memory to the next ones
   Bytes evidence_;
   Position position_;
 };
