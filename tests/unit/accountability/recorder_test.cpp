@@ -112,7 +112,9 @@ TEST(GraphTold, WhatIsReadIsWhatWasAddedInOrder) {
     EXPECT_EQ(to_bytes(told.operation), g.operation);
     EXPECT_EQ(to_bytes(told.dependencies), g.dependencies);
     EXPECT_EQ(to_bytes(told.evidence), g.evidence);
-    if (g.evidence.empty()) EXPECT_EQ(to_bytes(told.signed_operation), g.signed_operation);
+    if (g.evidence.empty()) {
+      EXPECT_EQ(to_bytes(told.signed_operation), g.signed_operation);
+    }
     ASSERT_EQ(told.footprint != nullptr, g.footprint.has_value());
     if (!g.footprint) continue;
     EXPECT_EQ(told.footprint->reads, g.footprint->reads);
