@@ -1,38 +1,36 @@
 #include "accountability/regenerate.hpp"
 
-#include "replication/kv.hpp"
-
 #include <algorithm>
 
 namespace seneschal::accountability {
 namespace {
 
-namespace kv = replication::kv;
-
-/// Goes through a `kv` state in the order of its keys, a scan at a time.
+/// Goes through a state in the order of its parts, some at a time.
 class Walk {
  public:
-  explicit Walk(const replication::Application& state) : state_(state) { fetch(""); }
-  const kv::Entry* at() const { return next_ < entries_.size() ? &entries_[next_] : nullptr; }
+  using Part = replication::Application::Part;
+  explicit Walk(const replication::Application& state) : state_(state) { fetch({}); }
+  const Part* at() const { return next_ < parts_.size() ? &parts_[next_] : nullptr; }
   void step() {
-    if (++next_ < entries_.size() || !more_) return;
-    fetch(std::string(as_text(entries_.back().key.value)) + '\0');
+    if (++next_ < parts_.size() || parts_.size() < kAtOnce) return;
+    Bytes after = parts_.back().key;
+    after.push_back(0);
+    fetch(after);
   }
 
  private:
-  void fetch(const std::string& from) {
-    entries_.clear();
+  static constexpr std::size_t kAtOnce = 1024;
+  void fetch(const Bytes& from) {
+    parts_.clear();
     next_ = 0;
-    more_ = false;
-    const auto outcome = kv::parse_result(state_.query(kv::scan(from, std::nullopt)));
-    if (!outcome || !std::holds_alternative<kv::Entries>(*outcome)) return;
-    entries_ = std::get<kv::Entries>(*outcome).entries.items;
-    more_ = std::get<kv::Entries>(*outcome).more && !entries_.empty();
+    state_.each_part(from, [this](const Part& part) {
+      parts_.push_back(part);
+      return parts_.size() < kAtOnce;
+    });
   }
   const replication::Application& state_;
-  std::vector<kv::Entry> entries_;
+  std::vector<Part> parts_;
   std::size_t next_ = 0;
-  bool more_ = false;
 };
 
 }  // namespace
@@ -88,9 +86,10 @@ std::vector<Difference> differences(const replication::Application& before, cons
     const bool has_b = b.at() != nullptr && (a.at() == nullptr || b.at()->key <= a.at()->key);
     if (!has_a || !has_b || a.at()->value != b.at()->value) {
       Difference difference;
-      difference.key = std::string(as_text(has_a ? a.at()->key.value : b.at()->key.value));
-      if (has_a) difference.before = a.at()->value.value;
-      if (has_b) difference.after = b.at()->value.value;
+      difference.part = has_a ? a.at()->name : b.at()->name;
+      difference.key = has_a ? a.at()->key : b.at()->key;
+      if (has_a) difference.before = {a.at()->value, a.at()->text};
+      if (has_b) difference.after = {b.at()->value, b.at()->text};
       found.push_back(std::move(difference));
     }
     if (has_a) a.step();

@@ -21,10 +21,15 @@ struct Regenerated {
 Result<Regenerated> regenerate(const Store& store, const Colours& colours, Keep keep,
                                std::unique_ptr<replication::Application> application);
 
-/// One key whose value differs between two `kv` states.
+/// A part of a state (a key of `kv`, a row of `sql`) whose value is not the same in another state.
 struct Difference {
-  std::string key;
-  std::optional<Bytes> before, after;
+  struct Value {
+    Bytes bytes;
+    std::string text;
+  };
+  std::string part;  // what it is, to read
+  Bytes key;
+  std::optional<Value> before, after;
 };
 /// Ascending by key, at most `most`.
 std::vector<Difference> differences(const replication::Application& before, const replication::Application& after,

@@ -5,6 +5,7 @@
 #include "base/principal.hpp"
 #include "base/result.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -66,6 +67,14 @@ class Application {
   virtual std::shared_ptr<const Frozen> freeze() const;
   /// Replaces the state by one that was frozen. On failure the state is unchanged.
   virtual Status thaw(std::span<const SharedBytes> chunks);
+
+  /// What a state consists of, for people who compare two of them: a key of `kv`, a row or a table of `sql`.
+  struct Part {
+    Bytes key, value;
+    std::string name, text;  // the same to read
+  };
+  /// Calls `visit` for the parts from `from` on, ascending by key, until it returns false. By default there are none.
+  virtual void each_part(const Bytes& /*from*/, const std::function<bool(const Part&)>& /*visit*/) const {}
 };
 
 /// A byte string cut into chunks.

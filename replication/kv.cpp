@@ -11,6 +11,11 @@ Bytes encode_outcome(const Outcome& outcome) {
   return encode(outcome);
 }
 
+std::string readable(Span bytes) {
+  std::string text;
+  for (const Byte b : bytes) text += b >= 0x20 && b < 0x7f ? static_cast<char>(b) : '.';
+  return text;
+}
 std::string quoted(Span bytes) {
   std::string text = "\"";
   for (Byte b : bytes) {
@@ -150,6 +155,12 @@ Footprint KvApplication::footprint(Span operation) const {
     print.ranges.push_back(std::move(range));
   }
   return print;
+}
+
+void KvApplication::each_part(const Bytes& from, const std::function<bool(const Part&)>& visit) const {
+  entries_.each_from(from, [&](const Bytes& key, const Stored& stored) {
+    return visit({key, stored.value, readable(key), readable(stored.value)});
+  });
 }
 
 void KvApplication::undo() {

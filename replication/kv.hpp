@@ -126,6 +126,7 @@ class KvApplication final : public Application {
   /// One pointer per 16 KiB of state; writes copy a leaf the first time they touch it afterwards.
   std::shared_ptr<const Frozen> freeze() const override { return entries_.freeze(); }
   Status thaw(std::span<const SharedBytes> chunks) override;
+  void each_part(const Bytes& from, const std::function<bool(const Part&)>& visit) const override;
   std::size_t size() const { return entries_.size(); }
 
  private:

@@ -78,6 +78,9 @@ class ObservedApplication final : public Application {
   Status restore(Span snapshot) override;
   std::shared_ptr<const Frozen> freeze() const override;
   Status thaw(std::span<const SharedBytes> chunks) override;
+  void each_part(const Bytes& from, const std::function<bool(const Part&)>& visit) const override {
+    application_->each_part(from, visit);
+  }
 
   const Position& position() const { return position_; }
 

@@ -39,6 +39,19 @@ Bytes Content::row_key(std::string_view table, const Bytes& encoded_row) {
   return key;
 }
 
+std::string Content::describe(const Bytes& key) {
+  if (key == version_key()) return "library";
+  if (as_text(key).starts_with(as_text(schema_prefix()))) return "table or index " + to_hex(Span(key).subspan(1));
+  const auto end = std::ranges::find(key, Byte{0});
+  const std::string table(as_text(Span(key).subspan(1, static_cast<std::size_t>(end - key.begin()) - 1)));
+  const Span row = end == key.end() ? Span{} : Span(key).subspan(static_cast<std::size_t>(end - key.begin()) + 1);
+  if (row.size() != sizeof(std::int64_t))
+    return table + ", row " + to_hex(row.first(std::min<std::size_t>(4, row.size())));
+  std::uint64_t turned = 0;
+  for (const Byte byte : row) turned = turned << 8 | byte;
+  return table + ", row " + std::to_string(static_cast<std::int64_t>(turned ^ std::uint64_t{1} << 63));
+}
+
 const Bytes* Content::find(const Bytes& key) const {
   const kv::Stored* stored = entries_.find(key);
   return stored == nullptr ? nullptr : &stored->value;

@@ -40,6 +40,14 @@ class Content {
     });
   }
 
+  /// The same for all entries from `from` on.
+  template <class F>
+  void each_from(const Bytes& from, F&& visit) const {
+    entries_.each_from(from, [&](const Bytes& key, const kv::Stored& stored) { return visit(key, stored.value); });
+  }
+  /// What an entry is, for people: "table account", "account, row 17".
+  static std::string describe(const Bytes& key);
+
   /// How far `take_back` goes back.
   std::size_t mark() const { return changes_.size(); }
   /// What changed since `mark`, in order: `visit(key, value before)`, null if there was none. An entry that changed

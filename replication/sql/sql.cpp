@@ -55,6 +55,17 @@ std::string print_result(Span result) {
   return text + std::to_string(done.rows.size()) + " rows" + (done.more ? ", more are not shown" : "");
 }
 
+void SqlApplication::each_part(const Bytes& from, const std::function<bool(const Part&)>& visit) const {
+  database_->content().each_from(from, [&](const Bytes& key, const Bytes& value) {
+    std::string text;
+    const auto row =
+        key[0] == 2 ? decode<Row>(value) : std::expected<Row, Reject>(std::unexpected(Reject::Malformed));
+    if (row)
+      for (const Cell& cell : row->cells) text += (text.empty() ? "" : " | ") + print(cell);
+    return visit({key, value, Content::describe(key), row ? text : printable(value)});
+  });
+}
+
 SqlApplication::SqlApplication(Limits limits) : database_(std::make_unique<Database>(limits)), limits_(limits) {}
 SqlApplication::~SqlApplication() = default;
 

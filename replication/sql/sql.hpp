@@ -113,6 +113,7 @@ class SqlApplication final : public Application {
   /// One pointer per 16 KiB of state; writes copy a leaf the first time they touch it afterwards.
   std::shared_ptr<const Frozen> freeze() const override;
   Status thaw(std::span<const SharedBytes> chunks) override;
+  void each_part(const Bytes& from, const std::function<bool(const Part&)>& visit) const override;
   /// What SQLite holds is what is kept for digest and snapshots: true unless there is a defect. Reads everything.
   bool consistent() const;
 

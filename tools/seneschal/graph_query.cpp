@@ -37,7 +37,8 @@ Json counts_json(const Graph& graph, const Colours& colours) {
 }
 
 void print_json(const Json& json) {
-  std::printf("%s\n", json.dump().c_str());
+  // Texts of a state may be anything.
+  std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
 }
 
 void print_updates(const Incident& incident, std::span<const UpdateId> ids, bool json) {
@@ -217,10 +218,7 @@ Keep keep_of(const Arguments& a) {
   return a.clean ? Keep::Clean : Keep::CleanAndSuspect;
 }
 
-std::string shown(const std::optional<Bytes>& value) {
-  if (!value) return "-";
-  std::string text;
-  for (const Byte b : *value) text += b >= 0x20 && b < 0x7f ? static_cast<char>(b) : '.';
+std::string shortened(const std::string& text) {
   return text.size() > 40 ? text.substr(0, 37) + "..." : text;
 }
 
@@ -248,18 +246,20 @@ int regenerate_state(int argc, char** argv) {
 }
 
 int show_diff(int argc, char** argv) {
-  const Arguments a = parse(argc, argv, "What differs between the present state and a regenerated one (kv).");
+  const Arguments a = parse(argc, argv, "What differs between the present state and a regenerated one.");
   const Incident incident = load_incident(a);
   const Regenerated now = state_of(incident, Keep::Everything, a), then = state_of(incident, keep_of(a), a);
   Json list = Json::array();
   if (!a.json) std::printf("  %-30s  %-40s  %s\n", "KEY", "NOW", "REGENERATED");
+  const auto shown = [](const std::optional<Difference::Value>& value) {
+    return value ? shortened(value->text) : std::string("-");
+  };
   for (const Difference& d : differences(*now.application, *then.application, a.most)) {
     if (!a.json)
-      std::printf("  %-30s  %-40s  %s\n", shown(to_bytes(d.key)).c_str(), shown(d.before).c_str(),
-                  shown(d.after).c_str());
-    Json one = {{"key_hex", to_hex(as_span(d.key))}};
-    if (d.before) one["now_hex"] = to_hex(*d.before);
-    if (d.after) one["regenerated_hex"] = to_hex(*d.after);
+      std::printf("  %-30s  %-40s  %s\n", shortened(d.part).c_str(), shown(d.before).c_str(), shown(d.after).c_str());
+    Json one = {{"part", d.part}, {"key_hex", to_hex(d.key)}};
+    if (d.before) one["now"] = d.before->text, one["now_hex"] = to_hex(d.before->bytes);
+    if (d.after) one["regenerated"] = d.after->text, one["regenerated_hex"] = to_hex(d.after->bytes);
     list.push_back(std::move(one));
   }
   if (a.json) print_json(list);

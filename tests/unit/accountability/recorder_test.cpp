@@ -4,6 +4,7 @@
 #include "accountability/trace.hpp"
 #include "base/prng.hpp"
 #include "replication/kv.hpp"
+#include "replication/sql/sql.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -335,8 +336,32 @@ TEST_F(GraphRecorder, BuildsTheGraphOfWhatARunningApplicationExecutes) {
   EXPECT_EQ(clean->application->digest(), half.digest());
   const auto differing = differences(*everything->application, *clean->application, 5000);
   EXPECT_EQ(differing.size(), 1000u);
-  EXPECT_EQ(differing[0].key, "position/1000");
+  EXPECT_EQ(differing[0].part, "position/1000");
   EXPECT_FALSE(differing[0].after.has_value());
+}
+
+TEST(GraphDifferences, AreFoundRowByRowInSqlToo) {
+  namespace sql = replication::sql;
+  sql::SqlApplication before, after;
+  const auto both = [&](std::string_view statement) {
+    (void)before.apply(ClientId(1), as_span(statement));
+    (void)after.apply(ClientId(1), as_span(statement));
+  };
+  both("CREATE TABLE unit(id INTEGER PRIMARY KEY, place TEXT)");
+  for (int i = 1; i <= 3000; ++i) both("INSERT INTO unit VALUES(" + std::to_string(i) + ", 'camp')");
+  (void)before.apply(ClientId(2), as_span("UPDATE unit SET place = 'north road' WHERE id = 2900"));
+  (void)before.apply(ClientId(2), as_span("INSERT INTO unit VALUES(5000, 'bridge')"));
+  (void)before.apply(ClientId(2), as_span("DELETE FROM unit WHERE id = 7"));
+  const auto found = differences(before, after, 100);
+  ASSERT_EQ(found.size(), 3u);
+  EXPECT_EQ(found[0].part, "unit, row 7");
+  EXPECT_FALSE(found[0].before.has_value());
+  EXPECT_EQ(found[1].part, "unit, row 2900");
+  EXPECT_EQ(found[1].before->text, "2900 | north road");
+  EXPECT_EQ(found[1].after->text, "2900 | camp");
+  EXPECT_EQ(found[2].before->text, "5000 | bridge");
+  EXPECT_FALSE(found[2].after.has_value());
+  EXPECT_EQ(differences(before, after, 2).size(), 2u);
 }
 
 TEST_F(GraphRecorder, AReplicaThatExecutesItsLogAgainDoesNotAddItTwice) {

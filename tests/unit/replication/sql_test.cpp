@@ -49,6 +49,32 @@ TEST(Sql, CreatesWritesAndReads) {
             "1\t70\tann\n1 rows");
 }
 
+TEST(Sql, TellsItsPartsInOrder) {
+  SqlApplication app;
+  good(app, "CREATE TABLE account(name TEXT PRIMARY KEY, cents INTEGER) WITHOUT ROWID");
+  good(app, "CREATE TABLE note(id INTEGER PRIMARY KEY, body TEXT)");
+  good(app, "INSERT INTO account VALUES('ann', 100)");
+  good(app, "INSERT INTO note VALUES(-2, 'first'), (9, NULL)");
+  const auto parts_from = [&](const Bytes& from, std::size_t most) {
+    std::vector<Application::Part> parts;
+    app.each_part(from, [&](const Application::Part& part) {
+      parts.push_back(part);
+      return parts.size() < most;
+    });
+    return parts;
+  };
+  const auto parts = parts_from({}, 100);
+  ASSERT_EQ(parts.size(), 6u);
+  EXPECT_EQ(parts[0].name, "library");
+  EXPECT_EQ(parts[1].text, "CREATE TABLE account(name TEXT PRIMARY KEY, cents INTEGER) WITHOUT ROWID");
+  EXPECT_TRUE(parts[3].name.starts_with("account, row ")) << parts[3].name;
+  EXPECT_EQ(parts[3].text, "ann | 100");
+  EXPECT_EQ(parts[4].name + ": " + parts[4].text, "note, row -2: -2 | first");
+  EXPECT_EQ(parts[5].name + ": " + parts[5].text, "note, row 9: 9 | NULL");
+  EXPECT_TRUE(std::ranges::is_sorted(parts, {}, &Application::Part::key));
+  EXPECT_EQ(parts_from(parts[4].key, 1)[0].name, "note, row -2");
+}
+
 TEST(Sql, IsSelectableByName) {
   auto app = make_application("sql");
   ASSERT_TRUE(app.has_value());
