@@ -227,7 +227,15 @@ int load(int argc, char** argv) {
     return usage(fmt::format("--clients {}: client {} is the administrator of this deployment and puts on no load",
                              spec.clients, administrator));
   const Status ran = run_load(place->deployment, place->cluster, spec);
-  return ran ? kGood : complain(ran.error().message, kFailed);
+  if (!ran) return complain(ran.error().message, kFailed);
+  const auto samples = read_load_file(spec.out);
+  if (!samples) return complain(samples.error().message, kFailed);
+  double ms = 0;
+  for (const LoadSample& sample : *samples) ms += static_cast<double>(sample.latency.count()) / 1e6;
+  const auto count = static_cast<double>(samples->size());
+  fmt::print("{} operations accepted, {:.0f}/s, {:.1f} ms on average; each of them in {}\n", samples->size(),
+             count / (static_cast<double>(spec.length.count()) / 1e9), samples->empty() ? 0 : ms / count, spec.out);
+  return kGood;
 }
 
 }  // namespace

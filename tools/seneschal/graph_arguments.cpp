@@ -9,6 +9,7 @@
 #include <charconv>
 #include <chrono>
 #include <ctime>
+#include <filesystem>
 
 namespace seneschal::graph_tool {
 
@@ -56,7 +57,15 @@ Arguments parse(int argc, char** argv, const std::string& what) {
 }
 
 Incident load_incident(const Arguments& a) {
-  if (a.deployment.empty()) return load_incident(GraphPlace{a.folder, a.folder, a.keys});
+  if (a.deployment.empty()) {
+    // The graph of one server of a deployment that runs no more: what was found lies beside all of its servers'
+    // graphs.
+    const auto above = std::filesystem::path(a.folder).lexically_normal() / "..";
+    std::error_code error;
+    const bool beside = !std::filesystem::exists(a.folder + "/findings.txt", error) &&
+                        std::filesystem::exists(above / "findings.txt", error);
+    return load_incident(GraphPlace{a.folder, beside ? above.string() : a.folder, a.keys});
+  }
   GraphPlace place = find_graph(a.deployment, a.server);
   if (!a.keys.empty()) place.keys = a.keys;
   return load_incident(place);

@@ -87,7 +87,7 @@ const Builder& choose(const std::vector<Builder>& all, const std::string& server
 /// Servers with as many signed updates must have the same digest; one that began later must have that of the chosen
 /// graph without what was before.
 void compare(const std::vector<Builder>& all, const Builder& chosen) {
-  std::size_t same = 0;
+  std::size_t same = 0, elsewhere = 0;
   std::optional<accountability::Store> store;
   for (const Builder& b : all) {
     std::string expected = chosen.digest;
@@ -97,9 +97,13 @@ void compare(const std::vector<Builder>& all, const Builder& chosen) {
       const auto digest = store ? accountability::digest_between(store->graph(), accountability::UpdateId(b.begin),
                                                                  accountability::UpdateId(b.sealed + 1))
                                 : std::nullopt;
-      if (!digest) continue;  // it is ahead, or began before
+      if (!digest) {  // it is ahead, or began before
+        ++elsewhere;
+        continue;
+      }
       expected = to_hex(digest->bytes);
     } else if (b.sealed != chosen.sealed) {
+      ++elsewhere;
       continue;
     }
     if (b.digest == expected)
@@ -108,8 +112,10 @@ void compare(const std::vector<Builder>& all, const Builder& chosen) {
       std::fprintf(stderr, "warning: after %lu updates server %s has another graph than server %s\n", b.sealed,
                    b.server.c_str(), chosen.server.c_str());
   }
-  std::fprintf(stderr, "note: server %s's graph; %zu of %zu servers have the same up to update %lu\n",
-               chosen.server.c_str(), same, all.size(), chosen.sealed);
+  const std::string others =
+      elsewhere == 0 ? "" : "; " + std::to_string(elsewhere) + " are at another update at the moment: ask again";
+  std::fprintf(stderr, "note: server %s's graph; %zu of %zu servers have the same up to update %lu%s\n",
+               chosen.server.c_str(), same, all.size(), chosen.sealed, others.c_str());
 }
 
 /// A recorder signs at once what it has when this file is there; by itself it takes its time.

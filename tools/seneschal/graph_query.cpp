@@ -281,10 +281,12 @@ int export_graph(int argc, char** argv) {
     for (const UpdateId id : ids) list.push_back(describe(incident, id));
     text = list.dump(1) + "\n";
   }
-  if (a.out.empty())
+  if (a.out.empty()) {
     std::fputs(text.c_str(), stdout);
-  else
-    need(replace_file(a.out, as_span(text)));
+    return 0;
+  }
+  need(replace_file(a.out, as_span(text)));
+  std::printf("%zu updates in %s\n", ids.size(), a.out.c_str());
   return 0;
 }
 
