@@ -10,13 +10,15 @@
 namespace seneschal::accountability {
 
 enum class FrameKind : std::uint32_t {
-  Block = 1,     // `Block`, full
-  Rows = 2,      // `Block`, the updates of one flush, until their block is full
-  Digests = 3,   // 32 bytes per update
-  Payloads = 4,  // client, operation, names written per update
+  Block = 1,    // `Block`, full
+  Rows = 2,     // `Block`, the updates of one flush, until their block is full
+  Digests = 3,  // 32 bytes per update
+  // 4 was a form of Payloads without the digest in front.
   Snapshot = 5,  // state of the application
   Time = 6,      // when `first` was the next update
-  kLast = Time,
+  Payloads = 7,  // the digest of the frame before; client, operation, names written per update
+  State = 8,     // the digest of the frame before; which state there is a snapshot of
+  kLast = State,
 };
 
 /// Content of at most this many bytes.

@@ -1,6 +1,7 @@
 #include "accountability/regenerate.hpp"
 
 #include <algorithm>
+#include <ranges>
 
 namespace seneschal::accountability {
 namespace {
@@ -43,21 +44,28 @@ Result<Regenerated> regenerate(const Store& store, const Colours& colours, Keep 
            (keep == Keep::CleanAndSuspect && colour == Colour::Suspect);
   };
   const UpdateId first = keep == Keep::Everything ? store.graph().end() : colours.next_touched(store.graph().base());
+  if (const auto doubt = store.payload_doubt()) return failure(*doubt + "; a state made of them would prove nothing");
+  const bool signed_states = store.head() && !store.head()->payloads.is_zero();
   Regenerated result;
   result.from = store.graph().base();
   bool begun = store.graph().base().value == 1;  // from nothing
-  for (const UpdateId last : store.snapshots()) {
-    if (last >= first || last >= store.graph().end()) break;  // the state then is tainted, or beyond what is usable
+  for (const UpdateId last : store.snapshots() | std::views::reverse) {
+    if (last >= first || last >= store.graph().end())
+      continue;  // the state then is tainted, or beyond what is usable
+    if (signed_states && last.value >= store.head()->next)
+      continue;  // the head was signed before: an older one will do
     auto snapshot = store.snapshot(last);
     if (!snapshot) return std::unexpected(snapshot.error());
+    const std::string which = "snapshot after update " + std::to_string(last.value) + ": ";
+    if (signed_states && store.noted_state(last) != snapshot->state_digest)
+      return failure(which + "it is not the state that was signed");
     std::vector<SharedBytes> chunks;
     for (auto& chunk : snapshot->chunks.items) chunks.push_back(share(std::move(chunk.value)));
-    if (Status good = application->thaw(chunks); !good)
-      return failure("snapshot after update " + std::to_string(last.value) + ": " + good.error().message);
-    if (application->digest() != snapshot->state_digest)
-      return failure("snapshot after update " + std::to_string(last.value) + ": its state is not the one it names");
+    if (Status good = application->thaw(chunks); !good) return failure(which + good.error().message);
+    if (application->digest() != snapshot->state_digest) return failure(which + "its state is not the one it names");
     result.from = last.next();
     begun = true;
+    break;
   }
   if (begun) {
     const bool all = store.each_payload(result.from, [&](const Payload& payload) {

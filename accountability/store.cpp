@@ -34,7 +34,7 @@ std::map<std::uint64_t, std::string> numbered(const std::string& folder, const s
 Bytes Head::signed_bytes() const {
   Head bare = *this;
   bare.signature.value.clear();
-  Bytes bytes = to_bytes("seneschal/graph/head/2");
+  Bytes bytes = to_bytes("seneschal/graph/head/3");
   append(bytes, encode(bare));
   return bytes;
 }
@@ -224,7 +224,8 @@ std::optional<std::string> Store::doubt(const Verifier& verify) const {
     return "the blocks up to update " + std::to_string(head_->closed - 1) + " are not those that were signed";
   if (head_->next == graph_.end().value && head_->digest != digest())
     return "the last updates are not those that were signed";
-  return evidence_doubt();
+  if (auto wrong = evidence_doubt()) return wrong;
+  return payload_doubt();
 }
 
 Digest Store::evidence_at(const Digest& closed_evidence, UpdateId closed, UpdateId next) const {
@@ -269,6 +270,41 @@ std::optional<std::string> Store::evidence_doubt() const {
   return std::nullopt;
 }
 
+std::optional<std::string> Store::payload_doubt() const {
+  if (!head_ || head_->payloads.is_zero()) return std::nullopt;
+  std::optional<Digest> chain;  // what was before the first file has left the graph: the head vouches for the end
+  UpdateId next = graph_.base();
+  for (const MappedFile& file : payloads_) {
+    const FrameScan scan = scan_frames(file.bytes());
+    for (const Frame& frame : scan.frames) {
+      if (chain == head_->payloads && next.value >= head_->next) return std::nullopt;  // the rest is not signed yet
+      const bool known = frame.kind == FrameKind::Payloads || frame.kind == FrameKind::State;
+      if (!known || frame.content.size() < 32 || (chain && !equal(frame.content.first(32), chain->bytes)))
+        return file.path() + ": before byte " + std::to_string(frame.end) + ": operations from update " +
+               std::to_string(frame.first.value) + " on are not those that follow the ones before";
+      chain = crypto::sha256(frame.content);
+      next = frame.end_id();
+    }
+    if (scan.problem && next.value < head_->next) return file.path() + ": " + *scan.problem;
+  }
+  if (chain == head_->payloads) return std::nullopt;
+  return folder_ + ": the operations up to update " + std::to_string(head_->next - 1) +
+         (next.value < head_->next ? " are not all there" : " are not those that were signed");
+}
+
+std::optional<Digest> Store::noted_state(UpdateId last) const {
+  // The first frame of the file that was begun at the snapshot.
+  const std::string name = "/payloads-" + std::to_string(last.value + 1) + ".seg";
+  const auto file = std::ranges::find_if(payloads_, [&](const MappedFile& f) { return f.path().ends_with(name); });
+  if (file == payloads_.end()) return std::nullopt;
+  constexpr std::size_t kEnough = 1024;
+  const FrameScan scan = scan_frames(file->bytes().first(std::min(file->bytes().size(), kEnough)));
+  if (scan.frames.empty() || scan.frames[0].kind != FrameKind::State || scan.frames[0].content.size() < 32)
+    return std::nullopt;
+  const auto note = decode<StateNote>(scan.frames[0].content.subspan(32));
+  return note && note->last == last ? std::optional(note->state_digest) : std::nullopt;
+}
+
 Digest Store::digest() const {
   return open_block_.empty() ? chain_ : crypto::sha256(open_block_);
 }
@@ -291,8 +327,10 @@ bool Store::each_payload(UpdateId from, const std::function<void(const Payload&)
   UpdateId next = from;
   for (const MappedFile& file : payloads_) {
     for (const Frame& frame : scan_frames(file.bytes()).frames) {
-      if (frame.kind != FrameKind::Payloads || frame.first > next || frame.end_id() <= next) continue;
-      Reader in(frame.content);
+      if (frame.kind != FrameKind::Payloads || frame.first > next || frame.end_id() <= next ||
+          frame.content.size() < 32)
+        continue;
+      Reader in(frame.content.subspan(32));
       for (std::uint32_t i = 0; i < frame.count; ++i) {
         Payload payload{frame.first + i, {}, {}};
         std::size_t size = 0;

@@ -3,7 +3,9 @@
 //   graph-FIRST.seg     full blocks, chained by digests; a new file at 64 MiB and at each snapshot
 //   open.log            the updates after the last full block, one frame per flush
 //   digests.dat         32 bytes per update of full blocks: what its client signed, chained as blocks are (optional)
-//   payloads-FIRST.seg  the operations, for regeneration (optional); a new file at each snapshot
+//   payloads-FIRST.seg  the operations, for regeneration, and the digests of states, chained (optional); a new file
+//   at
+//                       each snapshot
 //   snapshot-LAST.snap  the application's state right after update LAST
 //   times.dat           when updates came in, by this server's clock (optional; not part of the digest)
 //   head                how far the graph goes and its digest, signed
@@ -34,9 +36,12 @@ struct Head {
   Digest digest;             // of all
   Digest closed_evidence;    // of the digests of all updates in full blocks; zero if they are not kept
   Digest evidence;           // of the digests of all updates
+  Digest payloads;           // of all operations, and of the states that there are snapshots of; zero if not kept
   Principal signer;
   BoundedBytes<1024> signature;
-  auto fields() { return std::tie(begin, closed, chain, next, digest, closed_evidence, evidence, signer, signature); }
+  auto fields() {
+    return std::tie(begin, closed, chain, next, digest, closed_evidence, evidence, payloads, signer, signature);
+  }
   bool operator==(const Head&) const = default;
   /// What is signed: a domain and everything but the signature.
   Bytes signed_bytes() const;
@@ -54,6 +59,13 @@ struct Snapshot {
   Digest state_digest;
   List<BoundedBytes<replication::Frozen::kMaxChunk>, 65536> chunks;  // as `Application::freeze` cuts it
   auto fields() { return std::tie(last.value, seq, state_digest, chunks); }
+};
+
+/// Part of the chain of payloads: this is the state after `last`.
+struct StateNote {
+  UpdateId last;
+  Digest state_digest;
+  auto fields() { return std::tie(last.value, state_digest); }
 };
 
 /// What happened to an update: for regeneration.
@@ -81,6 +93,11 @@ class Store {
   /// Nothing if the digests of updates are there as far as the head goes, and are those that it was made over; else
   /// what is wrong, and where.
   std::optional<std::string> evidence_doubt() const;
+  /// Nothing if the operations and the notes of states are those that the head was made over; else what is wrong, and
+  /// where. Reads all of them.
+  std::optional<std::string> payload_doubt() const;
+  /// The digest of the state after `last`, as the chain of payloads has it.
+  std::optional<Digest> noted_state(UpdateId last) const;
   /// The first update of the chain of blocks, which may have left the graph.
   UpdateId begin() const { return begin_; }
   Digest digest() const;
@@ -181,7 +198,10 @@ class StoreWriter {
   StoreWriter(std::string folder, const StoreOptions& options, Signer signer);
   void block_closed(UpdateId first, std::uint32_t count, const Bytes& block);
   Status recover(const Store& store);
+  Status recover_payloads(const Store& store);
   Status new_payload_file();
+  Status write_payloads(FrameKind kind, UpdateId first, std::uint32_t count, Bytes& content);
+  Status note_state(UpdateId last, const Digest& state_digest);
   Status recover_digests(const Store& store);
   Status close_digests(UpdateId first);
   Status write_snapshot(const Snapshot& snapshot);
@@ -196,7 +216,8 @@ class StoreWriter {
   UpdateId flushed_{1};  // one past the last update in a file
   Bytes block_digests_;  // of the open block
   Digest evidence_;      // chain over the digests of full blocks
-  Bytes new_payloads_;   // since the last flush
+  Bytes new_payloads_;   // since the last flush, behind room for the digest of the frame before
+  Digest payload_chain_;
   UpdateId payloads_from_{1};
   std::uint64_t last_time_ms_ = 0;
   std::vector<Digest> recent_;  // ring of the last kBlockUpdates * 16 digests

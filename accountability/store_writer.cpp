@@ -14,12 +14,15 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr std::size_t kRecent = 16 * kBlockUpdates;
+/// In front of a frame that is chained: the digest of the one before.
+constexpr std::size_t kChained = 32;
 
 }  // namespace
 
 StoreWriter::StoreWriter(std::string folder, const StoreOptions& options, Signer signer)
     : folder_(std::move(folder)), options_(options), signer_(std::move(signer)) {
   if (options_.digests) recent_.resize(kRecent);
+  new_payloads_.resize(kChained);
 }
 
 Result<std::unique_ptr<StoreWriter>> StoreWriter::open(const std::string& folder, const StoreOptions& options,
@@ -39,6 +42,8 @@ Result<std::unique_ptr<StoreWriter>> StoreWriter::open(const std::string& folder
   }
   if (options.digests)
     if (const auto doubt = before.evidence_doubt()) return failure(*doubt + "; nothing was changed");
+  if (options.payloads)
+    if (const auto doubt = before.payload_doubt()) return failure(*doubt + "; nothing was changed");
   if (Status good = writer->recover(before); !good) return std::unexpected(good.error());
   return writer;
 }
@@ -80,6 +85,8 @@ Result<std::unique_ptr<StoreWriter>> StoreWriter::begin_at(const std::string& fo
   std::unique_ptr<StoreWriter> writer(new StoreWriter(folder, options, std::move(signer)));
   if (Status done = writer->write_snapshot(state); !done) return std::unexpected(done.error());
   if (Status done = writer->recover(empty); !done) return std::unexpected(done.error());
+  if (options.payloads)
+    if (Status done = writer->note_state(state.last, state.state_digest); !done) return std::unexpected(done.error());
   if (Status done = writer->seal(); !done) return std::unexpected(done.error());
   return writer;
 }
@@ -105,18 +112,6 @@ Status StoreWriter::recover(const Store& store) {
   }
   if (options_.digests)
     if (Status done = recover_digests(store); !done) return done;
-  if (options_.payloads) {
-    for (const MappedFile& file : store.payloads_) {
-      std::size_t keep = 0;
-      for (const Frame& frame : scan_frames(file.bytes()).frames)
-        if (frame.end_id() <= store.graph_.end()) keep = frame.end;
-      auto payloads = FrameFile::open(file.path(), keep);
-      if (!payloads) return std::unexpected(payloads.error());
-      payloads_ = std::move(*payloads);
-    }
-    if (!payloads_.is_open())
-      if (Status made = new_payload_file(); !made) return made;
-  }
   flushed_ = store.closed_;
   payloads_from_ = store.graph_.end();
   Bytes log;
@@ -140,7 +135,7 @@ Status StoreWriter::recover(const Store& store) {
   auto open = FrameFile::open(folder_ + "/open.log", log.size());
   if (!open) return std::unexpected(open.error());
   open_ = std::move(*open);
-  return {};
+  return options_.payloads ? recover_payloads(store) : Status{};
 }
 
 Status StoreWriter::recover_digests(const Store& store) {
@@ -181,6 +176,45 @@ Status StoreWriter::close_digests(UpdateId first) {
 Digest StoreWriter::evidence() const {
   if (block_digests_.empty()) return evidence_;
   return crypto::sha256({Span(evidence_.bytes), Span(block_digests_)});
+}
+
+Status StoreWriter::recover_payloads(const Store& store) {
+  std::optional<UpdateId> noted;
+  for (const MappedFile& file : store.payloads_) {
+    std::size_t keep = 0;
+    for (const Frame& frame : scan_frames(file.bytes()).frames) {
+      if (frame.end_id() > store.graph_.end()) continue;
+      keep = frame.end;
+      payload_chain_ = crypto::sha256(frame.content);
+      if (frame.kind == FrameKind::State) noted = UpdateId(frame.first.value - 1);
+    }
+    auto payloads = FrameFile::open(file.path(), keep);
+    if (!payloads) return std::unexpected(payloads.error());
+    payloads_ = std::move(*payloads);
+  }
+  if (!payloads_.is_open())
+    if (Status made = new_payload_file(); !made) return made;
+  // A crash between a snapshot and its note.
+  const UpdateId last(store.graph_.end().value - 1);
+  if (noted == last || std::ranges::find(store.snapshots_, last) == store.snapshots_.end()) return {};
+  const auto snapshot = store.snapshot(last);
+  if (!snapshot) return {};
+  if (Status made = new_payload_file(); !made) return made;
+  return note_state(last, snapshot->state_digest);
+}
+
+/// `content` begins with room for the digest.
+Status StoreWriter::write_payloads(FrameKind kind, UpdateId first, std::uint32_t count, Bytes& content) {
+  std::ranges::copy(payload_chain_.bytes, content.begin());
+  if (Status done = write(payloads_, kind, first, count, content); !done) return done;
+  payload_chain_ = crypto::sha256(content);
+  return {};
+}
+
+Status StoreWriter::note_state(UpdateId last, const Digest& state_digest) {
+  Bytes content(kChained);
+  append(content, encode(StateNote{last, state_digest}));
+  return write_payloads(FrameKind::State, last.next(), 0, content);
 }
 
 Status StoreWriter::new_payload_file() {
@@ -265,10 +299,10 @@ std::optional<Digest> StoreWriter::digest_of(UpdateId id) const {
 
 Status StoreWriter::flush() {
   if (!trouble_) return trouble_;
-  if (!new_payloads_.empty()) {
+  if (new_payloads_.size() > kChained) {
     const auto count = static_cast<std::uint32_t>(next().value - payloads_from_.value);
-    if (Status done = write(payloads_, FrameKind::Payloads, payloads_from_, count, new_payloads_); !done) return done;
-    new_payloads_.clear();
+    if (Status done = write_payloads(FrameKind::Payloads, payloads_from_, count, new_payloads_); !done) return done;
+    new_payloads_.resize(kChained);
   }
   payloads_from_ = next();
   const UpdateId open_first = builder_->open_first();
@@ -299,6 +333,7 @@ Status StoreWriter::seal() {
     head.closed_evidence = evidence_;
     head.evidence = evidence();
   }
+  if (options_.payloads) head.payloads = payload_chain_;
   head.closed = builder_->open_first().value;
   head.chain = builder_->chain();
   head.next = next().value;
@@ -340,7 +375,9 @@ Status StoreWriter::snapshot(Seq seq, std::vector<Bytes> chunks, const Digest& s
   for (Bytes& chunk : chunks) snapshot.chunks.items.push_back({std::move(chunk)});
   if (Status done = write_snapshot(snapshot); !done) return done;
   new_segment_ = true;
-  return options_.payloads ? new_payload_file() : Status{};
+  if (!options_.payloads) return {};
+  if (Status made = new_payload_file(); !made) return made;
+  return note_state(snapshot.last, state_digest);
 }
 
 Status StoreWriter::drop_before(UpdateId keep) {
@@ -353,6 +390,8 @@ Status StoreWriter::drop_before(UpdateId keep) {
   std::error_code error;
   if (!fs::exists(folder_ + "/snapshot-" + std::to_string(keep.value) + ".snap", error))
     return failure(folder_ + ": there is no snapshot after update " + std::to_string(keep.value));
+  // What remains must be vouched for.
+  if (Status done = seal(); !done) return done;
   for (const std::string_view prefix : {"graph-", "payloads-"}) {
     std::map<std::uint64_t, std::string> files;
     for (const auto& entry : fs::directory_iterator(folder_))

@@ -3,6 +3,7 @@
 #include "accountability/regenerate.hpp"
 #include "accountability/trace.hpp"
 #include "base/prng.hpp"
+#include "crypto/digest.hpp"
 #include "replication/kv.hpp"
 #include "replication/sql/sql.hpp"
 
@@ -338,6 +339,90 @@ TEST_F(GraphRecorder, BuildsTheGraphOfWhatARunningApplicationExecutes) {
   EXPECT_EQ(differing.size(), 1000u);
   EXPECT_EQ(differing[0].part, "position/1000");
   EXPECT_FALSE(differing[0].after.has_value());
+}
+
+/// All operations of a graph, with `forge` applied to one update's bytes; checksums good, the chain mended or not.
+void exchange_operation(const std::string& folder, std::uint64_t update, bool mend_chain) {
+  std::map<std::uint64_t, fs::path> files;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (const std::string name = entry.path().filename().string(); name.starts_with("payloads-"))
+      files.emplace(std::stoull(name.substr(9)), entry.path());
+  Digest chain;
+  for (const auto& [first, path] : files) {
+    std::ifstream in(path, std::ios::binary);
+    const std::string text((std::istreambuf_iterator<char>(in)), {});
+    Bytes forged;
+    for (const Frame& frame : scan_frames(as_span(text)).frames) {
+      Bytes content = to_bytes(frame.content);
+      if (mend_chain) std::ranges::copy(chain.bytes, content.begin());
+      if (frame.kind == FrameKind::Payloads && update >= frame.first.value && update < frame.end_id().value) {
+        const auto at = std::ranges::search(content, as_span("rain"));
+        ASSERT_FALSE(at.empty());
+        std::ranges::copy(as_span("snow"), at.begin());
+      }
+      chain = crypto::sha256(content);
+      append(forged, make_frame(frame.kind, frame.first, frame.count, content));
+    }
+    std::ofstream(path, std::ios::binary) << as_text(forged);
+  }
+}
+
+TEST_F(GraphRecorder, TheSignedHeadCoversOperationsAndStates) {
+  settings.epoch_updates = 1000;
+  {
+    auto recorder = start();
+    ObservedApplication app(std::make_unique<kv::KvApplication>(), recorder);
+    play(app, 500);
+    recorder->settle();
+    play(app, 500);
+    recorder->settle();
+    play(app, 333);
+  }
+  const std::string kept = settings.folder + ".kept";
+  fs::copy(settings.folder, kept, fs::copy_options::recursive);
+  const auto made_from = [&](std::uint64_t first_bad) {
+    const Store store = *Store::open(settings.folder);
+    const Colours colours = mark(store.graph(), {{{ClientId(1), UpdateId(first_bad)}}, {}});
+    return regenerate(store, colours, Keep::Clean, std::make_unique<kv::KvApplication>());
+  };
+  const auto mended = [&] {
+    fs::remove_all(settings.folder);
+    fs::copy(kept, settings.folder, fs::copy_options::recursive);
+  };
+  const auto refused = [&](std::uint64_t first_bad) {
+    const auto made = made_from(first_bad);
+    EXPECT_FALSE(Recorder::start(settings, {}).has_value()) << "and nobody goes on from there";
+    return made ? "no error" : made.error().message;
+  };
+  ASSERT_TRUE(made_from(100)) << made_from(100).error().message;
+  ASSERT_EQ(made_from(3500)->from, UpdateId(3001)) << "from the snapshot before";
+  EXPECT_EQ(Store::open(settings.folder)->payload_doubt(), std::nullopt);
+
+  for (const std::uint64_t update : {2u, 1501u, 3999u}) {
+    exchange_operation(settings.folder, update, false);
+    EXPECT_THAT(refused(100), testing::HasSubstr("operations")) << update;
+    mended();
+    exchange_operation(settings.folder, update, true);
+    EXPECT_THAT(refused(3500), testing::HasSubstr("are not those that were signed")) << update;
+    mended();
+  }
+  // A state that was never there, as good as any otherwise.
+  const std::string path = settings.folder + "/snapshot-3000.snap";
+  kv::KvApplication other;
+  (void)other.apply(ClientId(1), put("position/1", "elsewhere"));
+  other.settle();
+  Snapshot forged{UpdateId(3000), Seq(2000), other.digest(), {}};
+  const auto frozen = other.freeze();
+  for (std::size_t i = 0; i < frozen->chunks(); ++i) forged.chunks.items.push_back({*frozen->chunk(i)});
+  ASSERT_TRUE(replace_file(path, make_frame(FrameKind::Snapshot, forged.last, 1, encode(forged))).has_value());
+  const auto made = made_from(3500);
+  ASSERT_FALSE(made.has_value());
+  EXPECT_THAT(made.error().message, testing::HasSubstr("it is not the state that was signed"));
+  mended();
+  fs::remove(settings.folder + "/payloads-3001.seg");
+  EXPECT_THAT(refused(100), testing::HasSubstr("are not all there"));
+  mended();
+  EXPECT_TRUE(Recorder::start(settings, {}).has_value());
 }
 
 TEST(GraphDifferences, AreFoundRowByRowInSqlToo) {
