@@ -44,7 +44,10 @@ Result<Regenerated> regenerate(const Store& store, const Colours& colours, Keep 
            (keep == Keep::CleanAndSuspect && colour == Colour::Suspect);
   };
   const UpdateId first = keep == Keep::Everything ? store.graph().end() : colours.next_touched(store.graph().base());
-  if (const auto doubt = store.payload_doubt()) return failure(*doubt + "; a state made of them would prove nothing");
+  // Whose signature it is, is the caller's to check; a state of less, or of other updates, than were signed is
+  // nobody's.
+  const auto doubt = store.head() ? store.doubt([](const Principal&, Span, Span) { return true; }) : store.damage();
+  if (doubt) return failure(*doubt + "; no state can be made of this graph: take another server's");
   const bool signed_states = store.head() && !store.head()->payloads.is_zero();
   Regenerated result;
   result.from = store.graph().base();

@@ -213,6 +213,11 @@ void Store::load_rest() {
   }
 }
 
+std::optional<std::string> Store::damage() const {
+  if (lost_from_ == 0) return std::nullopt;
+  return folder_ + ": updates from " + std::to_string(lost_from_) + " on are damaged";
+}
+
 std::optional<std::string> Store::doubt(const Verifier& verify) const {
   if (!head_) return "there is no signed head";
   if (!verify(head_->signer, head_->signed_bytes(), head_->signature.value))

@@ -86,6 +86,8 @@ class Store {
   const std::string& folder() const { return folder_; }
   /// What is damaged or missing, file by file.
   const std::vector<std::string>& notes() const { return notes_; }
+  /// The first thing that makes updates unusable; nothing if none is.
+  std::optional<std::string> damage() const;
   const std::optional<Head>& head() const { return head_; }
   /// Nothing if the head is there, is what `verify` takes for its signer's word, and fits the graph and the digests
   /// of its updates; else what is wrong. Reads all digests.

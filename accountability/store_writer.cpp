@@ -8,6 +8,7 @@
 #include <charconv>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 namespace seneschal::accountability {
 namespace {
@@ -415,15 +416,26 @@ Result<Findings> load_findings(const std::string& folder) {
   std::ifstream file(path);
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
-    std::uint64_t client = 0, id = 0;
-    char rest = 0;
     if (line.empty() || line.starts_with('#')) continue;
-    if (std::sscanf(line.c_str(), "mark %lu %lu %c", &client, &id, &rest) == 2 && client < kMaxClient)
-      findings.marks.insert({ClientId(static_cast<std::uint32_t>(client)), UpdateId(id)});
-    else if (std::sscanf(line.c_str(), "clear %lu %c", &id, &rest) == 1)
-      findings.cleared.insert(UpdateId(id));
+    std::istringstream words(line);
+    std::string verb, rest;
+    std::vector<std::uint64_t> numbers;
+    words >> verb;
+    for (std::string word; words >> word;) {
+      std::uint64_t value = 0;
+      const auto [end, bad] = std::from_chars(word.data(), word.data() + word.size(), value);
+      if (bad != std::errc{} || end != word.data() + word.size()) rest = word;
+      numbers.push_back(value);
+    }
+    const bool sound = rest.empty() && !numbers.empty() && numbers.back() > 0;
+    if (sound && verb == "mark" && numbers.size() == 2 && numbers[0] < kMaxClient)
+      findings.marks.insert({ClientId(static_cast<std::uint32_t>(numbers[0])), UpdateId(numbers[1])});
+    else if (sound && verb == "clear" && numbers.size() == 1)
+      findings.cleared.insert(UpdateId(numbers[0]));
     else
-      return failure(path + ":" + std::to_string(number) + ": expected 'mark CLIENT UPDATE' or 'clear UPDATE'");
+      return failure(path + ":" + std::to_string(number) +
+                     ": expected 'mark CLIENT UPDATE' or 'clear UPDATE', with a client below " +
+                     std::to_string(kMaxClient) + " and an update from 1 on");
   }
   return findings;
 }

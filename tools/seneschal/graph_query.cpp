@@ -149,9 +149,27 @@ int show_why(int argc, char** argv) {
   return 0;
 }
 
+namespace {
+Redundant redundant_clients(const std::string& text) {
+  Redundant clients;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at != end) {
+    std::uint32_t member = 0;
+    const auto [stop, error] = std::from_chars(at, end, member);
+    const bool more = stop != end && *stop == ',' && stop + 1 != end;
+    if (error != std::errc{} || (stop != end && !more)) throw UsageError("--redundant takes clients such as 3,4");
+    clients.insert(ClientId(member));
+    at = more ? stop + 1 : stop;
+  }
+  return clients;
+}
+}  // namespace
+
 int show_whatif(int argc, char** argv) {
   const Arguments a =
       parse(argc, argv, "What would be touched if a client were malicious; what redundant sources would save.");
+  const Redundant redundant = redundant_clients(a.redundant);
   const Incident incident = load_incident(a);
   const Graph& graph = incident.store.graph();
   Findings findings = incident.findings;
@@ -159,16 +177,7 @@ int show_whatif(int argc, char** argv) {
   const Colours colours = mark(graph, findings);
   Json json = counts_json(graph, colours);
   if (!a.json) print_counts(graph, colours);
-  if (!a.redundant.empty()) {
-    Redundant redundant;
-    for (std::size_t at = 0; at < a.redundant.size();) {
-      std::uint32_t member = 0;
-      const auto [stop, error] =
-          std::from_chars(a.redundant.data() + at, a.redundant.data() + a.redundant.size(), member);
-      if (error != std::errc{}) throw UsageError("--redundant takes clients such as 3,4");
-      redundant.insert(ClientId(member));
-      at = static_cast<std::size_t>(stop - a.redundant.data()) + 1;
-    }
+  if (!redundant.empty()) {
     const Colours with = mark_with_redundancy(graph, findings, redundant);
     json["with_redundancy"] = counts_json(graph, with);
     if (!a.json) {

@@ -125,6 +125,7 @@ TEST_F(GraphCommands, WhatIsNotInTheGraphIsNamed) {
                                                         {"mark --client 3 --since u99999", "99999"},
                                                         {"mark --client 3 --since nonsense", "nonsense"},
                                                         {"whatif --client 999", "client 999"},
+                                                        {"whatif --client 3 --redundant 1,,2", "--redundant"},
                                                         {"blast 99999", "99999"},
                                                         {"why 0", "0"},
                                                         {"clear 99999", "99999"},
@@ -134,6 +135,13 @@ TEST_F(GraphCommands, WhatIsNotInTheGraphIsNamed) {
     EXPECT_NE(ran.said.find(named), std::string::npos) << arguments << ": " << ran.said;
   }
   EXPECT_FALSE(fs::exists(folder_ + "/findings.txt")) << "nothing was kept";
+  for (const char* line :
+       {"mark 1", "mark 1 0", "mark x 1", "mark 1 99999999999999999999", "clear -5", "clear", "fine"}) {
+    std::ofstream(folder_ + "/findings.txt") << "# good so far\n" << line << "\n";
+    const Ran ran = graph("status" + in);
+    EXPECT_NE(ran.code, 0) << line;
+    EXPECT_NE(ran.said.find("findings.txt:2: expected"), std::string::npos) << line << ": " << ran.said;
+  }
 }
 
 TEST_F(GraphCommands, ADamagedSegmentIsNamedAndWhatIsBeforeItCanBeAsked) {

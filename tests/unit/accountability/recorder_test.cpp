@@ -419,6 +419,10 @@ TEST_F(GraphRecorder, TheSignedHeadCoversOperationsAndStates) {
   ASSERT_FALSE(made.has_value());
   EXPECT_THAT(made.error().message, testing::HasSubstr("it is not the state that was signed"));
   mended();
+  // Blocks that are gone: no state of what is left.
+  fs::resize_file(settings.folder + "/open.log", 100);
+  EXPECT_THAT(refused(100), testing::HasSubstr("the files reach"));
+  mended();
   fs::remove(settings.folder + "/payloads-3001.seg");
   EXPECT_THAT(refused(100), testing::HasSubstr("are not all there"));
   mended();
