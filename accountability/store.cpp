@@ -302,8 +302,8 @@ std::optional<Digest> Store::noted_state(UpdateId last) const {
   const std::string name = "/payloads-" + std::to_string(last.value + 1) + ".seg";
   const auto file = std::ranges::find_if(payloads_, [&](const MappedFile& f) { return f.path().ends_with(name); });
   if (file == payloads_.end()) return std::nullopt;
-  constexpr std::size_t kEnough = 1024;
-  const FrameScan scan = scan_frames(file->bytes().first(std::min(file->bytes().size(), kEnough)));
+  constexpr std::size_t kFirstFrame = 1024;
+  const FrameScan scan = scan_frames(file->bytes().first(std::min(file->bytes().size(), kFirstFrame)));
   if (scan.frames.empty() || scan.frames[0].kind != FrameKind::State || scan.frames[0].content.size() < 32)
     return std::nullopt;
   const auto note = decode<StateNote>(scan.frames[0].content.subspan(32));
