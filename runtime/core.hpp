@@ -23,7 +23,7 @@ class Core {
   virtual void start(Instant now, std::span<const Record> log, Effects& fx) = 0;
   /// A proven message; no order is promised between messages. The core's own broadcasts come back here.
   virtual void on_message(Instant now, const Inbound& message, Effects& fx) = 0;
-  /// A job or a persist finished, in any order; the ticket may be stale.
+  /// A job finished, in any order, or a persist, in the order in which they were asked for; the ticket may be stale.
   virtual void on_done(Instant now, Ticket ticket, const JobResult& result, Effects& fx) = 0;
   /// The deadline may have passed; spurious calls do nothing.
   virtual void on_time(Instant now, Effects& fx) = 0;

@@ -45,6 +45,7 @@ void StewardCore::start(Instant now, std::span<const Record> log, Effects& fx) {
     if (!good) break;
   }
   if (!good || headless_) context_.views.abstain();
+  restored_chunks_ = {};  // of a state that a crash cut short
   restoring_ = false;
   reconciliation_.start(now);
   local_view_.start(now, fx);
