@@ -52,6 +52,7 @@ void BftCore::restore(Instant now, std::span<const Record> log, Effects& fx) {
     context_.logged += record.size();
     if (restoration.take(record, execution_.executed())) continue;
     context_.participating = false;
+    fx.lose_log();
     break;
   }
   catch_up_.history().skip_to(execution_.executed());

@@ -82,6 +82,7 @@ class Effects {
   struct Forget {
     Ticket before;
   };
+  struct LoseLog {};
   struct Run {
     Job job;
     Ticket ticket;
@@ -99,7 +100,7 @@ class Effects {
   struct Dismiss {
     ClientId client;
   };
-  using Effect = std::variant<Send, Forward, Persist, Forget, Run, Accuse, Event, Enroll, Dismiss>;
+  using Effect = std::variant<Send, Forward, Persist, Forget, LoseLog, Run, Accuse, Event, Enroll, Dismiss>;
 
   /// `next_ticket` is the host's counter: tickets are never used twice by one core.
   explicit Effects(std::uint64_t& next_ticket) : next_ticket_(next_ticket) {}
@@ -135,6 +136,9 @@ class Effects {
   /// The records appended before that of `ticket`, which is durable, are not needed any more. Some of them may still
   /// come back at the next start.
   void forget_before(Ticket ticket) { list_.push_back(Forget{ticket}); }
+  /// The log that was read makes no sense. From here on it counts as lost: nothing more is appended to it, and what
+  /// waits for a record is never sent.
+  void lose_log() { list_.push_back(LoseLog{}); }
   /// Starts a job; `on_done(ticket, result)` follows. Jobs finish in any order.
   Ticket run(Job job) {
     Ticket ticket(next_ticket_++);

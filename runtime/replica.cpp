@@ -240,6 +240,9 @@ void Replica::carry_out(Effects::Effect& effect) {
     }
   } else if (auto* forget = std::get_if<Effects::Forget>(&effect)) {
     if (!log_lost_) env_.forget_before(forget->before);
+  } else if (std::holds_alternative<Effects::LoseLog>(effect)) {
+    log_lost_ = true;
+    held_.clear();
   } else if (auto* run = std::get_if<Effects::Run>(&effect)) {
     env_.run(std::move(run->job), run->ticket);
   } else if (auto* accusation = std::get_if<Effects::Accuse>(&effect)) {

@@ -49,10 +49,14 @@ bool Adoption::complete() const {
 StateTransfer::State Adoption::take() {
   CHECK(complete());
   StateTransfer::State state = std::move(*state_);
+  drop();
+  return state;
+}
+
+void Adoption::drop() {
   state_.reset();
   pieces_.reset();
   waits_for_ = {};
-  return state;
 }
 
 }  // namespace seneschal::steward

@@ -34,6 +34,10 @@ class Adoption {
   /// Takes the place of a state that is on its way.
   void begin(StateTransfer::State state);
   bool active() const { return state_.has_value(); }
+  /// Of the state that is on its way. Only while active.
+  Seq seq() const { return state_->seq; }
+  /// The state is not needed any more. Pieces that are in the log already are passed over when it is read.
+  void drop();
   /// After every input.
   void advance(Effects& fx);
   void on_done(Ticket ticket);

@@ -63,7 +63,7 @@ struct Context {
   Ticket save(decltype(LogRecord::what) what, Effects& fx) {
     if (settings.durability == Durability::None) return {};
     Bytes record = encode(LogRecord{LogRecord::kVersion, std::move(what)});
-    logged += record.size();
+    if (views.participating()) logged += record.size();  // otherwise the host appends nothing
     return fx.persist(std::move(record));
   }
   /// `asker` asked, with a MAC if it is a neighbour: true if its budget pays an answer of so many bytes.

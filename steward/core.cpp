@@ -38,14 +38,10 @@ MessageTable StewardCore::message_table() {
 void StewardCore::start(Instant now, std::span<const Record> log, Effects& fx) {
   // A log that cannot be read is as good as none: such a server counts among the f and only learns. [Steward 7]
   restoring_ = true;
-  bool good = true;
-  for (const Record& record : log) {
-    context_.logged += record.size();
-    good = restore(now, record, fx);
-    if (!good) break;
+  if (!restore(now, log, fx)) {
+    context_.views.abstain();
+    fx.lose_log();
   }
-  if (!good || headless_) context_.views.abstain();
-  restored_chunks_ = {};  // of a state that a crash cut short
   restoring_ = false;
   reconciliation_.start(now);
   local_view_.start(now, fx);
@@ -325,6 +321,10 @@ void StewardCore::execute(Instant now, Effects& fx) {
 // A fetched state takes the place of ours when the log has it. The log holds one state in pieces at a time: a renewal
 // that is under way is given up, its pieces are of a state below this one.
 void StewardCore::adopt(Instant now, Effects& fx) {
+  if (adoption_.active() && adoption_.seq() <= context_.history.aru()) {
+    adoption_.drop();  // entries were faster
+    transfer_.taken_over(true);
+  }
   if (transfer_.complete()) {
     renewal_.give_up();
     adoption_.begin(transfer_.take());
@@ -335,12 +335,13 @@ void StewardCore::adopt(Instant now, Effects& fx) {
 
 // The state of the newest Checkpoint takes the place of ours. It changes no promise and nothing above it. [Steward 7]
 void StewardCore::install(Instant now, StateTransfer::State state, Effects& fx) {
-  if (state.seq <= context_.history.aru()) return transfer_.taken_over(true);
   const bool readable = context_.execution.install(state.seq, state.chunks, fx).has_value();
   transfer_.taken_over(readable);
   if (!readable) {
-    // Genuine chunks that this program cannot read: it is not the one that the others run.
+    // Genuine chunks that this program cannot read: it is not the one that the others run. It goes on from its own
+    // state, after a restart as well.
     ++context_.alarms;
+    context_.save(DiscardedRecord{state.seq}, fx);
     return;
   }
   context_.history.jump(state.seq);

@@ -63,8 +63,8 @@ class StewardCore : public Core {
     sequencing_.clients_left();
   }
   bool busy() const;
-  bool restore(Instant now, const Record& record, Effects& fx);
-  bool restore_snapshot(const SnapshotRecord& record, Effects& fx);
+  bool restore(Instant now, std::span<const Record> log, Effects& fx);
+  bool restore_record(Instant now, const Record& record, Effects& fx);
 
   bool restoring_ = false;  // the log is being read: nobody is answered and nothing is voted for [Steward 7]
   Context context_;
@@ -87,9 +87,6 @@ class StewardCore : public Core {
   StateTransfer transfer_;
   Adoption adoption_;
   LogRenewal renewal_;
-  /// From the log: chunks of a state, until all are here.
-  std::vector<SharedBytes> restored_chunks_;
-  bool headless_ = false;  // chunks were read whose first ones are forgotten, and no whole state after them yet
   Instant next_tick_ = Instant::never();
 };
 

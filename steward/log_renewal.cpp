@@ -1,32 +1,40 @@
 #include "steward/log_renewal.hpp"
 
 namespace seneschal::steward {
+namespace {
+/// Per turn of the disk. The first is what votes wait for when little else is written, the second what the I/O thread
+/// encodes in one input.
+constexpr std::uint64_t kLeastPerTurn = 64 * 1024;
+constexpr std::uint64_t kMostPerTurn = 1024 * 1024;
+}  // namespace
 
 void LogRenewal::advance(Effects& fx) {
   if (waits_for_ != Ticket{} || !context_.views.participating()) return;
-  if (!running_ && !begin()) return;
-  if (context_.history.base() > running_->state) {
-    running_.reset();  // entries above that state are gone already: the next Checkpoint will do
-    return;
-  }
-  if (!running_->pieces.done()) {
+  // Entries that were still to be written are gone: the newest Checkpoint covers them by now.
+  if (running_ && running_->entries_left() && context_.history.base() > running_->written) running_.reset();
+  if (!running_ && !begin(fx)) return;
+  // At least as much as all others wrote since the last turn: so a renewal ends, and the log grows by no more than
+  // what it writes meanwhile.
+  const std::uint64_t others = context_.logged - running_->logged_at_turn;
+  const std::uint64_t until = context_.logged + std::clamp<std::uint64_t>(others, kLeastPerTurn, kMostPerTurn);
+  while (running_->entries_left() && context_.logged < until) write_next_entry(fx);
+  while (!running_->entries_left() && !running_->pieces.done() && context_.logged < until)
     write(running_->pieces.next(), fx);
-  } else {
-    write_what_binds(fx);
-    running_->closed = true;
-  }
+  running_->logged_at_turn = context_.logged;
 }
 
 // A log of twice what the last renewal wrote, and a constant: so at most every second byte written is a renewal's.
-bool LogRenewal::begin() {
+bool LogRenewal::begin(Effects& fx) {
   if (context_.settings.durability == Durability::None) return false;
   if (context_.logged < 2 * size_ + context_.settings.log_growth) return false;
   auto state = checkpoints_.proven();
   if (state == nullptr) return false;
   const Seq seq = state->seq();
+  const Seq last = context_.history.all().empty() ? seq : context_.history.all().rbegin()->first;
   const std::size_t chunks = state->chunks();
   StatePieces pieces(context_.checkpoint, chunks, [state](std::size_t index) { return state->chunk(index); });
-  running_ = Running{seq, std::move(pieces), false, {}, context_.logged};
+  running_ = Running{seq, last, std::move(pieces), {}, context_.logged, context_.logged};
+  write_views(fx);
   return true;
 }
 
@@ -35,7 +43,7 @@ void LogRenewal::write(decltype(LogRecord::what) what, Effects& fx) {
   if (running_->first == Ticket{}) running_->first = waits_for_;
 }
 
-void LogRenewal::write_what_binds(Effects& fx) {
+void LogRenewal::write_views(Effects& fx) {
   const Views& views = context_.views;
   write(PromiseRecord{views.global()}, fx);
   write(LocalViewRecord{views.local()}, fx);
@@ -43,9 +51,14 @@ void LogRenewal::write_what_binds(Effects& fx) {
   if (auto announced = signing_.announcement()) write(std::move(*announced), fx);
   write(CheckpointRecord{context_.checkpoint.embed()}, fx);
   write(ProgressRecord{context_.last_ordered, context_.ordered_in}, fx);
-  for (const auto& [seq, entry] : context_.history.all())
-    if (seq > running_->state) write_entry(seq, entry, fx);
   for (const auto& [seq, pre_prepare] : sequencing_.underway()) write(ProposedRecord{{pre_prepare}}, fx);
+}
+
+void LogRenewal::write_next_entry(Effects& fx) {
+  const auto next = context_.history.all().upper_bound(running_->written);
+  const bool any = next != context_.history.all().end() && next->first <= running_->last;
+  running_->written = any ? next->first : running_->last;
+  if (any) write_entry(next->first, next->second, fx);
 }
 
 // What is ordered is final, so nothing else about it binds. Votes in views that were left bind no more: the records
@@ -72,7 +85,7 @@ void LogRenewal::write_entry(Seq seq, const Entry& entry, Effects& fx) {
 void LogRenewal::on_done(Ticket ticket, Effects& fx) {
   if (ticket != waits_for_ || ticket == Ticket{}) return;
   waits_for_ = {};
-  if (!running_ || !running_->closed) return;
+  if (!running_ || running_->entries_left() || !running_->pieces.done()) return;
   fx.forget_before(running_->first);
   size_ = context_.logged - running_->logged_before;
   context_.logged = size_;

@@ -6,9 +6,10 @@
 
 namespace seneschal::steward {
 
-/// First the state of the newest Checkpoint, a piece at a time; then, within one input, everything above it that
-/// binds this server. When the disk has all of that, what was written before is forgotten. A crash in between leaves
-/// the old log whole: it is only longer.
+/// First everything that binds this server above the newest Checkpoint, then that Checkpoint's state, some of it at
+/// each turn of the disk. What happens meanwhile is in the log anyway: it was written behind the beginning of the
+/// renewal, so a state that ordering has long passed still ends the renewal. When the disk has all of it, what was
+/// written before is forgotten. A crash in between leaves the old log whole: it is only longer.
 class LogRenewal {
  public:
   LogRenewal(Context& context, const Checkpoints& checkpoints, const Sequencing& sequencing,
@@ -29,14 +30,17 @@ class LogRenewal {
 
  private:
   struct Running {
-    Seq state;
+    Seq written;  // of the entries above the state, those up to here
+    Seq last;     // later ones began behind `first`
     StatePieces pieces;
-    bool closed = false;  // nothing is missing but the disk's word
     Ticket first;
     std::uint64_t logged_before = 0;
+    std::uint64_t logged_at_turn = 0;
+    bool entries_left() const { return written < last; }
   };
-  bool begin();
-  void write_what_binds(Effects& fx);
+  bool begin(Effects& fx);
+  void write_views(Effects& fx);
+  void write_next_entry(Effects& fx);
   void write_entry(Seq seq, const Entry& entry, Effects& fx);
   void write(decltype(LogRecord::what) what, Effects& fx);
 

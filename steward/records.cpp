@@ -5,7 +5,7 @@ namespace seneschal::steward {
 std::expected<LogRecord, Reject> decode_record(Span bytes) {
   auto record = decode<LogRecord>(bytes);
   if (!record) return record;
-  if (record->version != LogRecord::kVersion) return std::unexpected(Reject::WrongVersion);
+  if (record->version == 0 || record->version > LogRecord::kVersion) return std::unexpected(Reject::WrongVersion);
   return record;
 }
 

@@ -75,8 +75,8 @@ struct CheckpointRecord {
   auto fields() { return std::tie(checkpoint); }
   bool operator==(const CheckpointRecord&) const = default;
 };
-/// Some chunks of the state that `checkpoint` signed; written before anything above it is said. When all of them are
-/// here the state is, and nothing that was written before is needed to execute on.
+/// Some chunks of the state that `checkpoint` signed. When all of them are in the log the state is: the next start
+/// begins with it, and takes from all other records what they say about entries above it.
 struct SnapshotRecord {
   static constexpr std::size_t kMaxChunks = 64;
   Signed<Checkpoint> checkpoint;
@@ -102,18 +102,37 @@ struct ProgressRecord {
   bool operator==(const ProgressRecord&) const = default;
 };
 
+/// The whole state of `seq` above is genuine and of no use to this program: the log is read as if it were not there.
+struct DiscardedRecord {
+  Seq seq;
+  auto fields() { return std::tie(seq); }
+  bool operator==(const DiscardedRecord&) const = default;
+};
+
 struct LogRecord {
-  static constexpr std::uint8_t kVersion = 1;
+  /// 2: what binds a server above a state may be written before that state. Logs of version 1 are read the same way.
+  static constexpr std::uint8_t kVersion = 2;
   std::uint8_t version = kVersion;
   std::variant<PromiseRecord, LocalViewRecord, ProposedRecord, PreparedRecord, CertificateRecord, AcceptedRecord,
                OrderedRecord, AttemptRecord, SignerSetRecord, CheckpointRecord, SnapshotRecord, BatchRecord,
-               ProgressRecord>
+               ProgressRecord, DiscardedRecord>
       what;
   auto fields() { return std::tie(version, what); }
   bool operator==(const LogRecord&) const = default;
 };
 
-/// Refuses records that were not written by this version of the program.
+/// Refuses records of a version that this program does not know.
 std::expected<LogRecord, Reject> decode_record(Span bytes);
+
+/// False if `bytes` is certainly not a record of kind R: spares decoding it.
+template <class R>
+bool may_be(Span bytes) {
+  constexpr auto kind = []<class... Rs>(std::type_identity<std::variant<Rs...>>) {
+    std::size_t index = 0;
+    (void)((std::is_same_v<R, Rs> || (++index, false)) || ...);
+    return index;
+  }(std::type_identity<decltype(LogRecord::what)>{});
+  return bytes.size() > 1 && bytes[1] == kind;  // behind the version
+}
 
 }  // namespace seneschal::steward

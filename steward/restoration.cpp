@@ -2,8 +2,72 @@
 #include "steward/core.hpp"
 
 namespace seneschal::steward {
+namespace {
 
-bool StewardCore::restore(Instant now, const Record& bytes, Effects& fx) {
+/// The state that a log begins with, wherever in the log it is.
+struct SavedState {
+  Signed<Checkpoint> proof;
+  std::vector<SharedBytes> chunks;
+  Seq seq() const { return proof.body.seq; }
+};
+
+/// By seq: how many records of the log come before the last word that this state is of no use.
+std::map<Seq, std::size_t> find_discarded(std::span<const Record> log) {
+  std::map<Seq, std::size_t> discarded;
+  for (std::size_t i = 0; i < log.size(); ++i) {
+    if (!may_be<DiscardedRecord>(log[i])) continue;
+    if (auto record = decode_record(log[i])) discarded[std::get<DiscardedRecord>(record->what).seq] = i;
+  }
+  return discarded;
+}
+
+/// The newest state that is whole and was not discarded; nothing if there is none, and the log begins with seq 1. A
+/// crash leaves the beginning of a state behind. A log gives back whole segments, so it may begin in the middle of
+/// one: then another one, whole, must follow, or the log is not whole (false).
+std::pair<std::optional<SavedState>, bool> find_state(std::span<const Record> log) {
+  const std::map<Seq, std::size_t> discarded = find_discarded(log);
+  std::optional<SavedState> newest;
+  SavedState reading;
+  bool headless = false;
+  for (std::size_t i = 0; i < log.size(); ++i) {
+    if (!may_be<SnapshotRecord>(log[i])) continue;
+    auto record = decode_record(log[i]);
+    if (!record) return {std::nullopt, false};
+    auto& piece = std::get<SnapshotRecord>(record->what);
+    if (piece.first == 0) reading = {std::move(piece.checkpoint), {}};
+    if (piece.first != reading.chunks.size()) {
+      reading.chunks.clear();
+      headless = true;
+      continue;
+    }
+    for (auto& chunk : piece.chunks) reading.chunks.push_back(share(std::move(chunk.value)));
+    if (reading.chunks.size() < piece.total) continue;
+    SavedState whole = std::exchange(reading, {});
+    const auto word = discarded.find(whole.seq());
+    if (word == discarded.end() || word->second < i) newest = std::move(whole);
+  }
+  const bool good = newest || !headless;
+  return {std::move(newest), good};
+}
+
+}  // namespace
+
+// First the state, then what all records say about entries above it, in the order in which they were written: also of
+// those that were written before the state, while it was on its way into the log. False if the log makes no sense.
+bool StewardCore::restore(Instant now, std::span<const Record> log, Effects& fx) {
+  for (const Record& record : log) context_.logged += record.size();
+  const auto [state, whole] = find_state(log);
+  if (!whole) return false;
+  if (state) {
+    if (!context_.execution.install(state->seq(), state->chunks, fx)) return false;
+    context_.history.jump(state->seq());
+    checkpoints_.restore_installed(state->proof, fx);
+  }
+  return std::ranges::all_of(log, [&](const Record& record) { return restore_record(now, record, fx); });
+}
+
+bool StewardCore::restore_record(Instant now, const Record& bytes, Effects& fx) {
+  if (may_be<SnapshotRecord>(bytes)) return true;  // read already
   auto record = decode_record(bytes);
   if (!record) return false;
   if (auto* promise = std::get_if<PromiseRecord>(&record->what)) {
@@ -29,33 +93,11 @@ bool StewardCore::restore(Instant now, const Record& bytes, Effects& fx) {
     signing_.restore(*signers);
   } else if (auto* checkpoint = std::get_if<CheckpointRecord>(&record->what)) {
     checkpoints_.restore(*checkpoint);
-  } else if (auto* snapshot = std::get_if<SnapshotRecord>(&record->what)) {
-    return restore_snapshot(*snapshot, fx);
   } else if (auto* batch = std::get_if<BatchRecord>(&record->what)) {
     sequencing_.restore_batch(*batch);
   } else if (auto* progress = std::get_if<ProgressRecord>(&record->what)) {
     if (progress->last_ordered != Seq{}) context_.ordered(progress->last_ordered, progress->ordered_in);
   }
-  return true;
-}
-
-bool StewardCore::restore_snapshot(const SnapshotRecord& record, Effects& fx) {
-  if (record.first == 0) restored_chunks_.clear();
-  if (record.first != restored_chunks_.size()) {
-    // The log begins in the middle of a state that a later one replaced.
-    restored_chunks_.clear();
-    headless_ = true;
-    return true;
-  }
-  for (const auto& chunk : record.chunks) restored_chunks_.push_back(share(chunk.value));
-  if (restored_chunks_.size() < record.total) return true;
-  Seq seq = record.checkpoint.body.seq;
-  std::vector<SharedBytes> chunks = std::exchange(restored_chunks_, {});
-  headless_ = false;
-  if (seq <= context_.history.aru()) return true;  // read from records before it
-  if (!context_.execution.install(seq, chunks, fx)) return false;
-  context_.history.jump(seq);
-  checkpoints_.restore_installed(record.checkpoint, fx);
   return true;
 }
 

@@ -145,7 +145,8 @@ void StateTransfer::end() {
   assembly_.drop();
   target_ = {};
   context_.transferring = false;
-  for (auto& [id, source] : sources_) source = {};
+  // Who forged a piece under its MAC is a proven liar: it is not asked again in this life.
+  for (auto& [id, source] : sources_) source = {.set_aside = source.set_aside};
 }
 
 void StateTransfer::on_tick(Instant now, Effects& fx) {

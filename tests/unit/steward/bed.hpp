@@ -70,7 +70,7 @@ class Bed {
       const std::size_t size = node_.log.back().size();
       node_.unwritten += size;
       node_.most_unwritten = std::max(node_.most_unwritten, node_.unwritten);
-      bed_.after(bed_.persist_delay, [this, ticket, size] {
+      bed_.after(node_.persist_delay.value_or(bed_.persist_delay), [this, ticket, size] {
         node_.unwritten -= size;
         bed_.done(node_, ticket, Persisted{});
       });
@@ -114,6 +114,7 @@ class Bed {
     std::unique_ptr<Replica> replica;
     std::optional<Instant> wake;
     bool down = false;
+    std::optional<Duration> persist_delay;  // instead of the bed's
     std::vector<Event> events;
     std::vector<Effects::Accuse> accusations;
     std::vector<Record> log;

@@ -165,6 +165,56 @@ TEST(StewardLogRenewal, ALogThatBeginsInTheMiddleOfAnOlderStateIsReadFromTheNext
   EXPECT_EQ(what_binds(whole.core), what_binds(bed.steward(id)));
 }
 
+// A large state and a slow disk: ordering passes the state by more than history reaches back long before all of it is
+// written.
+TEST(StewardLogRenewal, EndsHoweverFarOrderingGetsMeanwhile) {
+  constexpr std::size_t kValue = 8'000;
+  constexpr int kKeys = 600;
+  const Settings settings = renewing(200'000);
+  Bed bed(3, 1, 3, settings);
+  bed.wide_delay = 2ms;
+  bed.start();
+  int puts = 0;
+  // All clients, each as soon as it has its result.
+  const auto put_in_parallel = [&](int count) {
+    const int end = puts + count;
+    return bed.run_while(60s, [&] {
+      bool busy = false;
+      for (const auto& info : bed.membership.clients) {
+        auto& client = bed.at(info.id).client();
+        client.take_completions();
+        if (client.idle() && puts < end)
+          bed.put(info.id, "large" + std::to_string(puts++ % kKeys), std::string(kValue, 'v'));
+        busy = busy || !client.idle();
+      }
+      return busy;
+    });
+  };
+  ASSERT_TRUE(put_in_parallel(kKeys));
+  const ServerId id = server(1, 2);
+  const auto renewals = [&] { return std::stoull(status_value(bed.steward(id), "log_renewals")); };
+  bed.at(id).persist_delay = 100ms;
+  const auto before = renewals();
+  auto ended = before;
+  Seq passed;  // a state whose entries history had dropped when the log had all of it
+  std::size_t most = 0;
+  for (int i = 0; i < 400 && ended < before + 3; ++i) {
+    ASSERT_TRUE(put_in_parallel(18));
+    most = std::max(most, size_of(bed.at(id).log));
+    if (renewals() == ended) continue;
+    ended = renewals();
+    const auto last = std::ranges::find_if(bed.at(id).log.rbegin(), bed.at(id).log.rend(),
+                                           [](const Record& record) { return may_be<SnapshotRecord>(record); });
+    const Seq state = std::get<SnapshotRecord>(decode_record(*last)->what).checkpoint.body.seq;
+    if (bed.steward(id).history().base() > state) passed = state;
+    Again again(bed, id, bed.at(id).log, settings);
+    EXPECT_EQ(what_binds(again.core), what_binds(bed.steward(id)));
+  }
+  EXPECT_EQ(ended, before + 3) << "or the log grows for ever";
+  EXPECT_NE(passed, Seq()) << "otherwise this shows nothing";
+  EXPECT_LT(most, 6 * kKeys * kValue);
+}
+
 TEST(StewardLogRenewal, WithoutALogNothingIsWritten) {
   Settings settings = renewing(1);
   settings.durability = Durability::None;
