@@ -22,7 +22,14 @@ enum class Behaviour : std::uint8_t {
   Late,    // says everything half a second later than it could
   Collude,  // votes twice, leaves out of its states what it knows, lets old messages out in new views
   Hoard,    // keeps what its site signed for the next view, and proposes once more when the others leave one
-  kLast = Hoard,
+  Stray,    // proposes, votes and shares outside the window, in other views, and in the representative's place
+  Forge,    // proves with certificates in which one word is counted several times, or is about something else
+  Foreign,  // says here what it signed for another deployment
+  Slander,  // blames servers that did nothing wrong
+  Agitate,  // wants another local and global view, always
+  Phantom,  // speaks of batches that nobody has
+  Flood,    // noise, damaged copies, and questions whose answers are large
+  kLast = Flood,
 };
 std::string_view to_string(Behaviour behaviour);
 /// The names of all behaviours, in their order.

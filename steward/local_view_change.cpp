@@ -20,7 +20,9 @@ void LocalViewChange::start(Instant now, Effects& fx) {
 
 void LocalViewChange::send_new_rep(std::vector<Destination> to, bool loopback, Effects& fx) const {
   auto us = static_cast<std::uint32_t>(timers_.own_estimate() / 1us);
-  fx.send(std::move(to), NewRep{context_.views.local(), us}, {.after = context_.promised, .loopback = loopback});
+  // Who abstains only asks: it cannot know which views it left.
+  const LocalView lv = context_.views.participating() ? context_.views.local() : LocalView{};
+  fx.send(std::move(to), NewRep{lv, us}, {.after = context_.promised, .loopback = loopback});
 }
 
 void LocalViewChange::move_to(LocalView lv, Instant now, Effects& fx) {
@@ -82,7 +84,7 @@ std::optional<Reject> LocalViewChange::on_proof(Instant, const Verified<Preinsta
 }
 
 void LocalViewChange::settle(Instant now, Effects& fx) {
-  if (!context_.views.participating()) return;
+  if (!context_.views.participating()) return learn();
   // f+1 others above this server's view: one of them is correct. It joins the highest view for which that holds,
   // which is the smallest of theirs.
   std::vector<LocalView> others;
@@ -114,6 +116,18 @@ void LocalViewChange::settle(Instant now, Effects& fx) {
                    share(site_message(context_.membership, context_.self.site, notice)), {}, fx);
   }
   collect(now, fx);
+}
+
+// Who abstains asks for no view, but must know who leads: it passes updates on, and says who its representative is. q
+// others have preinstalled the view. [Steward 7]
+void LocalViewChange::learn() {
+  std::vector<LocalView> others;
+  for (const auto& [server, vote] : votes_)
+    if (server != context_.self.index) others.push_back(vote->lv);
+  std::ranges::sort(others, std::greater{});
+  const std::size_t quorum = context_.own().quorum();
+  if (others.size() >= quorum) context_.views.enter(others[quorum - 1]);
+  preinstalled_ = true;
 }
 
 // [Steward 4] At the leader site what this global view may have proposed, elsewhere what still wants an Accept.

@@ -48,6 +48,7 @@ class LocalViewChange {
   Duration patience() const;
   void send_new_rep(std::vector<Destination> to, bool loopback, Effects& fx) const;
   std::optional<Reject> take(ServerIndex server, Held<NewRep> vote);
+  void learn();
   void collect(Instant now, Effects& fx);
   void spread_notice(std::uint32_t round, Effects& fx);
   bool may_answer(Instant now, ServerIndex server);

@@ -54,7 +54,7 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
               {.auth = AuthKind::Bare});
       if (!sent.given) sent.given = now;
     }
-    if (context_.views.is_representative())
+    if (orders())
       sequencing_.submit(now, update);
     else if (leg == Leg::ToRepresentative)
       pass_on(now, update, fx);
@@ -76,6 +76,10 @@ void Updates::pass_on(Instant now, const Signed<Update>& update, Effects& fx) {
     return fx.send(Destination::to(views.representative()), ForwardedUpdate{Leg::ToRepresentative, update},
                    {.auth = AuthKind::Bare});
   }
+  // A representative that abstains orders nothing: the others shall see that.
+  if (!views.participating())
+    return fx.send(Destination::to(context_.self.site), ForwardedUpdate{Leg::ToRepresentative, update},
+                   {.auth = AuthKind::Bare});
   if (views.at_leader_site()) return;
   // First to the representative, then to the next f+1 servers of the leader site in turn. [Steward 3.3]
   SiteId leader = views.leader_site();
@@ -93,6 +97,11 @@ void Updates::pass_on(Instant now, const Signed<Update>& update, Effects& fx) {
   fx.send(std::move(to), ForwardedUpdate{Leg::ToLeaderSite, update}, {.auth = AuthKind::Bare});
 }
 
+bool Updates::orders() const {
+  const Views& views = context_.views;
+  return views.at_leader_site() && views.is_representative() && views.participating();
+}
+
 Duration Updates::retry_after() const {
   return std::max(context_.settings.retransmit_wide, 3 * usual_);
 }
@@ -108,7 +117,7 @@ void Updates::on_tick(Instant now, Effects& fx) {
     auto parts = parse_sealed(*it->second.sealed);
     auto body = decode<Update>(parts->body);
     Signed<Update> update{*it->second.sealed, parts->header, std::move(*body)};
-    if (context_.views.at_leader_site() && context_.views.is_representative())
+    if (orders())
       sequencing_.submit(now, update);
     else
       pass_on(now, update,
@@ -118,13 +127,12 @@ void Updates::on_tick(Instant now, Effects& fx) {
 }
 
 void Updates::view_changed(Instant now) {
-  bool orders = context_.views.at_leader_site() && context_.views.is_representative();
   for (auto& [client, sent] : sent_) {
     sent.count = 0;
     sent.given.reset();
     // Where this server only watches, somebody else passes the update on first; a new representative orders it
     // itself.
-    bool watches = !orders && sent.leg == Leg::InsideLeaderSite && context_.views.at_leader_site();
+    bool watches = !orders() && sent.leg == Leg::InsideLeaderSite && context_.views.at_leader_site();
     retries_.set(client, watches ? now + 2 * retry_after() : now);
   }
 }

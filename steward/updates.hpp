@@ -42,6 +42,8 @@ class Updates {
   /// Returns the size of the result.
   std::size_t answer(ClientId client, const replication::Query& query, Effects& fx);
   Duration retry_after() const;
+  /// True if it is this server that gives updates their place.
+  bool orders() const;
 
   Context& context_;
   Sequencing& sequencing_;

@@ -113,6 +113,13 @@ void draw_setting(Plan& plan, Prng& random) {
     plan.heal = ms(draws.between(8'000, 14'000));
     plan.deadline = plan.heal + ms(60'000);
   }
+  if (Prng draws = Prng(seed).fork("many"); steward && (profile == "byzantine" || combined)) {
+    if (draws.chance(1, 8)) {
+      plan.faults = 2;
+      plan.sites = 3;
+    }
+    if (draws.chance(1, 4)) plan.two_faced = 1;
+  }
   if (seed % kRealCryptoEvery == 0) make_small_and_real(plan);
 
   if (Prng newcomers = Prng(seed).fork("newcomers");
@@ -150,7 +157,10 @@ void draw_faults(Plan& plan, Prng& random) {
     planner.drift();
   }
   if (wanted("slow", 3)) planner.slow();
-  if (wanted("byzantine", 3)) planner.byzantine();
+  if (wanted("byzantine", 3)) {
+    planner.byzantine();
+    planner.spite();
+  }
   if (profile == "lagging") planner.lagging();
   if (churn) planner.restarts();
   if (profile == "views" && steward) planner.seams();

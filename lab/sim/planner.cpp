@@ -226,6 +226,28 @@ void Planner::byzantine() {
   }
 }
 
+// What is left of section 9, by servers that do nothing else wrong and by those that do. In half of the seeds.
+void Planner::spite() {
+  Prng random = root_.fork("spite");
+  if (random.chance(1, 2)) return;
+  // The flat baseline knows only the last three of them.
+  constexpr Behaviour kKinds[] = {Behaviour::Forge,   Behaviour::Slander, Behaviour::Agitate,
+                                  Behaviour::Phantom, Behaviour::Hoard,   Behaviour::Repeat,
+                                  Behaviour::Stray,   Behaviour::Foreign, Behaviour::Flood};
+  const auto any = [&] {
+    const std::size_t first = plan_.protocol == Protocol::Steward ? 0 : std::size(kKinds) - 3;
+    return kKinds[random.between(first, std::size(kKinds) - 1)];
+  };
+  const std::vector<Traitor> known = plan_.traitors;
+  for (std::size_t site = 0; site < membership_.sites.size(); ++site) {
+    const SiteId id(small(site));
+    const auto already = std::ranges::find(known, id, [](const Traitor& traitor) { return traitor.server.site; });
+    if (already != known.end() && random.chance(2, 3)) plan_.traitors.push_back({already->server, any()});
+    if (random.chance(1, 4)) continue;
+    if (const auto server = pick_server(random, id)) plan_.traitors.push_back({*server, any()});
+  }
+}
+
 // Checkpoints every few entries, and a site away while many are ordered; whoever lends states may lie.
 void Planner::lagging() {
   Prng random = root_.fork("lagging");

@@ -26,6 +26,7 @@ class Planner {
   void drift();
   void slow();
   void byzantine();
+  void spite();
   void equivocation();
   void lagging();
   void seams();

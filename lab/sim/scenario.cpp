@@ -209,6 +209,23 @@ void check_statuses(const StatusChecker& checker, Assembly& assembly, CheckerSet
   }
 }
 
+void look_at_servers(Assembly& assembly, const Facts& facts, ScenarioResult& result) {
+  StatusList status;
+  for (const ServerPart& server : assembly.servers()) {
+    if (!facts.correct(server.id) || !server.process->alive()) continue;
+    for (std::size_t i = 0; i <= static_cast<std::size_t>(Reject::kLast); ++i)
+      result.refused[Reject(i)] += server.process->replica().rejected(Reject(i));
+    status.clear();
+    server.process->core().status(status);
+    const auto at_least = [&](std::uint64_t& highest, std::string_view wanted) {
+      for (const auto& [name, value] : status)
+        if (name == wanted) highest = std::max<std::uint64_t>(highest, std::stoull(value));
+    };
+    at_least(result.highest_global_view, "global_view");
+    at_least(result.highest_local_view, "local_view");
+  }
+}
+
 }  // namespace
 
 emulator::CostModel pinned_costs() {
@@ -292,6 +309,7 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
                     "client " + std::to_string(client.id.value) + " was refused " + std::to_string(refused) +
                         " operations that are good");
   }
+  look_at_servers(assembly, checkers.facts(), result);
   check_churn(assembly, plan, churn, checkers);
   result.accusations = checkers.accusations();
   if (const auto& violation = checkers.violation()) {

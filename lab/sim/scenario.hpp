@@ -17,6 +17,10 @@ struct ScenarioResult {
   std::uint64_t events = 0;
   std::uint64_t operations = 0;  // done
   std::uint64_t accusations = 0;
+  // Of correct servers that are there at the end:
+  std::map<Reject, std::uint64_t> refused;  // messages
+  std::uint64_t highest_global_view = 0;
+  std::uint64_t highest_local_view = 0;
   Duration virtual_time{};
   std::string text;  // the last lines of the trace, if asked for
 };

@@ -1,6 +1,7 @@
 #include "lab/sim/adversaries/adversary.hpp"
 
 #include "base/check.hpp"
+#include "lab/sim/adversaries/words.hpp"
 #include "replication/messages.hpp"
 #include "steward/messages.hpp"
 
@@ -13,11 +14,6 @@ namespace {
 
 bool speaks(const Effects::Effect& effect) {
   return std::holds_alternative<Effects::Send>(effect) || std::holds_alternative<Effects::Forward>(effect);
-}
-
-template <class M>
-bool is(const Effects::Send& send) {
-  return send.header.protocol == M::kProtocol && send.header.type == M::kType;
 }
 
 /// Stops talking after a while, or from the start.
@@ -73,10 +69,9 @@ class BadShares final : public Adversary {
     for (auto& effect : fx.list()) {
       auto* send = std::get_if<Effects::Send>(&effect);
       if (send == nullptr || !is<steward::SigShare>(*send) || !random_.chance(1, 2)) continue;
-      auto share = decode<steward::SigShare>(send->body);
-      if (!share || share->share.value.empty()) continue;
-      share->share.value[random_.below(share->share.value.size())] ^= 0x40;
-      send->body = encode(*share);
+      rewrite<steward::SigShare>(*send, [&](steward::SigShare& m) {
+        if (!m.share.value.empty()) m.share.value[random_.below(m.share.value.size())] ^= 0x40;
+      });
     }
   }
   Prng random_;
@@ -92,17 +87,9 @@ class LyingReply final : public Adversary {
     for (auto& effect : fx.list()) {
       auto* send = std::get_if<Effects::Send>(&effect);
       if (send == nullptr) continue;
-      if (is<replication::Reply>(*send)) {
-        auto reply = decode<replication::Reply>(send->body);
-        if (!reply) continue;
-        reply->result.value = to_bytes("lie");
-        send->body = encode(*reply);
-      } else if (is<replication::Answer>(*send)) {
-        auto answer = decode<replication::Answer>(send->body);
-        if (!answer) continue;
-        answer->result.value = to_bytes("lie");
-        send->body = encode(*answer);
-      }
+      const auto lie = [](auto& message) { message.result.value = to_bytes("lie"); };
+      rewrite<replication::Reply>(*send, lie);
+      rewrite<replication::Answer>(*send, lie);
     }
   }
 };
@@ -225,6 +212,13 @@ std::unique_ptr<Core> corrupt(std::unique_ptr<Core> core, Behaviour behaviour, S
     case Behaviour::Hoard: return hoarder(colluder(std::move(core), self, random), self, random.fork("hoard"));
     case Behaviour::Late: return std::make_unique<Late>(std::move(core));
     case Behaviour::Poison: return poisoner(std::move(core), self, random);
+    case Behaviour::Stray: return stray(std::move(core), self, random.fork("stray"));
+    case Behaviour::Forge: return forger(std::move(core), self, membership, random.fork("forge"));
+    case Behaviour::Foreign: return foreigner(std::move(core), self, membership, random.fork("foreign"));
+    case Behaviour::Slander: return slanderer(std::move(core), self, random.fork("slander"));
+    case Behaviour::Agitate: return agitator(std::move(core), self, random.fork("agitate"));
+    case Behaviour::Phantom: return phantom(std::move(core), random.fork("phantom"));
+    case Behaviour::Flood: return flooder(std::move(core), self, membership, random.fork("flood"));
   }
   return core;
 }

@@ -49,7 +49,7 @@ class Adversary : public Core {
   std::unique_ptr<Core> core_;
 };
 
-/// `core` behaving like that. `seed` names its random choices.
+/// `core` behaving like that; once more around the result, and it does both. `seed` names its random choices.
 std::unique_ptr<Core> corrupt(std::unique_ptr<Core> core, Behaviour behaviour, ServerId self,
                               const Membership& membership, std::uint64_t seed);
 
@@ -64,6 +64,14 @@ std::unique_ptr<Core> colluder(std::unique_ptr<Core> core, ServerId self, Prng r
 std::unique_ptr<Core> hoarder(std::unique_ptr<Core> core, ServerId self, Prng random);
 /// One that lends forged pieces of states and claims Checkpoints that no site signed.
 std::unique_ptr<Core> poisoner(std::unique_ptr<Core> core, ServerId self, Prng random);
+
+std::unique_ptr<Core> stray(std::unique_ptr<Core> core, ServerId self, Prng random);
+std::unique_ptr<Core> forger(std::unique_ptr<Core> core, ServerId self, const Membership& membership, Prng random);
+std::unique_ptr<Core> foreigner(std::unique_ptr<Core> core, ServerId self, const Membership& membership, Prng random);
+std::unique_ptr<Core> slanderer(std::unique_ptr<Core> core, ServerId self, Prng random);
+std::unique_ptr<Core> agitator(std::unique_ptr<Core> core, ServerId self, Prng random);
+std::unique_ptr<Core> phantom(std::unique_ptr<Core> core, Prng random);
+std::unique_ptr<Core> flooder(std::unique_ptr<Core> core, ServerId self, const Membership& membership, Prng random);
 
 /// `client` with a second face: other operations under the same timestamps and out of order.
 std::unique_ptr<Core> two_faced(std::unique_ptr<Core> client, const ClientInfo& self, const Membership& membership,

@@ -2,6 +2,7 @@
 // the new one. [Steward 9]
 #include "lab/sim/adversaries/adversary.hpp"
 
+#include "lab/sim/adversaries/words.hpp"
 #include "steward/messages.hpp"
 #include "steward/view_messages.hpp"
 
@@ -99,19 +100,6 @@ class Colluder final : public Adversary {
     });
     rewrite<steward::AruClaim>(send, [&](steward::AruClaim& claim) { claim.aru = claim.aru + random_.below(6); });
   }
-  template <class M>
-  static bool is(const Effects::Send& send) {
-    return send.header.protocol == M::kProtocol && send.header.type == M::kType;
-  }
-  template <class M, class F>
-  static void rewrite(Effects::Send& send, F&& change) {
-    if (!is<M>(send)) return;
-    auto message = decode<M>(send.body);
-    if (!message) return;
-    change(*message);
-    send.body = encode(*message);
-  }
-
   ServerId self_;
   Prng random_;
   std::vector<PrePrepare> proposed_;

@@ -1,5 +1,6 @@
 #include "bft/messages.hpp"
 #include "lab/sim/adversaries/adversary.hpp"
+#include "lab/sim/adversaries/words.hpp"
 #include "steward/messages.hpp"
 
 #include <algorithm>
@@ -41,7 +42,7 @@ class Equivocator final : public Adversary {
   // Half of the servers get what the core made, the others something else.
   template <class M>
   void split(Effects::Send& send, std::vector<Effects::Effect>& more) {
-    if (send.header.protocol != M::kProtocol || send.header.type != M::kType) return;
+    if (!is<M>(send)) return;
     auto proposal = decode<M>(send.body);
     if (!proposal) return;
     const replication::Batch batch = proposal->batch;
@@ -78,7 +79,7 @@ class Repeater final : public Adversary {
   }
   template <class M>
   void repeat(Effects::Send& send) {
-    if (send.header.protocol != M::kProtocol || send.header.type != M::kType) return;
+    if (!is<M>(send)) return;
     auto proposal = decode<M>(send.body);
     if (!proposal) return;
     const replication::Batch earlier = std::exchange(earlier_, proposal->batch);

@@ -2,6 +2,7 @@
 // proposes when the others are leaving. [Steward 9]
 #include "lab/sim/adversaries/adversary.hpp"
 
+#include "lab/sim/adversaries/words.hpp"
 #include "steward/messages.hpp"
 #include "steward/view_messages.hpp"
 
@@ -125,11 +126,6 @@ class Hoarder final : public Adversary {
       fx.send(Destination::to(self_.site), last, {.loopback = true});  // its own core is to hold the certificate
     }
     fx.send(Destination::to(self_.site), steward::NewRep{left_for_, 0});
-  }
-
-  template <class M>
-  static bool is(const Effects::Send& send) {
-    return send.header.protocol == M::kProtocol && send.header.type == M::kType;
   }
 
   ServerId self_;

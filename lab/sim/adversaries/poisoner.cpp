@@ -1,6 +1,7 @@
 // A server that lies to those who catch up. [Steward 7]
 #include "lab/sim/adversaries/adversary.hpp"
 
+#include "lab/sim/adversaries/words.hpp"
 #include "replication/snapshot_messages.hpp"
 #include "steward/messages.hpp"
 
@@ -26,10 +27,10 @@ class Poisoner final : public Adversary {
     for (auto& effect : fx.list()) {
       auto* send = std::get_if<Effects::Send>(&effect);
       if (send == nullptr || !random_.chance(1, 2)) continue;
-      forge<SnapshotChunk>(*send, [&](SnapshotChunk& chunk) {
+      rewrite<SnapshotChunk>(*send, [&](SnapshotChunk& chunk) {
         if (!chunk.bytes.value.empty()) chunk.bytes.value[random_.below(chunk.bytes.value.size())] ^= 1;
       });
-      forge<SnapshotBlock>(
+      rewrite<SnapshotBlock>(
           *send, [&](SnapshotBlock& block) { block.leaves.items[random_.below(block.leaves.size())].bytes[0] ^= 1; });
     }
     if (now < next_claim_) return;
@@ -39,15 +40,6 @@ class Poisoner final : public Adversary {
     fx.send(Destination::to(self_.site), claim);
     fx.send(Destination::all(), claim, {.auth = AuthKind::Bare});
   }
-  template <class M, class F>
-  void forge(Effects::Send& send, F&& change) {
-    if (send.header.protocol != M::kProtocol || send.header.type != M::kType) return;
-    auto message = decode<M>(send.body);
-    if (!message) return;
-    change(*message);
-    send.body = encode(*message);
-  }
-
   ServerId self_;
   Prng random_;
   Instant next_claim_{};

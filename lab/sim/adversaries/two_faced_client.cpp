@@ -1,6 +1,7 @@
 // A client that breaks the rules for clients: two operations under one timestamp, and timestamps out of order.
 // [Steward 3.2] [Steward 9]
 #include "lab/sim/adversaries/adversary.hpp"
+#include "lab/sim/adversaries/words.hpp"
 
 #include "replication/kv.hpp"
 #include "replication/messages.hpp"
@@ -23,8 +24,7 @@ class TwoFacedClient final : public Adversary {
     std::vector<std::pair<ServerIndex, Update>> more;
     for (const auto& effect : fx.list()) {
       const auto* send = std::get_if<Effects::Send>(&effect);
-      if (send == nullptr || send->header.protocol != Update::kProtocol || send->header.type != Update::kType)
-        continue;
+      if (send == nullptr || !is<Update>(*send)) continue;
       const auto update = decode<Update>(send->body);
       if (!update || update->timestamp.value == 0) continue;
       more.emplace_back(any_server(), other(update->timestamp));

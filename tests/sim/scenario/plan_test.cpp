@@ -47,8 +47,6 @@ TEST(Plan, MixedSeedsUseEveryKindOfFault) {
     for (const Fault& fault : plan.list) kinds.insert(fault.kind);
     for (const Traitor& traitor : plan.traitors) behaviours.insert(traitor.behaviour);
   }
-  for (const Traitor& traitor : make_plan(Protocol::Steward, 1, "views").traitors)
-    behaviours.insert(traitor.behaviour);  // hoarding is not part of the mix
   EXPECT_EQ(kinds.size(), static_cast<std::size_t>(FaultKind::kLast) + 1);
   EXPECT_EQ(behaviours.size(), static_cast<std::size_t>(Behaviour::kLast) + 1);
 }

@@ -101,6 +101,33 @@ TEST(StewardRestart, ADamagedEndOfTheLogIsFoundBeforeAnythingIsDone) {
     EXPECT_TRUE(std::holds_alternative<Event>(e) || std::holds_alternative<Effects::LoseLog>(e));
 }
 
+// It votes for no view, but knows who leads, and passes on what it is given.
+TEST(StewardRestart, WhoAbstainsFollowsItsSitesViewAndPassesUpdatesOn) {
+  for (unsigned index : {0u, 1u, 3u}) {
+    Bed bed(3, 1, 2);
+    const ServerId listener = server(0, index);
+    bed.at(listener).down = true;
+    bed.start();
+    ASSERT_TRUE(bed.all_clients_put(2, 60s));
+    bed.at(listener).down = false;
+    bed.record = true;
+    const std::vector<Record> unreadable{Bytes{0xff}};
+    bed.at(listener).replica->start(bed.now, unreadable);
+    bed.run_for(20s);
+    const LocalView view = bed.steward(server(0, 2)).views().local();
+    EXPECT_EQ(view, LocalView(index == 0 ? 1 : 0));
+    EXPECT_EQ(bed.steward(listener).views().local(), view);
+    EXPECT_EQ(bed.count_sent([&](const Bed::Datagram& m) {
+      return m.from == Principal::of(listener) && m.is<NewRep>() && m.body<NewRep>().lv > LocalView{};
+    }),
+              0u);
+    const Seq before = bed.steward(server(2, 0)).execution().executed();
+    bed.deliver(listener, share(bed.update(ClientId(1), 100).sealed));
+    bed.run_for(10s);
+    EXPECT_EQ(bed.steward(server(2, 0)).execution().executed(), before.next()) << index;
+  }
+}
+
 TEST(StewardRestart, ReadingTheLogRepeatsNoRepliesAndMakesNoSharesForWhatIsOrdered) {
   Bed bed(3, 1, 2);
   bed.start();
