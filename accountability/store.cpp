@@ -39,14 +39,19 @@ Bytes Head::signed_bytes() const {
   return bytes;
 }
 
+bool Store::is_in(const std::string& folder) {
+  std::error_code error;
+  return !numbered(folder, "graph", ".seg").empty() || fs::exists(folder + "/open.log", error) ||
+         fs::exists(folder + "/head", error);
+}
+
 Result<Store> Store::open(const std::string& folder) {
   std::error_code error;
   Store store;
   store.folder_ = folder;
   if (!fs::is_directory(folder, error))
     return failure(folder + ": no such folder; name the folder of a graph with --graph, or run this command in it");
-  if (numbered(folder, "graph", ".seg").empty() && !fs::exists(folder + "/open.log", error) &&
-      !fs::exists(folder + "/head", error))
+  if (!is_in(folder))
     return failure(
         folder +
         ": no graph in this folder (expected graph-*.seg, open.log or head); name the folder of one with --graph");
@@ -137,7 +142,7 @@ void Store::load_blocks() {
     segments_.push_back(std::move(*file));
     if (!good) break;
   }
-  if (blocks.empty() && head_ && head_->closed == begin_.value) chain_at_head_ = Digest{};
+  if (head_ && head_->closed == begin_.value) chain_at_head_ = Digest{};  // signed before the first full block
   if (!blocks.empty()) {
     const Graph full = *Graph::of(blocks, blocks.front().first());
     last_closed_seq_ = full.seq(UpdateId(closed_.value - 1));
@@ -145,7 +150,8 @@ void Store::load_blocks() {
   if (good) load_open(blocks);
   // What was dropped is before the oldest snapshot.
   UpdateId base = blocks.empty() ? closed_ : blocks.front().first();
-  if (base.value > 1) {
+  const auto kept = numbered(folder_, "payloads", ".seg");
+  if (base.value > 1 || (!kept.empty() && kept.begin()->first > base.value)) {
     if (snapshots_.empty())
       note(folder_, "the first updates are gone, and there is no snapshot");
     else
@@ -222,15 +228,35 @@ std::optional<std::string> Store::doubt(const Verifier& verify) const {
   if (!head_) return "there is no signed head";
   if (!verify(head_->signer, head_->signed_bytes(), head_->signature.value))
     return "the head's signature is not that of " + to_string(head_->signer);
+  if (auto wrong = updates_doubt()) return wrong;
+  if (auto wrong = evidence_doubt()) return wrong;
+  return payload_doubt();
+}
+
+std::optional<std::string> Store::updates_doubt() const {
+  if (!head_) return std::nullopt;
   if (head_->closed > closed_.value || head_->next > graph_.end().value)
     return "the head covers updates up to " + std::to_string(head_->next - 1) + ", the files reach " +
            std::to_string(graph_.end().value - 1);
   if (!chain_at_head_ || *chain_at_head_ != head_->chain)
     return "the blocks up to update " + std::to_string(head_->closed - 1) + " are not those that were signed";
-  if (head_->next == graph_.end().value && head_->digest != digest())
-    return "the last updates are not those that were signed";
-  if (auto wrong = evidence_doubt()) return wrong;
-  return payload_doubt();
+  if (digest_at_head() != head_->digest)
+    return "updates " + std::to_string(head_->closed) + " to " + std::to_string(head_->next - 1) +
+           " are not those that were signed";
+  return std::nullopt;
+}
+
+// The graph may have got longer since the head was signed: what was signed is made again.
+Digest Store::digest_at_head() const {
+  const UpdateId closed(head_->closed), next(head_->next);
+  Builder then({}, begin_, closed, *chain_at_head_);
+  const auto holds = [&](const Block& block) { return block.first() <= closed && closed < block.end(); };
+  const auto block = std::ranges::find_if(graph_.blocks(), holds);
+  if (closed == next || block == graph_.blocks().end()) return then.digest();
+  each_row(*block, [&](UpdateId id, ClientId client, Seq seq, const Formula& formula) {
+    return id < closed || (id < next && then.add(client, seq, formula).has_value());
+  });
+  return then.digest();
 }
 
 Digest Store::evidence_at(const Digest& closed_evidence, UpdateId closed, UpdateId next) const {

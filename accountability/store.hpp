@@ -82,6 +82,9 @@ class Store {
   /// Error only if there is no graph at all; damage is a note.
   static Result<Store> open(const std::string& folder);
 
+  /// True if `folder` has files of a graph, readable or not.
+  static bool is_in(const std::string& folder);
+
   const Graph& graph() const { return graph_; }
   const std::string& folder() const { return folder_; }
   /// What is damaged or missing, file by file.
@@ -92,6 +95,9 @@ class Store {
   /// Nothing if the head is there, is what `verify` takes for its signer's word, and fits the graph and the digests
   /// of its updates; else what is wrong. Reads all digests.
   std::optional<std::string> doubt(const Verifier& verify) const;
+  /// Nothing if the updates that the head covers are there and are those that it was made over, whoever signed it;
+  /// else what is wrong.
+  std::optional<std::string> updates_doubt() const;
   /// Nothing if the digests of updates are there as far as the head goes, and are those that it was made over; else
   /// what is wrong, and where.
   std::optional<std::string> evidence_doubt() const;
@@ -125,6 +131,7 @@ class Store {
   void load_rest();
   void load_snapshot_names();
   void find_begin();
+  Digest digest_at_head() const;
   Digest evidence_at(const Digest& closed_evidence, UpdateId closed, UpdateId next) const;
   void note(const std::string& path, const std::string& what) { notes_.push_back(path + ": " + what); }
 

@@ -33,7 +33,13 @@ Result<std::unique_ptr<StoreWriter>> StoreWriter::open(const std::string& folder
   if (error) return failure(folder + ": cannot make the folder: " + error.message());
   std::unique_ptr<StoreWriter> writer(new StoreWriter(folder, options, std::move(signer)));
   Store before;
-  if (auto store = Store::open(folder)) before = std::move(*store);
+  if (Store::is_in(folder)) {
+    auto store = Store::open(folder);
+    if (!store) return failure(store.error().message + "; nothing was changed");
+    before = std::move(*store);
+    if (!before.head_ && fs::exists(folder + "/head", error))
+      return failure(before.notes_.front() + "; nothing was changed: move the folder away to begin a new graph");
+  }
   if (before.head_ && before.graph_.end().value < before.head_->next) {
     std::string why;
     for (const std::string& note : before.notes_) why += "\n  " + note;
@@ -41,6 +47,7 @@ Result<std::unique_ptr<StoreWriter>> StoreWriter::open(const std::string& folder
                    " but is good only up to " + std::to_string(before.graph_.end().value - 1) +
                    "; nothing was changed" + why);
   }
+  if (const auto doubt = before.updates_doubt()) return failure(folder + ": " + *doubt + "; nothing was changed");
   if (options.digests)
     if (const auto doubt = before.evidence_doubt()) return failure(*doubt + "; nothing was changed");
   if (options.payloads)
@@ -413,7 +420,11 @@ Status StoreWriter::drop_before(UpdateId keep) {
 Result<Findings> load_findings(const std::string& folder) {
   Findings findings;
   const std::string path = folder + "/findings.txt";
+  std::error_code error;
+  if (!fs::exists(path, error) && !error) return findings;
   std::ifstream file(path);
+  if (!fs::is_regular_file(path, error) || !file)
+    return failure(path + ": cannot be read; marks may be in it, so nothing is computed without it");
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
     if (line.empty() || line.starts_with('#')) continue;
@@ -437,6 +448,7 @@ Result<Findings> load_findings(const std::string& folder) {
                      ": expected 'mark CLIENT UPDATE' or 'clear UPDATE', with a client below " +
                      std::to_string(kMaxClient) + " and an update from 1 on");
   }
+  if (file.bad()) return failure(path + ": cannot be read to its end");
   return findings;
 }
 

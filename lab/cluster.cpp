@@ -107,6 +107,8 @@ class Starter {
 
   Status prepare() {
     if (options_.fresh) forget_runs(dir_);
+    std::error_code none;
+    fs::remove(cluster_.turned(), none);
     if (Status aside = set_old_graphs_aside(dir_); !aside) return aside;
     if (Status made = make_dir(dir_ + "/nodes"); !made) return made;
     const std::string library = plugin_path();
@@ -170,7 +172,10 @@ class Starter {
             fmt::format("{}-{}-{}", to_string(deployment_.protocol), id.site.value, id.index.value);
         std::string config = plugin_text(deployment_, roster, id, options_.keys, dir_);
         const Traitor* traitor = this->traitor(id);
-        if (traitor != nullptr) config = fmt::format("behaviour = {}\n", to_string(traitor->behaviour)) + config;
+        if (traitor != nullptr)
+          config = fmt::format("behaviour = {}\nbegins = {}\n", to_string(traitor->behaviour),
+                               options_.traitors_wait ? cluster_.turned() : "") +
+                   config;
         if (Status good = write_file(fmt::format("{}/nodes/{}.conf", dir_, name), config); !good) return good;
         text += fmt::format(
             "\n[[plugin]]\nnode = {}\nname = \"{}\"\nlibrary = {}\nport = {}\nconfig = \"nodes/{}.conf\"\n",

@@ -23,6 +23,8 @@ struct Cluster {
 
   std::vector<ProcessId> processes() const;
   const ClusterNode* find(NodeId id) const;
+  /// The file whose existence tells Byzantine servers that wait for it to begin.
+  std::string turned() const { return dir + "/turned"; }
 };
 
 struct ClusterOptions {
@@ -31,8 +33,9 @@ struct ClusterOptions {
   std::string keys;     // folder that `generate_keys` filled
   /// Byzantine servers: they run libsteward_traitor.so, which only test builds have (target steward_traitor).
   std::vector<Traitor> traitors;
-  bool detach = false;  // survives its starter (`lab up`); else it ends with it
-  bool fresh = false;   // what servers of an earlier start from `dir` wrote is removed first
+  bool traitors_wait = false;  // they are correct until the file `Cluster::turned` is there
+  bool detach = false;         // survives its starter (`lab up`); else it ends with it
+  bool fresh = false;          // what servers of an earlier start from `dir` wrote is removed first
 };
 
 /// Where a server's Accountability Graph is, in the folder of a deployment.

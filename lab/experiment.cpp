@@ -27,6 +27,7 @@ constexpr MetricInfo kMetrics[] = {
     {"recovery_full", "time to nine tenths of the throughput", "s"},
     {"recovery_bound", "bound on the time to recover", "s"},
     {"recovery_over_bound", "time to recover over its bound", "times"},
+    {"recovery_full_over_bound", "time to nine tenths of the throughput over the bound", "times"},
     {"wan_bytes_per_op", "wide-area bytes per update", "bytes"},
     {"wan_messages_per_op", "wide-area messages per update", "messages"},
     {"link_use_max", "use of the busiest link", "%"},

@@ -63,6 +63,7 @@ enum class Metric : std::uint8_t {
   RecoveryFull,         // the same, to nine tenths of the throughput before
   RecoveryBound,        // what was allowed for the slowest
   RecoveryOverBound,
+  RecoveryFullOverBound,
   WanBytesPerOp,
   WanMessagesPerOp,
   LinkUseMax,  // percent

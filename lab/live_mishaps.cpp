@@ -1,5 +1,6 @@
 #include "lab/live_mishaps.hpp"
 
+#include "lab/files.hpp"
 #include "lab/node_report.hpp"
 
 #include <signal.h>
@@ -47,6 +48,7 @@ Status LiveMishaps::carry_out(const Mishap& mishap) {
       return each_link([&](std::size_t, std::size_t, const LinkConfig& clean) -> std::optional<LinkConfig> {
         return mishap.kind == MishapKind::Links ? mishap.changed(clean) : clean;
       });
+    case MishapKind::Turn: return write_file(cluster_.turned(), "");
   }
   return {};
 }

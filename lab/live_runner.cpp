@@ -53,6 +53,7 @@ class SeriesRun {
     options.keys = keys_;
     options.fresh = true;
     options.traitors = traitors_of(series_.treasons, series_.sites());
+    options.traitors_wait = turns(series_.mishaps);
     auto cluster = start_cluster(deployment_, dir_, options);
     if (!cluster) return std::unexpected(cluster.error());
     cluster_ = std::move(*cluster);

@@ -253,7 +253,8 @@ std::optional<double> value_of(const Point& point, Metric metric) {
     case Metric::RecoveryTime:
     case Metric::RecoveryFull:
     case Metric::RecoveryBound:
-    case Metric::RecoveryOverBound: return value_of_recoveries(point, metric);
+    case Metric::RecoveryOverBound:
+    case Metric::RecoveryFullOverBound: return value_of_recoveries(point, metric);
     case Metric::WanBytesPerOp: return point.wan_bytes_per_op;
     case Metric::WanMessagesPerOp: return point.wan_messages_per_op;
     case Metric::LinkUseMax: return point.link_use_max_percent;

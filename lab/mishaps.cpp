@@ -20,7 +20,7 @@ constexpr std::string_view kBehaviours[] = {"silent",     "bad-shares", "lying-r
                                             "foreign",    "slander",    "agitate",     "phantom", "flood"};
 static_assert(std::size(kBehaviours) == static_cast<std::size_t>(Behaviour::kLast) + 1);
 constexpr std::string_view kMishapKinds[] = {
-    "kill-representatives", "kill-servers", "kill-sites", "cut", "join", "links", "restore"};
+    "kill-representatives", "kill-servers", "kill-sites", "cut", "join", "links", "restore", "turn"};
 static_assert(std::size(kMishapKinds) == static_cast<std::size_t>(MishapKind::kLast) + 1);
 constexpr std::int64_t kMaxMultiple = 1000;
 
@@ -45,7 +45,7 @@ std::optional<Within> read_within(const TomlTable& mishap) {
 }
 
 bool names_sites(MishapKind kind) {
-  return kind != MishapKind::Links && kind != MishapKind::Restore;
+  return kind != MishapKind::Links && kind != MishapKind::Restore && kind != MishapKind::Turn;
 }
 
 std::string counted(const std::vector<std::uint16_t>& sites) {
@@ -80,6 +80,7 @@ std::string Mishap::label() const {
     case MishapKind::Join: return where + (sites.size() == 1 ? " is joined again" : " are joined again");
     case MishapKind::Links: return fmt::format("links lose {} % and take {} ms longer", loss_ppm / 1e4, to_ms(extra));
     case MishapKind::Restore: return "all links get well";
+    case MishapKind::Turn: return "the Byzantine servers begin";
   }
   return "";
 }
@@ -109,6 +110,10 @@ std::vector<Traitor> traitors_of(const std::vector<Treason>& treasons, std::size
         traitors.push_back({{SiteId(site), ServerIndex(server)}, treason.behaviour});
   }
   return traitors;
+}
+
+bool turns(const std::vector<Mishap>& mishaps) {
+  return std::ranges::find(mishaps, MishapKind::Turn, &Mishap::kind) != mishaps.end();
 }
 
 Duration longest_round_trip(const emulator::Topology& topology) {

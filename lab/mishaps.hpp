@@ -24,7 +24,8 @@ enum class MishapKind : std::uint8_t {
   Join,                 // it does again
   Links,                // all links between sites lose `loss_ppm` and take `extra` longer
   Restore,              // all links as the topology says
-  kLast = Restore,
+  Turn,                 // the series' Byzantine servers, which were correct until then, begin
+  kLast = Turn,
 };
 std::string_view to_string(MishapKind kind);
 
@@ -64,6 +65,8 @@ struct Treason {
   bool operator==(const Treason&) const = default;
 };
 std::vector<Traitor> traitors_of(const std::vector<Treason>& treasons, std::size_t sites);
+/// True if they begin with a mishap, not with the deployment.
+bool turns(const std::vector<Mishap>& mishaps);
 
 /// What the protocol waits for, as its servers say.
 struct ProtocolTimers {

@@ -145,7 +145,8 @@ std::optional<double> value_of_recoveries(const Point& point, Metric metric) {
   for (const Recovery& r : point.recoveries) {
     if (!r.bound_s) continue;
     // What never came back is worse than anything that did.
-    const double time = r.service_s.value_or(std::numeric_limits<double>::infinity());
+    const auto& back = metric == Metric::RecoveryFullOverBound ? r.full_s : r.service_s;
+    const double time = back.value_or(std::numeric_limits<double>::infinity());
     const double order = *r.bound_s > 0 ? time / *r.bound_s : time;
     if (order <= worst_order) continue;
     worst_order = order;

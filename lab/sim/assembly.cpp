@@ -112,6 +112,7 @@ Assembly::Assembly(const Deployment& deployment, const emulator::CostModel& cost
       world_(options.seed),
       cache_(16384),
       traitors_(options.traitors),
+      turned_(std::make_shared<bool>(!options.traitors_wait)),
       seed_(options.seed),
       patience_(options.patience) {}
 
@@ -163,7 +164,9 @@ Result<std::unique_ptr<Core>> Assembly::make_core(ServerId id) {
   auto core = make_server(deployment_, roster_.membership, id, std::move(*application), patience_);
   if (!core) return core;
   for (const Traitor& traitor : traitors_)
-    if (traitor.server == id) *core = corrupt(std::move(*core), traitor.behaviour, id, roster_.membership, seed_);
+    if (traitor.server == id)
+      *core = corrupt(std::move(*core), traitor.behaviour, id, roster_.membership, seed_,
+                      [turned = turned_] { return *turned; });
   return core;
 }
 

@@ -20,6 +20,7 @@ struct AssemblyOptions {
   CheckerSet* checkers = nullptr;       // null: nothing is checked
   world::Observer* observer = nullptr;  // instead of the checkers, to whom it may pass things on
   std::vector<Traitor> traitors;
+  bool traitors_wait = false;  // they are correct until `turn`
   std::set<ClientId> two_faced;
   /// What each client does.
   std::function<replication::WorkloadSettings(ClientId)> workload;
@@ -64,6 +65,8 @@ class Assembly {
   void start();
   /// A server that has crashed starts again now, with what its disk kept; `lost`: it had a log, and it is gone.
   void restart(ServerId id, bool lost);
+  /// Byzantine servers that waited begin.
+  void turn() { *turned_ = true; }
 
  private:
   Assembly(const Deployment& deployment, const emulator::CostModel& costs, const AssemblyOptions& options);
@@ -86,6 +89,7 @@ class Assembly {
   std::unique_ptr<crypto::fake::Registry> registry_;
   KeySource key_source_;
   std::vector<Traitor> traitors_;
+  std::shared_ptr<bool> turned_;
   std::uint64_t seed_;
   Duration patience_;
   std::vector<std::unique_ptr<world::Host>> hosts_;

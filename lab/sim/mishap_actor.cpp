@@ -32,6 +32,7 @@ void MishapActor::fire(Instant now, std::uint32_t, std::uint32_t payload) {
     case MishapKind::Join: return cut(mishap, false);
     case MishapKind::Links:
     case MishapKind::Restore: return change_links(mishap);
+    case MishapKind::Turn: return assembly_.turn();
   }
 }
 

@@ -162,6 +162,7 @@ Result<SimResult> simulate(const SimSetup& setup) {
   options.checkers = setup.check ? &checkers : nullptr;
   options.observer = &meter;
   options.traitors = setup.traitors;
+  options.traitors_wait = turns(setup.mishaps);
   options.workload = [&](ClientId client) { return workload_of(setup, client); };
   if (setup.real_crypto) {
     auto keys = real_keys(setup.deployment, setup.costs);

@@ -126,7 +126,14 @@ std::optional<std::uint64_t> parse_time(const std::string& text, std::uint64_t n
 
 UpdateId since_of(const Arguments& a, const Store& store) {
   const Graph& graph = store.graph();
-  if (a.since.empty()) return graph.base();
+  if (a.since.empty()) {
+    if (graph.base().value > 1)
+      std::fprintf(stderr,
+                   "note: the graph begins at update %lu: what a client did before is in the oldest snapshot, and "
+                   "counts as good\n",
+                   graph.base().value);
+    return graph.base();
+  }
   const bool update = a.since.starts_with('u');
   std::uint64_t number = 0;
   const char* const begin = a.since.data() + (update ? 1 : 0);
@@ -146,6 +153,8 @@ UpdateId since_of(const Arguments& a, const Store& store) {
           "--since '" + a.since +
           "': it takes a seq such as 1200, an update such as u5034, a time such as 2026-11-22T18:30:00 or 18:30, "
           "or how long ago, such as 10m");
+    if (static_cast<std::int64_t>(*time) > std::chrono::duration_cast<std::chrono::milliseconds>(now).count())
+      fail("--since " + a.since + " has not come yet; a time without a date is of today");
     const auto there = store.at_time(*time);
     if (!there) fail(store.folder() + ": the times of updates were not kept; name a seq or an update");
     id = *there;

@@ -35,8 +35,18 @@ Incident load_incident(const GraphPlace& place) {
   if (!findings) fail(findings.error().message);
   Incident incident{place, std::move(*store), std::move(*findings), {}, {}};
   for (const std::string& note : incident.store.notes()) std::fprintf(stderr, "note: %s\n", note.c_str());
+  const Graph& graph = incident.store.graph();
+  for (const Mark& m : incident.findings.marks)
+    if (m.from < graph.base())
+      std::fprintf(stderr,
+                   "warning: client %u is malicious since update %lu, and the graph begins at update %lu: what it "
+                   "wrote before that is in the oldest snapshot, and counts as good here\n",
+                   m.client.value, m.from.value, graph.base().value);
   if (place.keys.empty()) {
-    incident.trust = "head not checked: give the deployment's keys with --keys";
+    const auto doubt = incident.store.updates_doubt();
+    incident.trust =
+        doubt ? "NOT WHAT THE HEAD SAYS: " + *doubt : "head not checked: give the deployment's keys with --keys";
+    if (doubt) std::fprintf(stderr, "warning: %s\n", doubt->c_str());
   } else {
     auto known = crypto::load_public_keys(place.keys);
     if (!known) fail(known.error().message);

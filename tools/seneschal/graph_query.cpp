@@ -7,7 +7,10 @@
 #include "tools/seneschal/graph_arguments.hpp"
 #include "tools/seneschal/graph_deployment.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
 #include <charconv>
 
 namespace seneschal::graph_tool {
@@ -56,6 +59,28 @@ void print_updates(const Incident& incident, std::span<const UpdateId> ids, bool
   if (json) print_json(list);
 }
 
+/// Two commands that change the findings of one graph wait for each other.
+class FindingsChange {
+ public:
+  /// From here on the findings are those on the disk.
+  explicit FindingsChange(Incident& incident)
+      : fd_(::open((incident.place.findings + "/findings.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
+    if (fd_ < 0 || ::flock(fd_, LOCK_EX) != 0) fail(incident.place.findings + "/findings.lock: cannot be locked");
+    auto findings = load_findings(incident.place.findings);
+    if (!findings) fail(findings.error().message);
+    incident.findings = std::move(*findings);
+    incident.colours = mark(incident.store.graph(), incident.findings);
+  }
+  ~FindingsChange() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  FindingsChange(const FindingsChange&) = delete;
+  FindingsChange& operator=(const FindingsChange&) = delete;
+
+ private:
+  int fd_;
+};
+
 int save_and_show(Incident& incident, const Arguments& a) {
   need(save_findings(incident.place.findings, incident.findings));
   incident.colours = mark(incident.store.graph(), incident.findings);
@@ -72,6 +97,7 @@ int mark_client(int argc, char** argv) {
   const Arguments a =
       parse(argc, argv, "Marks a client as malicious since a position in the order, or takes that back.");
   Incident incident = load_incident(a);
+  const FindingsChange change(incident);
   if (a.withdraw) {
     const ClientId client = need_client(a, incident.store);
     const auto gone = std::erase_if(incident.findings.marks, [&](const Mark& m) {
@@ -89,6 +115,7 @@ int mark_client(int argc, char** argv) {
 int clear_update(int argc, char** argv) {
   const Arguments a = parse(argc, argv, "Declares a suspect update good; what depends on it is computed again.");
   Incident incident = load_incident(a);
+  const FindingsChange change(incident);
   const UpdateId id = need_update(a, incident.store.graph());
   if (a.withdraw) {
     if (incident.findings.cleared.erase(id) == 0) fail(fmt::format("update {} was not cleared", id.value));
@@ -172,6 +199,9 @@ int show_whatif(int argc, char** argv) {
   const Redundant redundant = redundant_clients(a.redundant);
   const Incident incident = load_incident(a);
   const Graph& graph = incident.store.graph();
+  for (const ClientId member : redundant)
+    if (graph.first_of(member, graph.base()) == graph.end())
+      fail(fmt::format("--redundant: client {} made no update, so it stands in for nobody", member.value));
   Findings findings = incident.findings;
   findings.marks.insert(need_mark(a, incident.store));
   const Colours colours = mark(graph, findings);
@@ -215,6 +245,13 @@ int show_risk(int argc, char** argv) {
 namespace {
 
 Regenerated state_of(const Incident& incident, Keep keep, const Arguments& a) {
+  const UpdateId base = incident.store.graph().base();
+  for (const Mark& m : incident.findings.marks)
+    if (keep != Keep::Everything && m.from < base)
+      fail(
+          fmt::format("client {} is malicious since update {}, and the graph begins with the state before update {}: "
+                      "no clean state can be made from a state that may hold what it wrote",
+                      m.client.value, m.from.value, base.value));
   auto application = replication::make_application(a.application);
   if (!application) fail(application.error().message);
   auto state = regenerate(incident.store, incident.colours, keep, std::move(*application));

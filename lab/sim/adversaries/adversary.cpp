@@ -195,8 +195,9 @@ class Withhold final : public Adversary {
 
 }  // namespace
 
-std::unique_ptr<Core> corrupt(std::unique_ptr<Core> core, Behaviour behaviour, ServerId self,
-                              const Membership& membership, std::uint64_t seed) {
+namespace {
+std::unique_ptr<Core> corrupted(std::unique_ptr<Core> core, Behaviour behaviour, ServerId self,
+                                const Membership& membership, std::uint64_t seed) {
   const Prng random = Prng(seed).fork("adversary").fork(Principal::of(self).value);
   switch (behaviour) {
     case Behaviour::Silent: return std::make_unique<Silent>(std::move(core), random);
@@ -221,6 +222,14 @@ std::unique_ptr<Core> corrupt(std::unique_ptr<Core> core, Behaviour behaviour, S
     case Behaviour::Flood: return flooder(std::move(core), self, membership, random.fork("flood"));
   }
   return core;
+}
+}  // namespace
+
+std::unique_ptr<Core> corrupt(std::unique_ptr<Core> core, Behaviour behaviour, ServerId self,
+                              const Membership& membership, std::uint64_t seed, Adversary::Begun begun) {
+  auto traitor = corrupted(std::move(core), behaviour, self, membership, seed);
+  if (begun) static_cast<Adversary&>(*traitor).wait_for(std::move(begun));
+  return traitor;
 }
 
 }  // namespace seneschal::lab::sim

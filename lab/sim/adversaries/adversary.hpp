@@ -5,6 +5,7 @@
 #include "lab/sim/plan.hpp"
 #include "runtime/core.hpp"
 
+#include <functional>
 #include <memory>
 
 namespace seneschal::lab::sim {
@@ -16,28 +17,35 @@ class Adversary : public Core {
 
   void start(Instant now, std::span<const Record> log, Effects& fx) override {
     core_->start(now, log, fx);
-    twist(now, fx);
+    act(now, fx);
   }
   void on_message(Instant now, const Inbound& message, Effects& fx) override {
-    overhear(message);
-    if (!deaf(message)) core_->on_message(now, message, fx);
-    twist(now, fx);
+    if (begun()) overhear(message);
+    if (!begun() || !deaf(message)) core_->on_message(now, message, fx);
+    act(now, fx);
   }
   void on_done(Instant now, Ticket ticket, const JobResult& result, Effects& fx) override {
     core_->on_done(now, ticket, result, fx);
-    twist(now, fx);
+    act(now, fx);
   }
   void on_time(Instant now, Effects& fx) override {
     core_->on_time(now, fx);
-    twist(now, fx);
+    act(now, fx);
   }
   void on_log_lost(Instant now, Effects& fx) override {
     core_->on_log_lost(now, fx);
-    twist(now, fx);
+    act(now, fx);
   }
   std::optional<Instant> deadline() const override { return core_->deadline(); }
   Admission admission() const override { return core_->admission(); }
   void status(StatusList& out) const override { core_->status(out); }
+
+  /// Until this is true it is correct, and remembers nothing. By default it always is.
+  using Begun = std::function<bool()>;
+  void wait_for(Begun begun) {
+    if (auto* inner = dynamic_cast<Adversary*>(core_.get())) inner->wait_for(begun);
+    begun_ = std::move(begun);
+  }
 
  protected:
   virtual void twist(Instant now, Effects& fx) = 0;
@@ -46,12 +54,18 @@ class Adversary : public Core {
   virtual bool deaf(const Inbound&) { return false; }
 
  private:
+  bool begun() const { return !begun_ || begun_(); }
+  void act(Instant now, Effects& fx) {
+    if (begun()) twist(now, fx);
+  }
   std::unique_ptr<Core> core_;
+  Begun begun_;
 };
 
 /// `core` behaving like that; once more around the result, and it does both. `seed` names its random choices.
+/// Null `begun`: from the start.
 std::unique_ptr<Core> corrupt(std::unique_ptr<Core> core, Behaviour behaviour, ServerId self,
-                              const Membership& membership, std::uint64_t seed);
+                              const Membership& membership, std::uint64_t seed, Adversary::Begun begun = {});
 
 /// A representative or primary that proposes different batches to different servers.
 std::unique_ptr<Core> equivocator(std::unique_ptr<Core> core, ServerId self, const Membership& membership);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace seneschal::accountability {
@@ -84,6 +85,36 @@ void expect_page(const std::string& path, const std::vector<std::string>& words)
   EXPECT_NE(page.find("<svg"), std::string::npos) << path;
   EXPECT_EQ(page.find("src="), std::string::npos) << path;
   for (const std::string& word : words) EXPECT_NE(page.find(word), std::string::npos) << path << ": " << word;
+}
+
+TEST_F(GraphCommands, MarksAtTheSameTimeAreAllKept) {
+  ASSERT_EQ(graph("case picture --units 50 --minutes 30 --graph " + folder_).code, 0);
+  std::vector<std::thread> operators;
+  std::array<int, 12> codes{};
+  for (std::size_t i = 0; i < codes.size(); ++i)
+    operators.emplace_back(
+        [&, i] { codes[i] = graph("mark --client " + std::to_string(i + 1) + " --graph " + folder_).code; });
+  for (std::thread& one : operators) one.join();
+  const std::string said = graph("status --graph " + folder_).said;
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    EXPECT_EQ(codes[i], 0);
+    EXPECT_NE(said.find("client " + std::to_string(i + 1) + " is malicious"), std::string::npos) << said;
+  }
+}
+
+TEST_F(GraphCommands, WhatWouldSayTooLittleIsRefused) {
+  ASSERT_EQ(graph("case picture --units 50 --minutes 30 --graph " + folder_).code, 0);
+  const std::string in = " --graph " + folder_;
+  const Ran future = graph("mark --client 51 --since 2100-01-01T00:00:00" + in);
+  EXPECT_EQ(future.code, 1);
+  EXPECT_NE(future.said.find("has not come yet"), std::string::npos) << future.said;
+  const Ran nobody = graph("whatif --client 51 --redundant 51,999" + in);
+  EXPECT_EQ(nobody.code, 1);
+  EXPECT_NE(nobody.said.find("client 999 made no update"), std::string::npos) << nobody.said;
+  fs::create_directory(folder_ + "/findings.txt");
+  const Ran unread = graph("status" + in);
+  EXPECT_EQ(unread.code, 1);
+  EXPECT_NE(unread.said.find("findings.txt: cannot be read"), std::string::npos) << unread.said;
 }
 
 TEST_F(GraphCommands, TheOperationPictureEndsInAPageThatTellsTheReportsStory) {  // [TR IV-B]

@@ -699,6 +699,29 @@ TEST_F(GraphRecorder, TakesASnapshotEachEpochAndRegeneratesFromTheLastCleanOne) 
   EXPECT_EQ(clean->application->digest(), oracle.digest());
 }
 
+// Operations leave with their epoch, also while no block is full yet.
+TEST_F(GraphRecorder, GoesOnAfterARestartWhenEpochsAreShorterThanABlock) {
+  settings.epoch_updates = 1000;
+  settings.keep_epochs = 2;
+  {
+    auto recorder = start();
+    ObservedApplication app(std::make_unique<kv::KvApplication>(), recorder);
+    play(app, 1150);  // three updates each
+    recorder->settle();
+    EXPECT_EQ(recorder->facts().trouble, "");
+  }
+  const Store store = *Store::open(settings.folder);
+  EXPECT_EQ(store.graph().base(), store.snapshots().front().next());
+  EXPECT_TRUE(store.notes().empty());
+  auto again = start();
+  ObservedApplication app(std::make_unique<kv::KvApplication>(), again);
+  play(app, 1150);
+  play(app, 10);
+  again->settle();
+  EXPECT_EQ(again->facts().trouble, "");
+  EXPECT_EQ(again->facts().updates, 3480u);
+}
+
 TEST_F(GraphRecorder, OldEpochsLeaveTheGraphAndCountAsGood) {
   settings.epoch_updates = 5000;
   settings.keep_epochs = 1;

@@ -221,6 +221,54 @@ void exchange_digest(const std::string& path, std::uint64_t update, bool mend_ch
   std::ofstream(path, std::ios::binary) << as_text(forged);
 }
 
+// The last rows that were signed are not a block yet; that the graph went on must not free them.
+TEST_F(GraphStore, TheSignedHeadCoversRowsThatAreNoBlockYetWhateverFollows) {
+  auto w = writer();
+  fill(*w, 5000);
+  ASSERT_TRUE(w->seal().has_value());
+  fill(*w, 1);
+  ASSERT_TRUE(w->flush().has_value());
+  w.reset();
+  EXPECT_EQ(store().doubt(verifies), std::nullopt);
+  const std::string head = folder_ + ".head";
+  fs::copy_file(folder_ + "/head", head);
+  for (const auto& entry : fs::directory_iterator(folder_)) fs::remove(entry.path());
+  auto forged = writer();
+  fill(*forged, 4499);
+  ASSERT_TRUE(forged->add(update(4500)).has_value());  // names nothing
+  fill(*forged, 501);
+  ASSERT_TRUE(forged->flush().has_value());
+  forged.reset();
+  fs::rename(head, folder_ + "/head");
+  EXPECT_EQ(store().graph().end(), UpdateId(5002));
+  EXPECT_THAT(store().doubt(verifies).value_or(""), HasSubstr("updates 4097 to 5000 are not those that were signed"));
+  EXPECT_THAT(store().updates_doubt().value_or(""), HasSubstr("not those that were signed"));
+  // Nor does a writer go on with them, and sign them.
+  const auto refused = StoreWriter::open(folder_, {}, signer());
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().message, HasSubstr("nothing was changed"));
+  EXPECT_EQ(store().graph().end(), UpdateId(5002));
+}
+
+TEST_F(GraphStore, AHeadThatCannotBeReadStopsAWriter) {
+  auto w = writer();
+  fill(*w, 5000);
+  ASSERT_TRUE(w->seal().has_value());
+  w.reset();
+  fs::resize_file(folder_ + "/head", fs::file_size(folder_ + "/head") / 2);
+  EXPECT_FALSE(StoreWriter::open(folder_, {}, signer()).has_value());
+  fs::remove(folder_ + "/head");
+  fs::create_directory(folder_ + "/head");
+  EXPECT_FALSE(StoreWriter::open(folder_, {}, signer()).has_value());
+  EXPECT_TRUE(fs::exists(folder_ + "/open.log"));
+}
+
+TEST_F(GraphStore, FindingsThatCannotBeReadAreNotNoFindings) {
+  EXPECT_TRUE(load_findings(folder_)->marks.empty());
+  fs::create_directory(folder_ + "/findings.txt");
+  EXPECT_FALSE(load_findings(folder_).has_value());
+}
+
 TEST_F(GraphStore, TheSignedHeadCoversTheDigestsOfUpdates) {
   const StoreOptions options{.digests = true};
   {
