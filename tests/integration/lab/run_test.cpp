@@ -59,6 +59,29 @@ TEST_F(Run, WritesTheReport) {
   EXPECT_FALSE(fs::exists(dir_ + "/out/live/live/state.json"));
 }
 
+// Real daemons of which one per site runs the traitor's plugin: representatives who stop ordering in the middle of
+// the run are replaced, and clients are served again.
+TEST_F(Run, TraitorsThatTurnAreReplaced) {
+  std::string topology = "name = \"three\"\nmesh = true\n[link_default]\ndelay_ms = 5\n";
+  for (const char* site : {"a", "b", "c"}) topology += "[[site]]\nname = \"" + std::string(site) + "\"\n";
+  ASSERT_TRUE(write_file(dir_ + "/three.toml", topology));
+  ASSERT_TRUE(write_file(dir_ + "/e.toml",
+                         "name = \"treason\"\n[defaults]\ntopology = \"three.toml\"\n"
+                         "clients = [3]\nwarmup_s = 1\nmeasure_s = 12\ncooldown_s = 0.2\n"
+                         "[[series]]\nid = \"live\"\nruntime = \"live\"\nprotocol = \"steward\"\n"
+                         "[[series.event]]\nat_s = 2\ndo = \"turn\"\nwithin = { t2 = 2, round_trips = 4 }\n"
+                         "[[series.traitor]]\nbehaviour = \"stall\"\nservers = [0]\n"));
+  const auto code = wait_for(start(), 120s);
+  ASSERT_TRUE(code);
+  const std::string text = *read_file(dir_ + "/text");
+  EXPECT_TRUE(*code == 0 || *code == 3) << text;
+  EXPECT_THAT(text, HasSubstr("the Byzantine servers begin"));
+  EXPECT_THAT(text, testing::Not(HasSubstr("service after  never")));
+  const std::string summary = *read_file(dir_ + "/out/summary.json");
+  EXPECT_THAT(summary, HasSubstr("\"safety\": \"ok\""));
+  EXPECT_THAT(summary, testing::Not(HasSubstr("\"view_changes_local\": 0,"))) << text;
+}
+
 TEST_F(Run, InterruptedLeavesNothing) {
   const ProcessId lab = start();
   const std::string place = dir_ + "/out/live/live";
