@@ -68,7 +68,10 @@ void Unions::collected(const ServerId& by, const CollectedState& piece) {
   Bundle& bundle = bundles_[{by.site, piece.chosen.items}];
   const Principal signer = piece.state.signer();
   if (!signer.is_server() || signer.server().site != by.site) return;
-  if (!bundle.states.emplace(crypto::sha256(piece.state.sealed), piece.state.body).second) return;
+  const Digest digest_of_state = crypto::sha256(piece.state.sealed);
+  if (!std::ranges::binary_search(piece.chosen.items, digest_of_state))
+    return;  // damaged on purpose: nobody takes it
+  if (!bundle.states.emplace(digest_of_state, piece.state.body).second) return;
   bundle.signers.insert(signer);
   const std::size_t quorum = facts_.membership.site(by.site).quorum();
   if (bundle.states.size() != piece.chosen.size() || bundle.signers.size() != quorum) return;
@@ -85,7 +88,9 @@ void Unions::collected(const ServerId& by, const CollectedState& piece) {
 void Unions::collected(const CollectedConstraint& piece) {
   const ViewPair views(piece.constraint.body.gv, piece.lv);
   Set& set = sets_[{views, piece.chosen.items}];
-  if (!set.constraints.emplace(crypto::sha256(piece.constraint.sealed), piece.constraint.body).second) return;
+  const Digest digest_of_constraint = crypto::sha256(piece.constraint.sealed);
+  if (!std::ranges::binary_search(piece.chosen.items, digest_of_constraint)) return;
+  if (!set.constraints.emplace(digest_of_constraint, piece.constraint.body).second) return;
   set.signers.insert(piece.constraint.signer());
   if (set.constraints.size() != piece.chosen.size() || set.signers.size() < facts_.membership.site_majority()) return;
   Union all;
