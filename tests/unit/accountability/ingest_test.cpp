@@ -1,0 +1,153 @@
+// From executed updates to the graph: where dependencies come from. [Graph 3]
+#include "executing.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace seneschal::accountability {
+namespace {
+
+TEST(GraphIngest, FlowMakesAnUpdateDependOnTheWritersOfWhatItRead) {
+  Executing run(Source::Flow);
+  run(1, put("a", "1"));
+  run(2, put("b", "1"));
+  run(3, kv::compare_and_set("a", to_bytes("1"), to_bytes("2")));
+  run(4, kv::scan("a", std::nullopt));
+  run(5, put("c", "1"));  // a blind write reads nothing
+  EXPECT_EQ(run.bed->formulas, (std::vector<std::string>{"", "", "1", "2 and 3", ""}));
+  EXPECT_EQ(run.bed->seqs, (std::vector<std::uint64_t>{1, 2, 3, 4, 5}));
+}
+
+TEST(GraphIngest, WritersThatThereIsNoRoomForAreChainedSoThatNoReadIsLost) {
+  std::vector<std::string> formulas;
+  Builder builder(nullptr);
+  const auto sink = [&](const NewUpdate& u) {
+    formulas.push_back(u.formula.text());
+    return builder.add(u.client, u.seq, u.formula);
+  };
+  Ingest ingest(Source::Flow, sink, 1);
+  kv::KvApplication app;
+  const auto execute = [&](std::uint32_t client, const Bytes& operation) {
+    app.apply(ClientId(client), operation);
+    const auto footprint = app.footprint(operation);
+    ExecutionObserver::Executed executed{Seq(1), ClientId(client), operation, {}, operation, {}, &footprint};
+    ingest.take(executed);
+  };
+  execute(1, put("a", "1"));
+  execute(2, put("b", "1"));
+  execute(3, put("c", "1"));
+  execute(4, kv::get("b"));
+  execute(5, kv::get("a"));
+  EXPECT_EQ(formulas, (std::vector<std::string>{"", "", "2", "3", "1"})) << "4 rests on 3, which rests on 2";
+}
+
+TEST(GraphIngest, AScanReadsAsFarAsItWentAlsoWhatIsGone) {
+  Executing run(Source::Flow);
+  run(1, put("a", "1"));
+  run(2, put("b", "1"));
+  run(3, kv::remove("b"));
+  run(4, put("c", "1"));
+  run(5, put("d", "1"));
+  run(6, kv::scan("a", std::nullopt, 2));  // a and c
+  EXPECT_EQ(run.bed->formulas.back(), "1 and 3 and 4");
+}
+
+/// Footprints as they come, without an application.
+struct Footprints {
+  Footprints()
+      : ingest(Source::Flow, [this](const NewUpdate& u) {
+          formulas.push_back(u.formula);
+          return builder.add(u.client, u.seq, u.formula);
+        }) {}
+  void write(const std::vector<Bytes>& names) {
+    replication::Footprint footprint;
+    footprint.writes = names;
+    take(footprint, {});
+  }
+  void read_all(const Bytes& dependencies = {}) {
+    replication::Footprint footprint;
+    footprint.ranges.push_back({to_bytes(""), std::nullopt});
+    take(footprint, dependencies);
+  }
+  void take(const replication::Footprint& footprint, const Bytes& dependencies) {
+    const Bytes operation = to_bytes("operation");
+    ingest.take({Seq(1), ClientId(1), operation, dependencies, operation, {}, &footprint});
+  }
+  Builder builder{nullptr};
+  std::vector<Formula> formulas;
+  Ingest ingest;
+};
+
+TEST(GraphIngest, WhoReadsMoreThanAFormulaNamesDependsOnEverything) {
+  Footprints run;
+  for (std::size_t i = 0; i < kMaxLeaves; ++i) run.write({to_bytes("key " + std::to_string(i))});
+  run.read_all();
+  EXPECT_EQ(run.formulas.back().leaves().size(), kMaxLeaves);
+  run.write({to_bytes("one more")});
+  run.read_all();
+  EXPECT_TRUE(run.formulas.back().is_everything());
+  Declaration declaration;
+  declaration.formula.items = Formula::parse("3")->tokens();
+  run.read_all(encode(declaration));
+  EXPECT_TRUE(run.formulas.back().is_everything());
+  EXPECT_EQ(run.ingest.refused(), 0u) << "nobody lied";
+}
+
+TEST(GraphIngest, WhoReadsMoreNamesThanAreLookedUpDependsOnEverything) {
+  Footprints run;
+  std::vector<Bytes> names;
+  for (std::size_t i = 0; i < Ingest::kMostVisited; ++i) names.push_back(to_bytes("key " + std::to_string(i)));
+  run.write(names);
+  run.read_all();
+  EXPECT_EQ(run.formulas.back().text(), "1");
+  run.write({to_bytes("one more")});
+  run.read_all();
+  EXPECT_TRUE(run.formulas.back().is_everything());
+}
+
+TEST(GraphIngest, ConservativeAddsTheClientsUpdateBeforeAndSoAllThatItSaw) {
+  Executing run(Source::Conservative);
+  run(1, put("a", "1"));
+  run(2, kv::get("a"));
+  run(2, put("b", "1"));
+  EXPECT_EQ(run.bed->formulas, (std::vector<std::string>{"", "1", "2"}));
+}
+
+TEST(GraphIngest, ADeclaredFormulaIsTakenAndTheOperationIsUnwrapped) {
+  Executing run(Source::Declared);
+  run(1, put("a", "1"));
+  run(2, put("a", "2"));
+  const Bytes result = run.app.apply(ClientId(3), declare(*Formula::parse("1 or 2"), {}, put("b", "from either")));
+  run.app.settle();
+  const auto numbered = decode<replication::Numbered>(result);
+  ASSERT_TRUE(numbered);
+  EXPECT_EQ(numbered->update, 3u) << "how the client learns the name of its update";
+  EXPECT_EQ(run.bed->formulas.back(), "1 or 2");
+  const auto found = kv::parse_result(run.app.query(kv::get("b")));
+  ASSERT_TRUE(found && std::holds_alternative<kv::Found>(*found));
+  EXPECT_TRUE(std::get<kv::Found>(*found).value.has_value());
+}
+
+TEST(GraphIngest, ARefusedDeclarationFallsBackToTheConservativeSource) {
+  Executing run(Source::Declared);
+  run(1, put("a", "1"));
+  run(1, put("a", "2"));
+  run(1, declare(*Formula::parse("99"), {}, put("a", "3")));  // the future
+  EXPECT_EQ(run.bed->formulas.back(), "2");
+  EXPECT_EQ(run.bed->ingest.refused(Refusal::RefersToFuture), 1u);
+  run(2, replication::with_dependencies(to_bytes("not a declaration"), put("a", "4")));
+  EXPECT_EQ(run.bed->ingest.refused(Refusal::Malformed), 1u);
+  EXPECT_EQ(run.bed->formulas.size(), 4u);
+}
+
+TEST(GraphIngest, WhatWasTakenBackIsNotInTheGraph) {
+  Executing run(Source::Declared);
+  run.app.apply(ClientId(1), put("a", "1"));
+  run.app.apply(ClientId(2), put("a", "2"));
+  run.app.undo();
+  run.app.settle();
+  EXPECT_EQ(run.bed->ids.size(), 1u);
+}
+
+}  // namespace
+}  // namespace seneschal::accountability
