@@ -76,8 +76,9 @@ void Updates::pass_on(Instant now, const Signed<Update>& update, Effects& fx) {
     return fx.send(Destination::to(views.representative()), ForwardedUpdate{Leg::ToRepresentative, update},
                    {.auth = AuthKind::Bare});
   }
-  // A representative that abstains orders nothing: the others shall see that.
-  if (!views.participating())
+  // At the leader site a representative that abstains orders nothing: the others shall see that. Elsewhere it does
+  // all that it is asked for here.
+  if (views.at_leader_site() && !views.participating())
     return fx.send(Destination::to(context_.self.site), ForwardedUpdate{Leg::ToRepresentative, update},
                    {.auth = AuthKind::Bare});
   if (views.at_leader_site()) return;

@@ -128,6 +128,24 @@ TEST(StewardRestart, WhoAbstainsFollowsItsSitesViewAndPassesUpdatesOn) {
   }
 }
 
+// A site of which nobody knows what he said still serves its clients while the others are a majority.
+TEST(StewardRestart, ASiteOfWhichAllAbstainPassesItsClientsUpdatesOn) {
+  Bed bed(3, 1, 1);
+  for (unsigned i = 0; i < 4; ++i) bed.at(server(1, i)).down = true;
+  bed.start();
+  const std::vector<Record> unreadable{Bytes{0xff}};
+  for (unsigned i = 0; i < 4; ++i) {
+    bed.at(server(1, i)).down = false;
+    bed.at(server(1, i)).replica->start(bed.now, unreadable);
+  }
+  bed.put(ClientId(2), "k", "v");  // its home is site 1
+  EXPECT_TRUE(bed.run_while(10s, [&] { return !bed.at(ClientId(2)).client().idle(); }));
+  for (unsigned i = 0; i < 4; ++i) {
+    EXPECT_EQ(bed.steward(server(1, i)).execution().executed(), Seq(1));
+    EXPECT_FALSE(bed.steward(server(1, i)).views().participating());
+  }
+}
+
 TEST(StewardRestart, ReadingTheLogRepeatsNoRepliesAndMakesNoSharesForWhatIsOrdered) {
   Bed bed(3, 1, 2);
   bed.start();
