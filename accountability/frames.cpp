@@ -4,6 +4,7 @@
 #include "base/crc32c.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <cerrno>
@@ -134,6 +135,27 @@ Status FrameFile::append(FrameKind kind, UpdateId first, std::uint32_t count, Sp
 Status FrameFile::sync() {
   if (fd_ >= 0 && ::fdatasync(fd_) != 0) return system_error(path_, "cannot make durable");
   return {};
+}
+
+Result<FileLock> FileLock::take(const std::string& path, bool wait) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
+  if (fd < 0) return std::unexpected(system_error(path, "cannot lock").error());
+  FileLock lock(fd);
+  int done = 0;
+  do {
+    done = ::flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB));
+  } while (done != 0 && errno == EINTR);
+  if (done != 0) return std::unexpected(system_error(path, "cannot lock").error());
+  return lock;
+}
+
+FileLock& FileLock::operator=(FileLock&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+FileLock::~FileLock() {
+  if (fd_ >= 0) ::close(fd_);
 }
 
 Status replace_file(const std::string& path, Span content) {

@@ -5,6 +5,7 @@
 #include "base/result.hpp"
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace seneschal::accountability {
@@ -65,6 +66,20 @@ class FrameFile {
   std::string path_;
   int fd_ = -1;
   std::size_t size_ = 0;
+};
+
+/// Held by one program at a time, and until the end of this object: a file that is only there to be locked.
+class FileLock {
+ public:
+  /// Makes the file if it is not there. If another program holds it: waits, or is an error.
+  static Result<FileLock> take(const std::string& path, bool wait);
+  FileLock(FileLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  FileLock& operator=(FileLock&& other) noexcept;
+  ~FileLock();
+
+ private:
+  explicit FileLock(int fd) : fd_(fd) {}
+  int fd_;
 };
 
 /// Writes a whole file so that after a crash there is the old one or the new one.

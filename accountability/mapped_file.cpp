@@ -58,8 +58,10 @@ void install_handler() {
 
 std::size_t take_slot(const Byte* at, std::size_t size) {
   static std::mutex mutex;
+  static std::size_t next = 0;  // usually free: looking for one from the beginning would be slow with many files
   const std::lock_guard lock(mutex);
-  for (std::size_t i = 0; i < MappedFile::kMost; ++i) {
+  for (std::size_t tried = 0; tried < MappedFile::kMost; ++tried) {
+    const std::size_t i = std::exchange(next, (next + 1) % MappedFile::kMost);
     if (g_slots[i].end.load() != 0) continue;
     g_slots[i].shrank.store(false);
     g_slots[i].begin.store(reinterpret_cast<std::uintptr_t>(at));
@@ -73,7 +75,7 @@ std::size_t take_slot(const Byte* at, std::size_t size) {
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
   const auto failed = [&path](const char* what) { return failure(path + ": " + what + ": " + std::strerror(errno)); };
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a FIFO is refused, not waited for
   if (fd < 0) return failed("cannot open");
   struct stat facts{};
   if (::fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode)) {

@@ -14,7 +14,7 @@ namespace seneschal::accountability {
 class MappedFile {
  public:
   /// At most this many at a time in a process.
-  static constexpr std::size_t kMost = 4096;
+  static constexpr std::size_t kMost = 32'768;
 
   static Result<MappedFile> open(const std::string& path);
   MappedFile(MappedFile&& other) noexcept;

@@ -2,7 +2,8 @@
 
 namespace seneschal::accountability {
 
-std::optional<Recorder::Settings> read_recorder(ConfigText& config, const std::string& folder) {
+std::optional<Recorder::Settings> read_recorder(ConfigText& config, const std::string& folder,
+                                                const std::string& application) {
   constexpr std::uint64_t kMost = std::uint64_t{1} << 40;
   Recorder::Settings settings;
   settings.source = static_cast<Source>(
@@ -10,6 +11,7 @@ std::optional<Recorder::Settings> read_recorder(ConfigText& config, const std::s
   settings.epoch_updates = config.number("graph_epoch", settings.epoch_updates, 0, kMost);
   settings.keep_epochs = config.number("graph_keep", settings.keep_epochs, 0, kMost);
   if (!config.has("graph")) return std::nullopt;
+  settings.application = application;
   settings.folder = config.text("graph");
   if (!settings.folder.starts_with('/')) settings.folder = folder + "/" + settings.folder;
   return settings;
@@ -27,7 +29,9 @@ Result<Observed> observe(std::unique_ptr<replication::Application> application,
                          const crypto::Keys& keys) {
   Observed observed;
   if (settings) {
-    auto recorder = Recorder::start(*settings, {self, [&keys](Span message) { return keys.sign(message); }});
+    const auto sign = [&keys](Span message) { return keys.sign(message); };
+    const auto verify = [&keys, self](Span message, Span signature) { return keys.verify(self, message, signature); };
+    auto recorder = Recorder::start(*settings, {self, sign, verify});
     if (!recorder) return std::unexpected(recorder.error());
     observed.recorder = std::move(*recorder);
   }

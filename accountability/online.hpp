@@ -11,8 +11,10 @@
 
 namespace seneschal::accountability {
 
-/// Takes the lines above out of `config`; errors are noted there. `folder` is where relative paths start.
-std::optional<Recorder::Settings> read_recorder(ConfigText& config, const std::string& folder);
+/// Takes the lines above out of `config`; errors are noted there. `folder` is where relative paths start,
+/// `application` the name of what the replica executes.
+std::optional<Recorder::Settings> read_recorder(ConfigText& config, const std::string& folder,
+                                                const std::string& application);
 
 struct Observed {
   std::unique_ptr<replication::Application> application;

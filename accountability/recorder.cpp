@@ -13,7 +13,6 @@ namespace {
 
 /// The thread stops gathering when the queue is so full: one in kEnough.
 constexpr std::size_t kEnough = 16;
-constexpr StoreOptions kEverything{.digests = true, .payloads = true};
 
 std::uint64_t thread_cpu_ns() {
   timespec used{};
@@ -43,21 +42,18 @@ void stay_in_the_background() {
 
 }  // namespace
 
-Recorder::Recorder(const Settings& settings, Signer signer, std::unique_ptr<StoreWriter> writer)
-    : settings_(settings),
-      signer_(std::move(signer)),
-      writer_(std::move(writer)),
-      ingest_(fresh_ingest()),
-      asking_ns_(cost_of_asking()) {}
+Recorder::Recorder(const Settings& settings, std::unique_ptr<StoreWriter> writer)
+    : settings_(settings), writer_(std::move(writer)), ingest_(fresh_ingest()), asking_ns_(cost_of_asking()) {}
 
 Ingest Recorder::fresh_ingest() {
   return Ingest(settings_.source, [this](const NewUpdate& update) { return add(update); });
 }
 
 Result<std::shared_ptr<Recorder>> Recorder::start(const Settings& settings, Signer signer) {
-  auto writer = StoreWriter::open(settings.folder, kEverything, signer);
+  const StoreOptions everything{.digests = true, .payloads = true, .application = settings.application};
+  auto writer = StoreWriter::open(settings.folder, everything, std::move(signer));
   if (!writer) return std::unexpected(writer.error());
-  std::shared_ptr<Recorder> recorder(new Recorder(settings, std::move(signer), std::move(*writer)));
+  std::shared_ptr<Recorder> recorder(new Recorder(settings, std::move(*writer)));
   if (Status good = recorder->remember(); !good) return std::unexpected(good.error());
   recorder->thread_ = std::thread([self = recorder.get()] { self->run(); });
   return recorder;
@@ -113,8 +109,9 @@ void Recorder::hand_over() {
   if (facts_.trouble.empty()) {
     if (queue_.updates.updates() + telling_.updates() > settings_.max_queued ||
         queue_.updates.bytes() + telling_.bytes() > settings_.max_queued_bytes) {
-      facts_.trouble = "the graph could not keep up at seq " + std::to_string(last_seq_.value);
-      stopped_ = true;
+      facts_.trouble = "the graph could not keep up at seq " + std::to_string(last_seq_.value) +
+                       "; it begins anew at the next snapshot";
+      stopped_ = overflowed_ = true;
     } else {
       queue_.updates.add(telling_);
     }
@@ -129,6 +126,14 @@ void Recorder::push_state(const replication::Position& at, const replication::Ap
   state.digest = application.digest();
   if (moved) state.moved_to = at;
   const std::lock_guard lock(mutex_);
+  if (overflowed_ && queue_.empty() && !busy_) {
+    // Updates are missing, and what was told since then is part of this state: a graph begins here.
+    overflowed_ = stopped_ = false;
+    facts_.trouble.clear();
+    ++facts_.overflows;
+    telling_.clear();
+    state.moved_to = at;
+  }
   hand_over();
   if (!facts_.trouble.empty()) return;
   state.behind = queue_.updates.updates();
@@ -214,8 +219,7 @@ void Recorder::begin_anew(const State& taken) {
   for (std::size_t i = 0; i < taken.frozen->chunks(); ++i) state.chunks.items.push_back({*taken.frozen->chunk(i)});
   // Where old epochs leave the graph, so does what is before this one; the last stays for who is looking at it.
   constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
-  auto anew =
-      StoreWriter::begin_at(settings_.folder, kEverything, signer_, state, settings_.keep_epochs == 0 ? kAll : 1);
+  auto anew = writer_->begin_anew(state, settings_.keep_epochs == 0 ? kAll : 1);
   if (!anew) {
     broken_ = true;
     return stop_at(anew.error().message);
@@ -335,6 +339,7 @@ void Recorder::status(StatusList& out) {
   out.emplace_back("graph_snapshots", std::to_string(f.snapshots));
   out.emplace_back("graph_refused", std::to_string(f.refused));
   out.emplace_back("graph_cpu_us", std::to_string((f.cpu_ns + f.core_cpu_ns) / 1000));
+  if (f.overflows > 0) out.emplace_back("graph_overflows", std::to_string(f.overflows));
   if (!f.trouble.empty()) out.emplace_back("graph_trouble", f.trouble);
 }
 

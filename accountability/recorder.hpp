@@ -16,8 +16,10 @@ class Recorder final : public replication::ExecutionObserver {
  public:
   struct Settings {
     std::string folder;
+    std::string application;  // its name, for whoever makes states of the graph
     Source source = Source::Flow;
-    /// At most so much waits for the thread; beyond it the graph ends, which is told, until the replica starts again.
+    /// At most so much waits for the thread; beyond it the graph ends, which is told. Where the next snapshot would
+    /// be taken, or a state is taken over, one begins anew.
     std::size_t max_queued = 65536;
     std::size_t max_queued_bytes = 64 * 1024 * 1024;
     /// A signature and what makes files durable cost as much as hundreds of updates. So the head is signed after
@@ -59,6 +61,7 @@ class Recorder final : public replication::ExecutionObserver {
     std::uint64_t sealed = 0;       // updates that the signed head covers
     Digest digest;                  // of those
     std::uint64_t snapshots = 0;    // taken in this life
+    std::uint64_t overflows = 0;    // times that a graph began anew because the queue had been full
     std::string trouble;            // why the graph ends, if it does
   };
   Facts facts() const;
@@ -83,7 +86,7 @@ class Recorder final : public replication::ExecutionObserver {
     std::vector<State> states;  // in order
     bool empty() const { return updates.updates() == 0 && states.empty(); }
   };
-  Recorder(const Settings& settings, Signer signer, std::unique_ptr<StoreWriter> writer);
+  Recorder(const Settings& settings, std::unique_ptr<StoreWriter> writer);
   Ingest fresh_ingest();
   Status remember();
   void run();
@@ -100,7 +103,6 @@ class Recorder final : public replication::ExecutionObserver {
   void seal();
 
   Settings settings_;
-  Signer signer_;
   // The thread's own.
   std::unique_ptr<StoreWriter> writer_;
   Ingest ingest_;
@@ -127,6 +129,7 @@ class Recorder final : public replication::ExecutionObserver {
   std::vector<std::shared_ptr<const replication::Frozen>> spent_;
   bool busy_ = false, ending_ = false, want_seal_ = false, gathering_ = false, hurry_ = false;
   Facts facts_;
+  bool overflowed_ = false;            // the trouble is that the queue was full
   std::atomic<bool> stopped_ = false;  // there is a trouble
   std::thread thread_;
 };

@@ -34,7 +34,7 @@ std::map<std::uint64_t, std::string> numbered(const std::string& folder, const s
 Bytes Head::signed_bytes() const {
   Head bare = *this;
   bare.signature.value.clear();
-  Bytes bytes = to_bytes("seneschal/graph/head/3");
+  Bytes bytes = to_bytes("seneschal/graph/head/4");
   append(bytes, encode(bare));
   return bytes;
 }
@@ -240,21 +240,26 @@ std::optional<std::string> Store::updates_doubt() const {
            std::to_string(graph_.end().value - 1);
   if (!chain_at_head_ || *chain_at_head_ != head_->chain)
     return "the blocks up to update " + std::to_string(head_->closed - 1) + " are not those that were signed";
-  if (digest_at_head() != head_->digest)
+  if (digest_at(UpdateId(head_->next)) != head_->digest)
     return "updates " + std::to_string(head_->closed) + " to " + std::to_string(head_->next - 1) +
            " are not those that were signed";
+  if (graph_.base().value > head_->base)
+    return "updates " + std::to_string(head_->base) + " to " + std::to_string(graph_.base().value - 1) +
+           " are gone, with which the graph began when it was signed";
   return std::nullopt;
 }
 
-// The graph may have got longer since the head was signed: what was signed is made again.
-Digest Store::digest_at_head() const {
-  const UpdateId closed(head_->closed), next(head_->next);
-  Builder then({}, begin_, closed, *chain_at_head_);
-  const auto holds = [&](const Block& block) { return block.first() <= closed && closed < block.end(); };
-  const auto block = std::ranges::find_if(graph_.blocks(), holds);
-  if (closed == next || block == graph_.blocks().end()) return then.digest();
-  each_row(*block, [&](UpdateId id, ClientId client, Seq seq, const Formula& formula) {
-    return id < closed || (id < next && then.add(client, seq, formula).has_value());
+std::optional<Digest> Store::digest_at(UpdateId next) const {
+  if (next > graph_.end() || next < graph_.origin()) return std::nullopt;
+  if (next == closed_) return chain_;
+  if (next == begin_) return Digest{};
+  // The graph got longer since then: the updates of that block up to there, again.
+  const Block& block = graph_.blocks()[graph_.block_index(next == graph_.end() ? UpdateId(next.value - 1) : next)];
+  const Digest before{block.header().before};
+  if (block.first() == next) return before;
+  Builder then({}, begin_, block.first(), before);
+  each_row(block, [&](UpdateId id, ClientId client, Seq seq, const Formula& formula) {
+    return id < next && then.add(client, seq, formula).has_value();
   });
   return then.digest();
 }

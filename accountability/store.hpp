@@ -10,6 +10,7 @@
 //   times.dat           when updates came in, by this server's clock (optional; not part of the digest)
 //   head                how far the graph goes and its digest, signed
 //   findings.txt        what the operator said
+//   lock                one writer at a time
 //   before-FIRST/       an earlier graph, which ended where a state was taken over from other servers
 //
 // A crash loses at most what was not flushed. Whatever is cut off or damaged is named, and what is before it is used.
@@ -29,18 +30,21 @@ namespace seneschal::accountability {
 inline constexpr std::size_t kDigestsFrame = 32 + 32 + 32 * kBlockUpdates;
 
 struct Head {
-  std::uint64_t begin = 1;   // first update of the chain: what is named before it is the snapshot it begins with
-  std::uint64_t closed = 1;  // one past the last update of a full block
-  Digest chain;              // of the full blocks
-  std::uint64_t next = 1;    // one past the last update
-  Digest digest;             // of all
-  Digest closed_evidence;    // of the digests of all updates in full blocks; zero if they are not kept
-  Digest evidence;           // of the digests of all updates
-  Digest payloads;           // of all operations, and of the states that there are snapshots of; zero if not kept
+  std::uint64_t begin = 1;       // first update of the chain: what is named before it is the snapshot it begins with
+  std::uint64_t base = 1;        // first update that is kept: what is before it was dropped, to the last
+  std::uint64_t closed = 1;      // one past the last update of a full block
+  Digest chain;                  // of the full blocks
+  std::uint64_t next = 1;        // one past the last update
+  Digest digest;                 // of all
+  Digest closed_evidence;        // of the digests of all updates in full blocks; zero if they are not kept
+  Digest evidence;               // of the digests of all updates
+  Digest payloads;               // of all operations, and of the states that there are snapshots of; zero if not kept
+  BoundedBytes<64> application;  // by name: whose operations they are; empty if nobody said
   Principal signer;
   BoundedBytes<1024> signature;
   auto fields() {
-    return std::tie(begin, closed, chain, next, digest, closed_evidence, evidence, payloads, signer, signature);
+    return std::tie(begin, base, closed, chain, next, digest, closed_evidence, evidence, payloads, application,
+                    signer, signature);
   }
   bool operator==(const Head&) const = default;
   /// What is signed: a domain and everything but the signature.
@@ -50,6 +54,8 @@ struct Head {
 struct Signer {
   Principal self;
   std::function<Bytes(Span)> sign;
+  /// Whether a signature is its own: a head by anybody else is not gone on from. Without it that is not checked.
+  std::function<bool(Span message, Span signature)> verify;
 };
 using Verifier = std::function<bool(const Principal&, Span message, Span signature)>;
 
@@ -109,6 +115,9 @@ class Store {
   /// The first update of the chain of blocks, which may have left the graph.
   UpdateId begin() const { return begin_; }
   Digest digest() const;
+  /// The digest that the graph had when `next` was its next update; nothing if that is not in the blocks that are
+  /// here. At most one block is made again.
+  std::optional<Digest> digest_at(UpdateId next) const;
   /// What the update's client signed; nothing if that was not kept.
   std::optional<Digest> digest_of(UpdateId id) const;
   /// Operations in order, from `from` on; false if some are missing.
@@ -131,7 +140,6 @@ class Store {
   void load_rest();
   void load_snapshot_names();
   void find_begin();
-  Digest digest_at_head() const;
   Digest evidence_at(const Digest& closed_evidence, UpdateId closed, UpdateId next) const;
   void note(const std::string& path, const std::string& what) { notes_.push_back(path + ": " + what); }
 
@@ -156,6 +164,7 @@ struct StoreOptions {
   bool digests = false;
   bool payloads = false;
   std::size_t segment_bytes = 64 * 1024 * 1024;
+  std::string application;  // what executes the operations; empty: not told
 };
 
 /// An update as the application executed it.
@@ -173,13 +182,13 @@ struct NewUpdate {
 /// Appends to a graph on disk; goes on where an earlier life stopped. One writer per folder.
 class StoreWriter {
  public:
-  /// Error if what the head signed is damaged: then nothing is changed.
+  /// Error if what the head signed is damaged, if the head is not this signer's or of another application, and if
+  /// another program writes the folder: then nothing is changed.
   static Result<std::unique_ptr<StoreWriter>> open(const std::string& folder, const StoreOptions& options,
                                                    Signer signer);
   /// Begins anew at `state`, taken over from other servers. What was in the folder moves to `before-FIRST` in it; of
-  /// such folders only the latest `keep_before` stay.
-  static Result<std::unique_ptr<StoreWriter>> begin_at(const std::string& folder, const StoreOptions& options,
-                                                       Signer signer, const Snapshot& state, std::size_t keep_before);
+  /// such folders only the latest `keep_before` stay. This writer is of no use any more, even after an error.
+  Result<std::unique_ptr<StoreWriter>> begin_anew(const Snapshot& state, std::size_t keep_before);
 
   UpdateId begin() const { return builder_->base(); }
   UpdateId next() const { return builder_->next(); }
@@ -204,7 +213,8 @@ class StoreWriter {
   std::uint64_t bytes_written() const { return bytes_written_; }
 
  private:
-  StoreWriter(std::string folder, const StoreOptions& options, Signer signer);
+  StoreWriter(std::string folder, const StoreOptions& options, Signer signer, std::shared_ptr<FileLock> lock);
+  static Status acceptable(const Store& before, const StoreOptions& options, const Signer& signer);
   void block_closed(UpdateId first, std::uint32_t count, const Bytes& block);
   Status recover(const Store& store);
   Status recover_payloads(const Store& store);
@@ -220,8 +230,10 @@ class StoreWriter {
   std::string folder_;
   StoreOptions options_;
   Signer signer_;
+  std::shared_ptr<FileLock> lock_;  // of the folder
   std::unique_ptr<Builder> builder_;
   FrameFile segment_, open_, digests_, payloads_, times_;
+  UpdateId base_{1};     // the first update that is kept
   UpdateId flushed_{1};  // one past the last update in a file
   Bytes block_digests_;  // of the open block
   Digest evidence_;      // chain over the digests of full blocks

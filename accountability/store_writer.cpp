@@ -20,8 +20,9 @@ constexpr std::size_t kChained = 32;
 
 }  // namespace
 
-StoreWriter::StoreWriter(std::string folder, const StoreOptions& options, Signer signer)
-    : folder_(std::move(folder)), options_(options), signer_(std::move(signer)) {
+StoreWriter::StoreWriter(std::string folder, const StoreOptions& options, Signer signer,
+                         std::shared_ptr<FileLock> lock)
+    : folder_(std::move(folder)), options_(options), signer_(std::move(signer)), lock_(std::move(lock)) {
   if (options_.digests) recent_.resize(kRecent);
   new_payloads_.resize(kChained);
 }
@@ -31,34 +32,52 @@ Result<std::unique_ptr<StoreWriter>> StoreWriter::open(const std::string& folder
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) return failure(folder + ": cannot make the folder: " + error.message());
-  std::unique_ptr<StoreWriter> writer(new StoreWriter(folder, options, std::move(signer)));
+  auto lock = FileLock::take(folder + "/lock", false);
+  if (!lock) return failure(lock.error().message + "; does another program write this graph?");
   Store before;
   if (Store::is_in(folder)) {
     auto store = Store::open(folder);
     if (!store) return failure(store.error().message + "; nothing was changed");
     before = std::move(*store);
-    if (!before.head_ && fs::exists(folder + "/head", error))
-      return failure(before.notes_.front() + "; nothing was changed: move the folder away to begin a new graph");
+    if (Status good = acceptable(before, options, signer); !good)
+      return failure(good.error().message + "; nothing was changed: move the folder away to begin a new graph");
   }
-  if (before.head_ && before.graph_.end().value < before.head_->next) {
-    std::string why;
-    for (const std::string& note : before.notes_) why += "\n  " + note;
-    return failure(folder + ": the graph was signed up to update " + std::to_string(before.head_->next - 1) +
-                   " but is good only up to " + std::to_string(before.graph_.end().value - 1) +
-                   "; nothing was changed" + why);
-  }
-  if (const auto doubt = before.updates_doubt()) return failure(folder + ": " + *doubt + "; nothing was changed");
-  if (options.digests)
-    if (const auto doubt = before.evidence_doubt()) return failure(*doubt + "; nothing was changed");
-  if (options.payloads)
-    if (const auto doubt = before.payload_doubt()) return failure(*doubt + "; nothing was changed");
+  std::unique_ptr<StoreWriter> writer(
+      new StoreWriter(folder, options, std::move(signer), std::make_shared<FileLock>(std::move(*lock))));
   if (Status good = writer->recover(before); !good) return std::unexpected(good.error());
   return writer;
 }
 
-Result<std::unique_ptr<StoreWriter>> StoreWriter::begin_at(const std::string& folder, const StoreOptions& options,
-                                                           Signer signer, const Snapshot& state,
-                                                           std::size_t keep_before) {
+/// Whether `before` is what this signer signed, undamaged, so that it can be gone on with.
+Status StoreWriter::acceptable(const Store& before, const StoreOptions& options, const Signer& signer) {
+  std::error_code error;
+  if (!before.head_) return fs::exists(before.folder_ + "/head", error) ? failure(before.notes_.front()) : Status{};
+  const Head& head = *before.head_;
+  const std::string path = before.folder_ + "/head: ";
+  if (signer.verify && head.signer != signer.self)
+    return failure(path + "signed by " + to_string(head.signer) + ", not by " + to_string(signer.self));
+  if (signer.verify && !signer.verify(head.signed_bytes(), head.signature.value))
+    return failure(path + "its signature is not that of " + to_string(signer.self));
+  const std::string_view was = as_text(head.application.value);
+  if (!was.empty() && !options.application.empty() && was != options.application)
+    return failure(path + "the graph is of application '" + std::string(was) + "', this is '" + options.application +
+                   "'");
+  if (before.graph_.end().value < head.next) {
+    std::string why;
+    for (const std::string& note : before.notes_) why += "\n  " + note;
+    return failure(before.folder_ + ": the graph was signed up to update " + std::to_string(head.next - 1) +
+                   " but is good only up to " + std::to_string(before.graph_.end().value - 1) + why);
+  }
+  if (const auto doubt = before.updates_doubt()) return failure(before.folder_ + ": " + *doubt);
+  if (options.digests)
+    if (const auto doubt = before.evidence_doubt()) return failure(*doubt);
+  if (options.payloads)
+    if (const auto doubt = before.payload_doubt()) return failure(*doubt);
+  return {};
+}
+
+Result<std::unique_ptr<StoreWriter>> StoreWriter::begin_anew(const Snapshot& state, std::size_t keep_before) {
+  const std::string& folder = folder_;
   const std::string first = std::to_string(state.last.value + 1);
   const auto is_graph = [](const std::string& name) {
     return name.ends_with(".seg") || name.ends_with(".snap") || name == "open.log" || name == "digests.dat" ||
@@ -90,10 +109,10 @@ Result<std::unique_ptr<StoreWriter>> StoreWriter::begin_at(const std::string& fo
   empty.begin_ = empty.closed_ = state.last.next();
   empty.last_closed_seq_ = state.seq;
   empty.graph_ = *Graph::of({}, empty.begin_);
-  std::unique_ptr<StoreWriter> writer(new StoreWriter(folder, options, std::move(signer)));
+  std::unique_ptr<StoreWriter> writer(new StoreWriter(folder, options_, signer_, lock_));
   if (Status done = writer->write_snapshot(state); !done) return std::unexpected(done.error());
   if (Status done = writer->recover(empty); !done) return std::unexpected(done.error());
-  if (options.payloads)
+  if (options_.payloads)
     if (Status done = writer->note_state(state.last, state.state_digest); !done) return std::unexpected(done.error());
   if (Status done = writer->seal(); !done) return std::unexpected(done.error());
   return writer;
@@ -120,6 +139,8 @@ Status StoreWriter::recover(const Store& store) {
   }
   if (options_.digests)
     if (Status done = recover_digests(store); !done) return done;
+  base_ = store.graph_.base();
+  if (store.head_) base_ = std::max(base_, UpdateId(store.head_->base));  // a crash while old files were removed
   flushed_ = store.closed_;
   payloads_from_ = store.graph_.end();
   Bytes log;
@@ -337,6 +358,8 @@ Status StoreWriter::seal() {
     if (Status done = file->sync(); !done) return done;
   Head head;
   head.begin = begin().value;
+  head.base = base_.value;
+  head.application.value = to_bytes(options_.application);
   if (options_.digests) {
     head.closed_evidence = evidence_;
     head.evidence = evidence();
@@ -398,8 +421,12 @@ Status StoreWriter::drop_before(UpdateId keep) {
   std::error_code error;
   if (!fs::exists(folder_ + "/snapshot-" + std::to_string(keep.value) + ".snap", error))
     return failure(folder_ + ": there is no snapshot after update " + std::to_string(keep.value));
-  // What remains must be vouched for.
-  if (Status done = seal(); !done) return done;
+  // What remains must be vouched for, and that nothing before it does.
+  const UpdateId before = std::exchange(base_, std::max(base_, keep.next()));
+  if (Status done = seal(); !done) {
+    base_ = before;
+    return done;
+  }
   for (const std::string_view prefix : {"graph-", "payloads-"}) {
     std::map<std::uint64_t, std::string> files;
     for (const auto& entry : fs::directory_iterator(folder_))
@@ -422,8 +449,9 @@ Result<Findings> load_findings(const std::string& folder) {
   const std::string path = folder + "/findings.txt";
   std::error_code error;
   if (!fs::exists(path, error) && !error) return findings;
-  std::ifstream file(path);
-  if (!fs::is_regular_file(path, error) || !file)
+  std::ifstream file;
+  if (fs::is_regular_file(path, error)) file.open(path);
+  if (!file.is_open())
     return failure(path + ": cannot be read; marks may be in it, so nothing is computed without it");
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {

@@ -8,7 +8,7 @@ namespace seneschal::accountability {
 namespace {
 
 /// An update: this, its bytes in the order of the members, and the names of its footprint, each behind its length.
-struct Head {
+struct ToldHead {
   std::uint64_t seq = 0;
   std::uint32_t client = 0;
   std::uint32_t evidence = 0, signed_operation = 0, dependencies = 0, operation = 0;
@@ -40,7 +40,7 @@ void Told::add(const Executed& update) {
                     update.operation.size() == update.signed_operation.size();
   static const replication::Footprint kNone;
   const replication::Footprint& footprint = update.footprint == nullptr ? kNone : *update.footprint;
-  Head head;
+  ToldHead head;
   head.seq = update.seq.value;
   head.client = update.client.value;
   head.evidence = size_of(update.evidence);
@@ -105,7 +105,7 @@ void Told::Reader::names(std::vector<Bytes>& out, std::size_t count) {
 }
 
 const Told::Executed& Told::Reader::next() {
-  const auto head = number<Head>();
+  const auto head = number<ToldHead>();
   update_.seq = Seq(head.seq);
   update_.client = ClientId(head.client);
   update_.evidence = bytes(head.evidence);

@@ -120,27 +120,29 @@ Colours mark_with_redundancy(const Graph& graph, const Findings& findings, const
   // A second opinion is an OR that clients did not write: the formula of every update changes, so each is evaluated.
   Colours colours(graph.origin(), graph.end());
   std::map<ClientId, bool> latest_bad;
-  bool any_single = false, any_redundant = false;  // bad so far
+  std::set<ClientId> bad_members;
+  bool any_single = false;  // bad so far
+  // Somebody else's latest word will do: a member does not stand in for itself.
+  const auto stood_in_for = [&](ClientId who) {
+    return redundant.contains(who) &&
+           std::ranges::any_of(latest_bad, [&](const auto& latest) { return latest.first != who && !latest.second; });
+  };
   graph.each(graph.base(), [&](UpdateId id, ClientId client, const Formula& formula) {
-    const bool all_bad = std::ranges::all_of(redundant, [&](ClientId member) {
-      const auto known = latest_bad.find(member);
-      return known != latest_bad.end() && known->second;
-    });
+    const bool anything_bad = any_single || !std::ranges::all_of(bad_members, stood_in_for);
     const auto from = findings.malicious_from(client);
     Colour colour = Colour::NotAffected;
     if (from && id >= *from) {
       colour = Colour::Corrupt;
     } else if (const auto fails =
-                   [&](UpdateId name) {
-                     return colours.touched(name) && (all_bad || !redundant.contains(graph.client(name)));
-                   };
-               !findings.cleared.contains(id) && formula.fails(fails, any_single || (any_redundant && all_bad))) {
+                   [&](UpdateId name) { return colours.touched(name) && !stood_in_for(graph.client(name)); };
+               !findings.cleared.contains(id) && formula.fails(fails, anything_bad)) {
       colour = Colour::Suspect;
     }
     colours.set(id, colour);
     const bool bad = colour != Colour::NotAffected, member = redundant.contains(client);
     if (member) latest_bad[client] = bad;
-    (member ? any_redundant : any_single) |= bad;
+    if (member && bad) bad_members.insert(client);
+    any_single |= bad && !member;
     return true;
   });
   return colours;

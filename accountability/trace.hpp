@@ -40,7 +40,8 @@ std::vector<UpdateId> why(const Graph& graph, const Colours& colours, UpdateId i
 /// Clients that stand in for each other: what one of them says is taken as good as long as the latest update of
 /// another is good.
 using Redundant = std::set<ClientId>;
-/// `mark`, with every dependency on a member of `redundant` read as an OR over all members.
+/// `mark`, with every dependency on a member of `redundant` read as an OR over that and the latest updates of all
+/// other members.
 Colours mark_with_redundancy(const Graph& graph, const Findings& findings, const Redundant& redundant);
 
 /// How many other updates somebody would touch.

@@ -29,7 +29,7 @@ Result<std::unique_ptr<Assembly>> make(const PluginContext& context) {
   ServerConfig server = read_server(*config, context.folder);
   bft::Settings settings = read_settings(*config);
   settings.durability = server.keep_log ? bft::Durability::Log : bft::Durability::None;
-  const auto graph = accountability::read_recorder(*config, context.folder);
+  const auto graph = accountability::read_recorder(*config, context.folder, server.application);
   if (Status good = config->finish(); !good) return std::unexpected(good.error());
   if (Status good = settings.validate(); !good) return std::unexpected(good.error());
   if (Status good = bft::validate(server.roster.membership); !good) return std::unexpected(good.error());

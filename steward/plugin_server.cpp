@@ -34,7 +34,7 @@ Result<std::unique_ptr<Assembly>> make_plugin_server(const PluginContext& contex
   ServerConfig server = plugin::read_server(*config, context.folder);
   Settings settings = read_settings(*config);
   settings.durability = server.keep_log ? Durability::Log : Durability::None;
-  const auto graph = accountability::read_recorder(*config, context.folder);
+  const auto graph = accountability::read_recorder(*config, context.folder, server.application);
   if (Status good = config->finish(); !good) return std::unexpected(good.error());
   if (Status good = settings.validate(); !good) return std::unexpected(good.error());
   if (Status good = validate(server.roster.membership); !good) return std::unexpected(good.error());

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 #include <tclap/CmdLine.h>
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <ctime>
@@ -15,39 +16,42 @@ namespace seneschal::graph_tool {
 
 using namespace accountability;
 
-Arguments parse(int argc, char** argv, const std::string& what) {
+Arguments parse(int argc, char** argv, const std::string& what, std::initializer_list<std::string_view> options) {
   TCLAP::CmdLine line(what, ' ', "1");
   TCLAP::ValueArg<std::string> folder("", "graph", "the graph's folder (default: the present one)", false, ".", "DIR",
                                       line);
   TCLAP::ValueArg<std::string> deployment("d", "deployment",
                                           "a running deployment ('lab up') instead: the graph of one of its servers",
                                           false, "", "DIR", line);
-  TCLAP::ValueArg<std::string> server("", "server", "which server's (default: the one that is farthest)", false, "",
-                                      "SITE.INDEX", line);
+  TCLAP::ValueArg<std::string> server("", "server", "which server's (default: the farthest that most have signed)",
+                                      false, "", "SITE.INDEX", line);
   TCLAP::ValueArg<std::string> keys("", "keys", "the deployment's keys, to check who signed the graph", false, "",
                                     "DIR", line);
-  TCLAP::ValueArg<std::string> out("", "out", "where to write", false, "", "FILE", line);
-  TCLAP::ValueArg<std::string> key("", "key", "the operator's key (made if it is not there)", false, "", "FILE",
-                                   line);
-  TCLAP::ValueArg<std::string> app("", "application", "whose state to regenerate", false, "kv", "NAME", line);
+  TCLAP::SwitchArg json("", "json", "machine output", line);
+  TCLAP::ValueArg<std::string> out("", "out", "where to write", false, "", "FILE");
+  TCLAP::ValueArg<std::string> key("", "key", "the operator's key (made if it is not there)", false, "", "FILE");
+  TCLAP::ValueArg<std::string> app("", "application", "whose state to regenerate (default: the graph tells)", false,
+                                   "", "NAME");
   TCLAP::ValueArg<std::string> since(
-      "", "since", "SEQ; uUPDATE; a time such as 2026-11-22T18:30:00 or 18:30; or 10m: ago", false, "", "WHEN", line);
-  TCLAP::ValueArg<std::string> redundant("", "redundant", "clients that stand in for each other", false, "", "C,C..",
-                                         line);
-  TCLAP::ValueArg<std::string> by("", "by", "client or update", false, "client", "WHAT", line);
-  TCLAP::ValueArg<std::string> client("", "client", "a client, by number or name", false, "", "C", line);
-  TCLAP::ValueArg<std::uint64_t> top("", "top", "how many", false, 20, "K", line);
-  TCLAP::ValueArg<std::uint64_t> most("", "most", "at most so many updates", false, 100'000, "N", line);
-  TCLAP::ValueArg<std::uint64_t> candidates("", "candidates", "updates whose risk is computed", false, 65'536, "N",
-                                            line);
-  TCLAP::SwitchArg json("", "json", "machine output", line), withdraw("", "withdraw", "take it back", line);
-  TCLAP::SwitchArg clean("", "clean", "without suspect updates", line);
-  TCLAP::SwitchArg with_suspects("", "with-suspects", "with suspect updates", line);
-  TCLAP::SwitchArg dot("", "dot", "Graphviz", line), prov("", "prov", "W3C PROV-JSON", line);
-  TCLAP::UnlabeledValueArg<std::uint64_t> update("update", "an update", false, 0, "UPDATE", line);
+      "", "since", "SEQ; uUPDATE; a time such as 2026-11-22T18:30:00 or 18:30; or 10m: ago", false, "", "WHEN");
+  TCLAP::ValueArg<std::string> redundant("", "redundant", "clients that stand in for each other", false, "", "C,C..");
+  TCLAP::ValueArg<std::string> by("", "by", "client or update", false, "client", "WHAT");
+  TCLAP::ValueArg<std::string> client("", "client", "a client, by number or name", false, "", "C");
+  TCLAP::ValueArg<std::uint64_t> top("", "top", "how many", false, 20, "K");
+  TCLAP::ValueArg<std::uint64_t> most("", "most", "at most so many updates", false, 100'000, "N");
+  TCLAP::ValueArg<std::uint64_t> candidates("", "candidates", "updates whose risk is computed", false, 65'536, "N");
+  TCLAP::SwitchArg withdraw("", "withdraw", "take it back"), clean("", "clean", "without suspect updates");
+  TCLAP::SwitchArg with_suspects("", "with-suspects", "with suspect updates");
+  TCLAP::SwitchArg dot("", "dot", "Graphviz"), prov("", "prov", "W3C PROV-JSON");
+  TCLAP::UnlabeledValueArg<std::uint64_t> update("update", "an update", false, 0, "UPDATE");
+  for (TCLAP::Arg* const option :
+       std::initializer_list<TCLAP::Arg*>{&out, &key, &app, &since, &redundant, &by, &client, &top, &most,
+                                          &candidates, &withdraw, &clean, &with_suspects, &dot, &prov, &update})
+    if (std::ranges::find(options, option->getName()) != options.end()) line.add(option);
   line.setExceptionHandling(false);  // `seneschal graph` tells usage errors in one way
   line.parse(argc, argv);
   if (folder.isSet() && deployment.isSet()) throw UsageError("say --graph or --deployment, not both");
+  if (server.isSet() && !deployment.isSet()) throw UsageError("--server is one of a --deployment; say which");
   return {folder.getValue(),        deployment.getValue(), server.getValue(),     keys.getValue(),
           out.getValue(),           key.getValue(),        app.getValue(),        since.getValue(),
           redundant.getValue(),     by.getValue(),         client.getValue(),     update.getValue(),
@@ -64,7 +68,7 @@ Incident load_incident(const Arguments& a) {
     std::error_code error;
     const bool beside = !std::filesystem::exists(a.folder + "/findings.txt", error) &&
                         std::filesystem::exists(above / "findings.txt", error);
-    return load_incident(GraphPlace{a.folder, beside ? above.string() : a.folder, a.keys});
+    return load_incident(GraphPlace{a.folder, beside ? above.string() : a.folder, a.keys, {}});
   }
   GraphPlace place = find_graph(a.deployment, a.server);
   if (!a.keys.empty()) place.keys = a.keys;

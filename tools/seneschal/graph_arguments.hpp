@@ -3,6 +3,9 @@
 #include "tools/seneschal/graph_commands.hpp"
 #include "tools/seneschal/graph_incident.hpp"
 
+#include <initializer_list>
+#include <string_view>
+
 namespace seneschal::graph_tool {
 
 struct Arguments {
@@ -12,8 +15,9 @@ struct Arguments {
   bool clean = false, with_suspects = false, dot = false, prov = false;
 };
 
-/// Throws what TCLAP throws, or `UsageError`.
-Arguments parse(int argc, char** argv, const std::string& what);
+/// `options`: those that the command takes besides --graph, --deployment, --server, --keys and --json; "update" is
+/// the argument without a name. Throws what TCLAP throws, or `UsageError`.
+Arguments parse(int argc, char** argv, const std::string& what, std::initializer_list<std::string_view> options);
 /// The graph they name.
 Incident load_incident(const Arguments& a);
 accountability::UpdateId need_update(const Arguments& a, const accountability::Graph& graph);

@@ -1,5 +1,6 @@
 #include "tools/seneschal/graph_deployment.hpp"
 
+#include "accountability/agreement.hpp"
 #include "accountability/recorder.hpp"
 #include "lab/node_report.hpp"
 #include "runtime/config_text.hpp"
@@ -10,19 +11,23 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <thread>
-#include <tuple>
 
 namespace seneschal::graph_tool {
 namespace {
+
+using accountability::Comparison;
+using accountability::SignedGraph;
 
 constexpr auto kPatience = std::chrono::seconds(15);
 constexpr std::chrono::seconds kPatienceWithOthers{2};  // they may be down, and are only compared
 
 /// What a node says about one server's graph.
 struct Builder {
-  std::string server, folder, digest, trouble;
-  std::uint64_t begin = 1, updates = 0, sealed = 0, refused = 0, snapshots = 0, cpu_us = 0, node_cpu_us = 0;
+  SignedGraph graph;
+  std::string trouble;
+  std::uint64_t updates = 0, refused = 0, snapshots = 0, cpu_us = 0, node_cpu_us = 0;
 };
 
 std::vector<Builder> ask_all(const lab::Cluster& cluster) {
@@ -40,11 +45,15 @@ std::vector<Builder> ask_all(const lab::Cluster& cluster) {
       };
       const auto number = [&](const char* name) { return parse_number(text(name)).value_or(0); };
       if (text("graph_folder").empty()) continue;
-      Builder builder{std::filesystem::path(text("graph_folder")).filename().string(), text("graph_folder"),
-                      text("graph_digest"), text("graph_trouble")};
-      builder.begin = number("graph_begin");
+      Builder builder;
+      builder.trouble = text("graph_trouble");
+      builder.graph = {std::filesystem::path(text("graph_folder")).filename().string(),
+                       text("graph_folder"),
+                       number("graph_begin"),
+                       number("graph_sealed"),
+                       text("graph_digest"),
+                       builder.trouble.empty()};
       builder.updates = number("graph_updates");
-      builder.sealed = number("graph_sealed");
       builder.refused = number("graph_refused");
       builder.snapshots = number("graph_snapshots");
       builder.cpu_us = number("graph_cpu_us");
@@ -69,64 +78,50 @@ std::vector<Builder> builders_of(const lab::Cluster& cluster) {
   return all;
 }
 
-const Builder& choose(const std::vector<Builder>& all, const std::string& server) {
-  const Builder* best = nullptr;
+const Builder& named(const std::vector<Builder>& all, const std::string& server) {
   std::string names;
   for (const Builder& b : all) {
-    names += " " + b.server;
-    if (!server.empty() && b.server == server) return b;
-    // One that saw everything rather than one that began later, at a state that it took over.
-    const auto worth = [](const Builder& x) { return std::tuple(x.trouble.empty(), ~x.begin, x.updates); };
-    const bool better = best == nullptr || worth(b) > worth(*best);
-    if (better) best = &b;
+    if (b.graph.server == server) return b;
+    names += " " + b.graph.server;
   }
-  if (!server.empty()) throw UsageError("server '" + server + "' builds no graph; these do:" + names);
-  return *best;
+  throw UsageError("server '" + server + "' builds no graph; these do:" + names);
 }
 
-/// Servers with as many signed updates must have the same digest; one that began later must have that of the chosen
-/// graph without what was before.
-void compare(const std::vector<Builder>& all, const Builder& chosen) {
-  std::size_t same = 0, elsewhere = 0;
-  std::optional<accountability::Store> store;
+std::string agreed_server(const std::vector<Builder>& all, Comparison& comparison) {
+  std::vector<SignedGraph> graphs;
+  for (const Builder& b : all) graphs.push_back(b.graph);
+  return accountability::most_agreed(graphs, comparison).server;
+}
+
+void compare(const std::vector<Builder>& all, const Builder& chosen, Comparison& comparison) {
+  std::size_t same = 0, behind = 0, unknown = 0;
   for (const Builder& b : all) {
-    std::string expected = chosen.digest;
-    if (b.begin != chosen.begin) {
-      if (!store)
-        if (auto opened = accountability::Store::open(chosen.folder)) store = std::move(*opened);
-      const auto digest = store ? accountability::digest_between(store->graph(), accountability::UpdateId(b.begin),
-                                                                 accountability::UpdateId(b.sealed + 1))
-                                : std::nullopt;
-      if (!digest) {  // it is ahead, or began before
-        ++elsewhere;
-        continue;
-      }
-      expected = to_hex(digest->bytes);
-    } else if (b.sealed != chosen.sealed) {
-      ++elsewhere;
-      continue;
-    }
-    if (b.digest == expected)
-      ++same;
+    const auto verdict = comparison.of(chosen.graph, b.graph);
+    const auto up_to = std::min(b.graph.sealed, chosen.graph.sealed);
+    if (verdict == Comparison::Verdict::Other)
+      std::fprintf(stderr, "warning: server %s's graph is not that of server %s up to update %lu\n",
+                   b.graph.server.c_str(), chosen.graph.server.c_str(), up_to);
+    else if (verdict == Comparison::Verdict::Unknown)
+      ++unknown;
     else
-      std::fprintf(stderr, "warning: after %lu updates server %s has another graph than server %s\n", b.sealed,
-                   b.server.c_str(), chosen.server.c_str());
+      ++(up_to == chosen.graph.sealed ? same : behind);
   }
-  const std::string others =
-      elsewhere == 0 ? "" : "; " + std::to_string(elsewhere) + " are at another update at the moment: ask again";
+  std::string others;
+  if (behind > 0) others += "; " + std::to_string(behind) + " are not as far, and agree";
+  if (unknown > 0) others += "; " + std::to_string(unknown) + " cannot be compared";
   std::fprintf(stderr, "note: server %s's graph; %zu of %zu servers have the same up to update %lu%s\n",
-               chosen.server.c_str(), same, all.size(), chosen.sealed, others.c_str());
+               chosen.graph.server.c_str(), same, all.size(), chosen.graph.sealed, others.c_str());
+  if (2 * same <= all.size())
+    std::fprintf(stderr,
+                 "warning: no more than half of the servers have signed this graph up to its end: what they have not "
+                 "may be one faulty server's word\n");
 }
 
 /// A recorder signs at once what it has when this file is there; by itself it takes its time.
 void ask_to_sign(const std::vector<Builder>& all) {
   for (const Builder& b : all)
-    if (b.sealed < b.updates && !b.folder.empty())
-      std::ofstream(b.folder + accountability::Recorder::kWanted).flush();  // without it one waits longer
-}
-
-bool all_signed(const std::vector<Builder>& all) {
-  return std::ranges::all_of(all, [](const Builder& b) { return b.sealed >= b.updates || !b.trouble.empty(); });
+    if (b.graph.sealed < b.updates && !b.graph.folder.empty())
+      std::ofstream(b.graph.folder + accountability::Recorder::kWanted).flush();  // without it one waits longer
 }
 
 }  // namespace
@@ -134,37 +129,47 @@ bool all_signed(const std::vector<Builder>& all) {
 GraphPlace find_graph(const std::string& dir, const std::string& server) {
   const lab::Cluster cluster = cluster_of(dir);
   auto all = builders_of(cluster);
-  const Builder first = choose(all, server);
-  if (!first.trouble.empty())
-    std::fprintf(stderr, "warning: server %s: %s\n", first.server.c_str(), first.trouble.c_str());
-  Builder now = first;
+  if (!server.empty()) (void)named(all, server);
+  std::map<std::string, std::uint64_t> executed;  // by each server, when it was asked
+  for (const Builder& b : all) executed.emplace(b.graph.server, b.updates);
   ask_to_sign(all);
   const auto begin = std::chrono::steady_clock::now();
+  const auto ready = [&](const Builder& b) {
+    const auto had = executed.find(b.graph.server);
+    return !b.trouble.empty() || had == executed.end() || b.graph.sealed >= had->second;
+  };
+  const auto enough = [&] {  // what is needed: the named server, or most of them
+    if (!server.empty()) return ready(named(all, server));
+    return 2 * static_cast<std::size_t>(std::ranges::count_if(all, ready)) > all.size();
+  };
   const auto waiting = [&] {
     const auto waited = std::chrono::steady_clock::now() - begin;
-    if (now.sealed < first.updates) return waited < kPatience;
-    return !all_signed(all) && waited < kPatienceWithOthers;
+    return enough() ? !std::ranges::all_of(all, ready) && waited < kPatienceWithOthers : waited < kPatience;
   };
   while (waiting()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     all = builders_of(cluster);
-    now = choose(all, first.server);
   }
-  if (now.sealed < first.updates)
-    fail(fmt::format("server {} has signed {} of its {} updates and does not go on", now.server, now.sealed,
-                     first.updates));
-  compare(all, now);
-  return {now.folder, cluster.dir + "/graph", cluster.keys};
+  if (!enough())
+    fail(server.empty() ? std::string("most servers do not sign what they have executed; name one with --server")
+                        : fmt::format("server {} has signed {} of its {} updates and does not go on", server,
+                                      named(all, server).graph.sealed, executed.at(server)));
+  Comparison comparison;
+  const Builder& chosen = named(all, server.empty() ? agreed_server(all, comparison) : server);
+  if (!chosen.trouble.empty())
+    std::fprintf(stderr, "warning: server %s: %s\n", chosen.graph.server.c_str(), chosen.trouble.c_str());
+  compare(all, chosen, comparison);
+  return {chosen.graph.folder, cluster.dir + "/graph", cluster.keys, chosen.graph.server};
 }
 
 Json servers_json(const std::string& dir) {
   Json list = Json::array();
   for (const Builder& b : builders_of(cluster_of(dir)))
-    list.push_back({{"server", b.server},
-                    {"begin", b.begin},
+    list.push_back({{"server", b.graph.server},
+                    {"begin", b.graph.begin},
                     {"updates", b.updates},
-                    {"sealed", b.sealed},
-                    {"digest", b.digest},
+                    {"sealed", b.graph.sealed},
+                    {"digest", b.graph.digest},
                     {"snapshots", b.snapshots},
                     {"refused_declarations", b.refused},
                     {"cpu_us", b.cpu_us},
@@ -179,8 +184,8 @@ void print_servers(const std::string& dir) {
   double graph = 0, nodes = 0;
   std::map<std::uint64_t, double> node_cpu;  // a node's figure is told by each of its servers
   for (const Builder& b : builders_of(cluster_of(dir))) {
-    std::printf("  %-8s %10lu %10lu  %-12.12s %8lu  %10.2f  %s\n", b.server.c_str(), b.updates, b.sealed,
-                b.digest.c_str(), b.refused,
+    std::printf("  %-8s %10lu %10lu  %-12.12s %8lu  %10.2f  %s\n", b.graph.server.c_str(), b.updates, b.graph.sealed,
+                b.graph.digest.c_str(), b.refused,
                 b.updates == 0 ? 0 : static_cast<double>(b.cpu_us) / static_cast<double>(b.updates),
                 b.trouble.empty() ? "-" : b.trouble.c_str());
     graph += static_cast<double>(b.cpu_us);

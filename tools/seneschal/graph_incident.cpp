@@ -28,6 +28,27 @@ const char* fill_of(Colour colour) {
 
 }  // namespace
 
+std::string text_of(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+namespace {
+
+/// What the head is worth if it must be by the server of `place`; nothing doubtful: "".
+std::string doubt_of(const Store& store, const GraphPlace& place, const crypto::PublicKeys& known) {
+  const auto doubt = store.doubt([&](const Principal& who, Span message, Span signature) {
+    const auto signer = known.signers.find(who);
+    return who.is_server() && signer != known.signers.end() && signer->second.verify(message, signature);
+  });
+  if (doubt) return *doubt;
+  const ServerId signer = store.head()->signer.server();
+  if (!place.server.empty() && place.server != fmt::format("{}.{}", signer.site.value, signer.index.value))
+    return "this is the graph of " + seneschal::to_string(store.head()->signer) + ", not of server " + place.server;
+  return {};
+}
+
+}  // namespace
+
 Incident load_incident(const GraphPlace& place) {
   auto store = Store::open(place.folder);
   if (!store) throw UsageError(store.error().message);
@@ -50,14 +71,11 @@ Incident load_incident(const GraphPlace& place) {
   } else {
     auto known = crypto::load_public_keys(place.keys);
     if (!known) fail(known.error().message);
-    const auto doubt = incident.store.doubt([&](const Principal& who, Span message, Span signature) {
-      const auto signer = known->signers.find(who);
-      return signer != known->signers.end() && signer->second.verify(message, signature);
-    });
-    incident.trust = doubt ? "NOT PROVEN: " + *doubt
-                           : "signed by " + seneschal::to_string(incident.store.head()->signer) + " up to update " +
-                                 std::to_string(incident.store.head()->next - 1);
-    if (doubt) std::fprintf(stderr, "warning: %s\n", doubt->c_str());
+    const std::string doubt = doubt_of(incident.store, place, *known);
+    incident.trust = !doubt.empty() ? "NOT PROVEN: " + doubt
+                                    : "signed by " + seneschal::to_string(incident.store.head()->signer) +
+                                          " up to update " + std::to_string(incident.store.head()->next - 1);
+    if (!doubt.empty()) std::fprintf(stderr, "warning: %s\n", doubt.c_str());
   }
   incident.colours = mark(incident.store.graph(), incident.findings);
   if (const auto shrunk = incident.store.shrunk(); !shrunk.empty())
@@ -179,7 +197,7 @@ Json signed_report(const Incident& incident, const std::string& key_path) {
   if (!key) fail(key_path + ": " + key.error().message);
   Json report = {{"report", incident_json(incident)}};
   // Signed is the report's text as it stands in this file, without spaces, after a domain.
-  const std::string message = "seneschal/graph/incident/1\n" + report["report"].dump();
+  const std::string message = "seneschal/graph/incident/1\n" + text_of(report["report"]);
   report["signature"] = {{"public_key", key->public_key().to_pem()},
                          {"over", "\"seneschal/graph/incident/1\\n\" and the report, serialised without spaces"},
                          {"value", to_hex(key->sign(as_span(message)))}};

@@ -20,6 +20,7 @@ struct GraphPlace {
   std::string folder;
   std::string findings;  // folder of what the operator found
   std::string keys;      // the deployment's; empty: who signed is not checked
+  std::string server;    // "SITE.INDEX": whose graph it is; empty: any server's
 };
 
 struct Incident {
@@ -29,6 +30,9 @@ struct Incident {
   accountability::Colours colours;
   std::string trust;  // what the signed head is worth
 };
+
+/// As text, whatever bytes its strings hold: of a folder's name, of a state.
+std::string text_of(const Json& json, int indent = -1);
 
 /// Throws with a message for the user if there is no graph there. Damage and an unproven head are told on stderr.
 Incident load_incident(const GraphPlace& place);

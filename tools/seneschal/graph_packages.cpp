@@ -134,6 +134,7 @@ int make_packages(const PackagesArguments& arguments) {
   const std::size_t since = release_of(releases, arguments.since);
   StoreOptions options;
   options.digests = options.payloads = true;
+  options.application = "kv";
   auto writer = StoreWriter::open(arguments.graph, options, {});
   if (!writer) fail(writer.error().message);
   if ((*writer)->next().value != 1) throw UsageError(arguments.graph + ": there is a graph already");

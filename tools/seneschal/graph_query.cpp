@@ -7,11 +7,10 @@
 #include "tools/seneschal/graph_arguments.hpp"
 #include "tools/seneschal/graph_deployment.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 
 namespace seneschal::graph_tool {
 namespace {
@@ -40,8 +39,7 @@ Json counts_json(const Graph& graph, const Colours& colours) {
 }
 
 void print_json(const Json& json) {
-  // Texts of a state may be anything.
-  std::printf("%s\n", json.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+  std::printf("%s\n", text_of(json).c_str());
 }
 
 void print_updates(const Incident& incident, std::span<const UpdateId> ids, bool json) {
@@ -64,22 +62,43 @@ class FindingsChange {
  public:
   /// From here on the findings are those on the disk.
   explicit FindingsChange(Incident& incident)
-      : fd_(::open((incident.place.findings + "/findings.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)) {
-    if (fd_ < 0 || ::flock(fd_, LOCK_EX) != 0) fail(incident.place.findings + "/findings.lock: cannot be locked");
+      : lock_(FileLock::take(incident.place.findings + "/findings.lock", true)) {
+    if (!lock_) fail(lock_.error().message);
     auto findings = load_findings(incident.place.findings);
     if (!findings) fail(findings.error().message);
     incident.findings = std::move(*findings);
     incident.colours = mark(incident.store.graph(), incident.findings);
   }
-  ~FindingsChange() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  FindingsChange(const FindingsChange&) = delete;
-  FindingsChange& operator=(const FindingsChange&) = delete;
 
  private:
-  int fd_;
+  Result<FileLock> lock_;
 };
+
+/// The cleared updates that `marks` alone would make suspect, whatever else is cleared.
+std::vector<UpdateId> cleared_of(const Incident& incident, const std::set<Mark>& marks) {
+  const Colours without = mark(incident.store.graph(), {marks, {}});
+  std::vector<UpdateId> found;
+  for (const UpdateId id : incident.findings.cleared)
+    if (without.touched(id)) found.push_back(id);
+  return found;
+}
+
+/// Cleared updates that nothing would make suspect now: if something does one day, nobody has looked at that.
+std::vector<UpdateId> idle_clears(const Incident& incident) {
+  if (incident.findings.cleared.empty()) return {};
+  const std::vector<UpdateId> needed = cleared_of(incident, incident.findings.marks);
+  std::vector<UpdateId> idle;
+  std::ranges::set_difference(incident.findings.cleared, needed, std::back_inserter(idle));
+  return idle;
+}
+
+void warn_of_idle_clears(const Incident& incident) {
+  for (const UpdateId id : idle_clears(incident))
+    std::fprintf(stderr,
+                 "warning: update %lu stays cleared, and nothing would make it suspect: take that back with "
+                 "'clear --withdraw %lu', or it will count as good whatever is found later\n",
+                 id.value, id.value);
+}
 
 int save_and_show(Incident& incident, const Arguments& a) {
   need(save_findings(incident.place.findings, incident.findings));
@@ -95,7 +114,8 @@ int save_and_show(Incident& incident, const Arguments& a) {
 
 int mark_client(int argc, char** argv) {
   const Arguments a =
-      parse(argc, argv, "Marks a client as malicious since a position in the order, or takes that back.");
+      parse(argc, argv, "Marks a client as malicious since a position in the order, or takes that back.",
+            {"client", "since", "withdraw"});
   Incident incident = load_incident(a);
   const FindingsChange change(incident);
   if (a.withdraw) {
@@ -104,16 +124,24 @@ int mark_client(int argc, char** argv) {
       return m.client == client && (a.since.empty() || m.from == since_of(a, incident.store));
     });
     if (gone == 0) fail(fmt::format("client {} is not marked{}", client.value, a.since.empty() ? "" : " there"));
+    warn_of_idle_clears(incident);
   } else {
     const Mark found = need_mark(a, incident.store);
-    incident.findings.marks.insert(found);
+    const bool fresh = incident.findings.marks.insert(found).second;
+    if (fresh && !incident.findings.cleared.empty())
+      for (const UpdateId id : cleared_of(incident, {found}))
+        std::fprintf(stderr,
+                     "warning: update %lu was cleared before this was known, and depends on that client: it still "
+                     "counts as good; 'clear --withdraw %lu' makes it suspect\n",
+                     id.value, id.value);
     if (!a.json) std::printf("client %u is malicious since update %lu\n", found.client.value, found.from.value);
   }
   return save_and_show(incident, a);
 }
 
 int clear_update(int argc, char** argv) {
-  const Arguments a = parse(argc, argv, "Declares a suspect update good; what depends on it is computed again.");
+  const Arguments a = parse(argc, argv, "Declares a suspect update good; what depends on it is computed again.",
+                            {"update", "withdraw"});
   Incident incident = load_incident(a);
   const FindingsChange change(incident);
   const UpdateId id = need_update(a, incident.store.graph());
@@ -130,12 +158,14 @@ int clear_update(int argc, char** argv) {
 }
 
 int show_status(int argc, char** argv) {
-  const Arguments a = parse(argc, argv, "What the graph holds, who is marked, and what that touches.");
+  const Arguments a = parse(argc, argv, "What the graph holds, who is marked, and what that touches.", {});
   const Incident incident = load_incident(a);
   if (a.json) {
     Json json = incident_json(incident);
     json.erase("evidence");
     json.erase("evidence_complete");
+    json["idle_clears"] = Json::array();
+    for (const UpdateId id : idle_clears(incident)) json["idle_clears"].push_back(id.value);
     if (!a.deployment.empty()) json["servers"] = servers_json(a.deployment);
     print_json(json);
     return 0;
@@ -147,12 +177,14 @@ int show_status(int argc, char** argv) {
   for (const Mark& m : incident.findings.marks)
     std::printf("client %u is malicious since update %lu\n", m.client.value, m.from.value);
   for (const UpdateId id : incident.findings.cleared) std::printf("update %lu was cleared\n", id.value);
+  warn_of_idle_clears(incident);
   print_counts(graph, incident.colours);
   return 0;
 }
 
 int show_blast(int argc, char** argv) {
-  const Arguments a = parse(argc, argv, "What would be suspect if one update alone were bad.");
+  const Arguments a =
+      parse(argc, argv, "What would be suspect if one update alone were bad.", {"update", "most", "top"});
   const Incident incident = load_incident(a);
   ReverseIndex index(incident.store.graph());
   const auto reached = blast(incident.store.graph(), index, need_update(a, incident.store.graph()), a.most);
@@ -165,7 +197,8 @@ int show_blast(int argc, char** argv) {
 }
 
 int show_why(int argc, char** argv) {
-  const Arguments a = parse(argc, argv, "A shortest chain of dependencies from a corrupt update to this one.");
+  const Arguments a =
+      parse(argc, argv, "A shortest chain of dependencies from a corrupt update to this one.", {"update"});
   const Incident incident = load_incident(a);
   const UpdateId id = need_update(a, incident.store.graph());
   const auto chain = why(incident.store.graph(), incident.colours, id);
@@ -195,10 +228,12 @@ Redundant redundant_clients(const std::string& text) {
 
 int show_whatif(int argc, char** argv) {
   const Arguments a =
-      parse(argc, argv, "What would be touched if a client were malicious; what redundant sources would save.");
+      parse(argc, argv, "What would be touched if a client were malicious; what redundant sources would save.",
+            {"client", "since", "redundant"});
   const Redundant redundant = redundant_clients(a.redundant);
   const Incident incident = load_incident(a);
   const Graph& graph = incident.store.graph();
+  if (redundant.size() == 1) throw UsageError("--redundant takes at least two clients: nobody stands in for itself");
   for (const ClientId member : redundant)
     if (graph.first_of(member, graph.base()) == graph.end())
       fail(fmt::format("--redundant: client {} made no update, so it stands in for nobody", member.value));
@@ -220,7 +255,8 @@ int show_whatif(int argc, char** argv) {
 }
 
 int show_risk(int argc, char** argv) {
-  const Arguments a = parse(argc, argv, "Who, or which update, would touch most others.");
+  const Arguments a =
+      parse(argc, argv, "Who, or which update, would touch most others.", {"top", "by", "candidates"});
   const Incident incident = load_incident(a);
   const Graph& graph = incident.store.graph();
   if (graph.size() > kMaxRiskUpdates) fail("too many updates for this; drop old epochs first");
@@ -244,6 +280,24 @@ int show_risk(int argc, char** argv) {
 
 namespace {
 
+/// The one that executed the operations. Another one would make something of them, too.
+std::string application_of(const Incident& incident, const Arguments& a) {
+  const auto& head = incident.store.head();
+  const std::string signed_one(head ? as_text(head->application.value) : std::string_view());
+  if (!a.application.empty() && !signed_one.empty() && a.application != signed_one)
+    fail(fmt::format("--application {}: the operations of this graph are those of '{}'", a.application, signed_one));
+  if (!signed_one.empty()) return signed_one;
+  if (a.application.empty()) fail("the graph does not tell of which application it is; name it with --application");
+  return a.application;
+}
+
+/// "12, 15, 16 and 40 more".
+std::string listed(const std::vector<UpdateId>& ids, std::uint64_t all) {
+  std::string text;
+  for (const UpdateId id : ids) text += (text.empty() ? "" : ", ") + std::to_string(id.value);
+  return ids.size() < all ? text + " and " + std::to_string(all - ids.size()) + " more" : text;
+}
+
 Regenerated state_of(const Incident& incident, Keep keep, const Arguments& a) {
   const UpdateId base = incident.store.graph().base();
   for (const Mark& m : incident.findings.marks)
@@ -252,7 +306,7 @@ Regenerated state_of(const Incident& incident, Keep keep, const Arguments& a) {
           fmt::format("client {} is malicious since update {}, and the graph begins with the state before update {}: "
                       "no clean state can be made from a state that may hold what it wrote",
                       m.client.value, m.from.value, base.value));
-  auto application = replication::make_application(a.application);
+  auto application = replication::make_application(application_of(incident, a));
   if (!application) fail(application.error().message);
   auto state = regenerate(incident.store, incident.colours, keep, std::move(*application));
   if (!state) fail(state.error().message);
@@ -271,28 +325,34 @@ std::string shortened(const std::string& text) {
 }  // namespace
 
 int regenerate_state(int argc, char** argv) {
-  const Arguments a = parse(argc, argv, "Makes the state without corrupt updates, and with or without suspect ones.");
+  const Arguments a = parse(argc, argv, "Makes the state without corrupt updates, and with or without suspect ones.",
+                            {"clean", "with-suspects", "out", "application"});
   const Incident incident = load_incident(a);
   if (a.out.empty()) throw UsageError("say where to write the state with --out");
   const Regenerated state = state_of(incident, keep_of(a), a);
   const Bytes bytes = state.application->snapshot();
   need(replace_file(a.out, bytes));
   const std::string digest = to_hex(state.application->digest().bytes);
+  Json left_out = Json::array();
+  for (const UpdateId id : state.first_left_out) left_out.push_back(id.value);
   if (a.json) {
     print_json({{"from_update", state.from.value},
                 {"executed", state.executed},
                 {"left_out", state.left_out},
+                {"first_left_out", std::move(left_out)},
                 {"state_digest", digest},
                 {"bytes", bytes.size()}});
     return 0;
   }
   std::printf("from update %lu: %lu executed, %lu left out; state %s, %zu bytes in %s\n", state.from.value,
               state.executed, state.left_out, digest.c_str(), bytes.size(), a.out.c_str());
+  if (state.left_out > 0) std::printf("left out: %s\n", listed(state.first_left_out, state.left_out).c_str());
   return 0;
 }
 
 int show_diff(int argc, char** argv) {
-  const Arguments a = parse(argc, argv, "What differs between the present state and a regenerated one.");
+  const Arguments a = parse(argc, argv, "What differs between the present state and a regenerated one.",
+                            {"clean", "with-suspects", "application", "most"});
   const Incident incident = load_incident(a);
   const Regenerated now = state_of(incident, Keep::Everything, a), then = state_of(incident, keep_of(a), a);
   Json list = Json::array();
@@ -313,7 +373,8 @@ int show_diff(int argc, char** argv) {
 }
 
 int export_graph(int argc, char** argv) {
-  const Arguments a = parse(argc, argv, "The updates around the corrupt ones, for other programs.");
+  const Arguments a =
+      parse(argc, argv, "The updates around the corrupt ones, for other programs.", {"dot", "prov", "out", "most"});
   const Incident incident = load_incident(a);
   if (a.dot + a.prov + a.json != 1) throw UsageError("say one of --dot, --json, --prov");
   const auto ids = surroundings(incident, a.most);
@@ -321,11 +382,11 @@ int export_graph(int argc, char** argv) {
   if (a.dot)
     text = to_dot(incident, ids);
   else if (a.prov)
-    text = to_prov(incident, ids).dump(1) + "\n";
+    text = text_of(to_prov(incident, ids), 1) + "\n";
   else {
     Json list = Json::array();
     for (const UpdateId id : ids) list.push_back(describe(incident, id));
-    text = list.dump(1) + "\n";
+    text = text_of(list, 1) + "\n";
   }
   if (a.out.empty()) {
     std::fputs(text.c_str(), stdout);
@@ -337,11 +398,11 @@ int export_graph(int argc, char** argv) {
 }
 
 int write_report(int argc, char** argv) {
-  const Arguments a = parse(argc, argv, "The incident: OUT.json, signed, and OUT.html to read.");
+  const Arguments a = parse(argc, argv, "The incident: OUT.json, signed, and OUT.html to read.", {"out", "key"});
   const Incident incident = load_incident(a);
   const std::string out = a.out.empty() ? incident.place.findings + "/incident" : a.out;
   const Json report = signed_report(incident, a.key.empty() ? incident.place.findings + "/operator.pem" : a.key);
-  need(replace_file(out + ".json", as_span(report.dump(1) + "\n")));
+  need(replace_file(out + ".json", as_span(text_of(report, 1) + "\n")));
   need(replace_file(out + ".html", as_span(incident_html(incident, report))));
   if (a.json)
     print_json(report);

@@ -23,6 +23,7 @@ constexpr std::size_t kMostDrawn = 60;
 std::unique_ptr<StoreWriter> new_graph(const std::string& folder) {
   StoreOptions options;
   options.digests = options.payloads = true;
+  options.application = "kv";
   auto writer = StoreWriter::open(folder, options, {});
   if (!writer) fail(writer.error().message);
   if ((*writer)->next().value != 1) throw UsageError(folder + ": there is a graph already");
@@ -38,7 +39,7 @@ struct Told {
 
 Told told(const std::string& folder, CaseStory story) {
   const UpdateId lie = story.steps.front().id;
-  Incident incident = load_incident(GraphPlace{folder, folder, {}});
+  Incident incident = load_incident(GraphPlace{folder, folder, {}, {}});
   incident.findings = {{{story.liar, lie}}, {}};
   const auto begin = std::chrono::steady_clock::now();
   incident.colours = mark(incident.store.graph(), incident.findings);

@@ -1,4 +1,7 @@
 // `seneschal graph` as a user starts it.
+#include "accountability/store.hpp"
+#include "replication/kv.hpp"
+
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,7 +48,8 @@ class GraphCommands : public testing::Test {
 TEST_F(GraphCommands, WhatCannotBeMeantExitsWith2AndSaysWhy) {
   for (const char* const arguments :
        {"", "nonsense", "status --bogus", "bench --updates many", "bench --updates 0", "case",
-        "case nonsense --graph x", "status --graph /nowhere/at/all", "why 1 2"}) {
+        "case nonsense --graph x", "status --graph /nowhere/at/all", "why 1 2", "blast 1 --redundant 1,2",
+        "status --clean", "mark --client 1 --server 0.0", "risk 5"}) {
     const Ran ran = graph(arguments);
     EXPECT_EQ(ran.code, 2) << arguments << ": " << ran.said;
     EXPECT_NE(ran.said.find("seneschal graph"), std::string::npos) << ran.said;
@@ -111,10 +115,86 @@ TEST_F(GraphCommands, WhatWouldSayTooLittleIsRefused) {
   const Ran nobody = graph("whatif --client 51 --redundant 51,999" + in);
   EXPECT_EQ(nobody.code, 1);
   EXPECT_NE(nobody.said.find("client 999 made no update"), std::string::npos) << nobody.said;
+  const Ran itself = graph("whatif --client 51 --redundant 51" + in);
+  EXPECT_EQ(itself.code, 2);
+  EXPECT_NE(itself.said.find("at least two clients"), std::string::npos) << itself.said;
   fs::create_directory(folder_ + "/findings.txt");
   const Ran unread = graph("status" + in);
   EXPECT_EQ(unread.code, 1);
   EXPECT_NE(unread.said.find("findings.txt: cannot be read"), std::string::npos) << unread.said;
+}
+
+TEST_F(GraphCommands, WhatWasClearedBeforeIsSaidAgain) {
+  ASSERT_EQ(graph("case picture --units 50 --minutes 30 --graph " + folder_).code, 0);
+  const std::string in = " --graph " + folder_;
+  ASSERT_EQ(graph("mark --client 51" + in).code, 0);
+  // Its first suspect.
+  const Ran suspects = graph("export --json --most 100000" + in);
+  const std::size_t at = suspects.said.find("SUSPECT");
+  ASSERT_NE(at, std::string::npos);
+  const std::size_t number = suspects.said.rfind("\"update\": ", at) + 10;
+  const std::string id = std::to_string(std::stoul(suspects.said.substr(number)));
+  EXPECT_EQ(graph("clear " + id + in).code, 0);
+  EXPECT_EQ(graph("status" + in).said.find("warning"), std::string::npos);
+  const Ran gone = graph("mark --client 51 --withdraw" + in);
+  EXPECT_NE(gone.said.find("update " + id + " stays cleared"), std::string::npos) << gone.said;
+  EXPECT_NE(graph("status --json" + in).said.find("\"idle_clears\":[" + id + "]"), std::string::npos);
+  const Ran again = graph("mark --client 51" + in);
+  EXPECT_NE(again.said.find("update " + id + " was cleared before this was known"), std::string::npos) << again.said;
+}
+
+TEST_F(GraphCommands, AStateIsMadeByTheApplicationWhoseOperationsTheyAre) {
+  ASSERT_EQ(graph("case picture --units 50 --minutes 30 --graph " + folder_).code, 0);
+  const std::string in = " --graph " + folder_;
+  ASSERT_EQ(graph("mark --client 51" + in).code, 0);
+  const Ran other = graph("regenerate --clean --application null --out " + folder_ + "/state" + in);
+  EXPECT_EQ(other.code, 1);
+  EXPECT_NE(other.said.find("operations of this graph are those of 'kv'"), std::string::npos) << other.said;
+  const Ran made = graph("regenerate --clean --out " + folder_ + "/state" + in);
+  EXPECT_EQ(made.code, 0) << made.said;
+  EXPECT_NE(made.said.find("left out: "), std::string::npos) << made.said;
+}
+
+TEST_F(GraphCommands, AMarkBeforeTheGraphsBeginningIsNamedAndNothingIsMadeOfIt) {
+  auto writer = *StoreWriter::open(folder_, {.digests = true, .payloads = true, .application = "kv"}, {});
+  const Bytes operation = replication::kv::put("a", as_span("b"));
+  replication::kv::KvApplication state;
+  for (std::uint64_t epoch = 1; epoch <= 3; ++epoch) {
+    for (std::uint64_t i = 0; i < 5000; ++i) {
+      NewUpdate update;
+      update.client = ClientId(static_cast<std::uint32_t>(i % 5 + 1));
+      update.seq = Seq((epoch - 1) * 5000 + i + 1);
+      update.operation = operation;
+      ASSERT_TRUE(writer->add(update).has_value());
+    }
+    (void)state.apply(ClientId(1), operation);
+    state.settle();
+    std::vector<Bytes> chunks;
+    const auto frozen = state.freeze();
+    for (std::size_t i = 0; i < frozen->chunks(); ++i) chunks.push_back(*frozen->chunk(i));
+    ASSERT_TRUE(writer->snapshot(Seq(epoch * 5000), std::move(chunks), state.digest()).has_value());
+  }
+  ASSERT_TRUE(writer->drop_before(UpdateId(10'000)).has_value());
+  writer.reset();
+  const std::string in = " --graph " + folder_, to = " --out " + folder_ + "/state";
+  EXPECT_EQ(graph("mark --client 3 --since u12000" + in).code, 0);
+  EXPECT_EQ(graph("regenerate --clean" + to + in).code, 0);
+  std::ofstream(folder_ + "/findings.txt") << "mark 3 17\n";
+  const Ran status = graph("status" + in);
+  EXPECT_EQ(status.code, 0);
+  EXPECT_NE(status.said.find("client 3 is malicious since update 17, and the graph begins at update 10001"),
+            std::string::npos)
+      << status.said;
+  const Ran refused = graph("regenerate --clean" + to + in);
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_NE(refused.said.find("no clean state can be made"), std::string::npos) << refused.said;
+}
+
+TEST_F(GraphCommands, AFolderMayBeCalledAnything) {
+  folder_ += "-\xff\xfe";
+  ASSERT_EQ(graph("case picture --units 50 --minutes 12 --graph " + folder_).code, 0);
+  const Ran report = graph("report --json --graph " + folder_);
+  EXPECT_EQ(report.code, 0) << report.said;
 }
 
 TEST_F(GraphCommands, TheOperationPictureEndsInAPageThatTellsTheReportsStory) {  // [TR IV-B]

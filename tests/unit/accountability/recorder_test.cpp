@@ -245,6 +245,39 @@ TEST_F(GraphRecorder, AFullQueueEndsTheGraphInsteadOfSlowingTheReplica) {
   EXPECT_EQ(recorder->facts().updates, 0u);
 }
 
+TEST_F(GraphRecorder, AGraphThatEndedBeginsAnewAtTheNextSnapshot) {
+  settings.max_queued_bytes = 10'000;
+  settings.epoch_updates = 100;
+  auto recorder = start();
+  ObservedApplication app(std::make_unique<kv::KvApplication>(), recorder);
+  const auto write = [&](std::size_t size) {
+    app.apply(ClientId(1), put("a", std::string(size, 'x')));
+    app.settle();
+  };
+  for (int i = 0; i < 10; ++i) write(10);
+  recorder->settle();
+  write(20'000);
+  recorder->settle();
+  EXPECT_THAT(recorder->facts().trouble, testing::HasSubstr("could not keep up"));
+  for (int i = 0; i < 150; ++i) {
+    write(10);
+    recorder->settle();
+  }
+  const Recorder::Facts facts = recorder->facts();
+  EXPECT_EQ(facts.trouble, "");
+  EXPECT_EQ(facts.overflows, 1u);
+  EXPECT_EQ(facts.begin, 101u) << "after the 100th update";
+  EXPECT_EQ(facts.updates, 161u);
+  const Store store = *Store::open(settings.folder), before = *Store::open(settings.folder + "/before-101");
+  EXPECT_EQ(store.updates_doubt(), std::nullopt);
+  EXPECT_EQ(before.graph().end(), UpdateId(11)) << "what it had stays";
+  // The state is the whole one, with what was lost of the graph.
+  const auto state =
+      regenerate(store, mark(store.graph(), {}), Keep::Everything, std::make_unique<kv::KvApplication>());
+  ASSERT_TRUE(state.has_value()) << state.error().message;
+  EXPECT_EQ(state->application->digest(), app.digest());
+}
+
 TEST_F(GraphRecorder, AStateFromOtherServersBeginsAGraphAnewThatIsTheOthersWithoutWhatWasBefore) {
   settings.source = Source::Conservative;
   const std::string own = settings.folder;

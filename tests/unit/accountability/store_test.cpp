@@ -7,9 +7,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 namespace seneschal::accountability {
 namespace {
@@ -321,7 +323,7 @@ TEST_F(GraphStore, AGraphCanBeginAnewAtAState) {
   state.seq = Seq(7000);
   state.chunks.items.push_back({to_bytes("state")});
   {
-    auto w = StoreWriter::begin_at(folder_, options, signer(), state, 5);
+    auto w = (*StoreWriter::open(folder_, options, signer()))->begin_anew(state, 5);
     ASSERT_TRUE(w.has_value()) << w.error().message;
     EXPECT_EQ((*w)->next(), UpdateId(7001));
     EXPECT_EQ(store().doubt(verifies), std::nullopt);
@@ -367,8 +369,14 @@ TEST_F(GraphStore, AFileThatShrinksUnderTheReaderIsSurvivedAndNamed) {
   EXPECT_FALSE(s.shrunk().empty());
 }
 
-TEST_F(GraphStore, EverySingleDamagedByteIsSurvived) {
-  fill(*writer({.digests = true, .payloads = true}), kBlockUpdates + 30);
+TEST_F(GraphStore, EverySingleDamagedByteIsSurvivedAndNoticed) {
+  {
+    auto w = writer({.digests = true, .payloads = true});
+    fill(*w, kBlockUpdates + 30);
+    ASSERT_TRUE(w->seal().has_value());
+  }
+  fs::remove(folder_ + "/lock");  // nothing in it
+  EXPECT_EQ(store().doubt(verifies), std::nullopt);
   Prng random(5);
   for (int round = 0; round < 150; ++round) {
     std::vector<std::string> files;
@@ -382,8 +390,106 @@ TEST_F(GraphStore, EverySingleDamagedByteIsSurvived) {
     EXPECT_LE(colours.corrupt() + colours.suspect(), s.graph().size());
     (void)s.each_payload(UpdateId(1), [](const Payload&) {});
     (void)s.digest_of(UpdateId(5));
+    EXPECT_TRUE(s.doubt(verifies).has_value()) << file << " at byte " << at;
     flip(file, at);
   }
+}
+
+TEST_F(GraphStore, TheSignedHeadTellsWithWhichUpdateTheGraphBegins) {
+  const StoreOptions options{.digests = true, .payloads = true};
+  const std::uint64_t epoch = kBlockUpdates + 10;
+  const UpdateId keep(2 * epoch);
+  {
+    auto w = writer(options);
+    for (int i = 1; i <= 4; ++i) {
+      fill(*w, epoch);
+      ASSERT_TRUE(w->snapshot(w->last_seq(), {to_bytes("state " + std::to_string(i))}, {}).has_value());
+    }
+    ASSERT_TRUE(w->drop_before(keep).has_value());
+    fill(*w, 10);
+  }
+  EXPECT_EQ(store().doubt(verifies), std::nullopt);
+  EXPECT_EQ(store().head()->base, keep.value + 1);
+  writer(options);  // goes on
+  // One epoch more goes, as an owner would do it, but without a word in the head.
+  const std::string next = std::to_string(keep.value + epoch);
+  for (const std::string& name :
+       {"snapshot-" + std::to_string(keep.value) + ".snap", "payloads-" + std::to_string(keep.value + 1) + ".seg"})
+    ASSERT_TRUE(fs::remove(folder_ + "/" + name)) << name;
+  const Store s = store();
+  EXPECT_EQ(std::to_string(s.graph().base().value - 1), next);
+  EXPECT_THAT(s.updates_doubt().value_or(""),
+              HasSubstr("updates " + std::to_string(keep.value + 1) + " to " + next + " are gone"));
+  const auto refused = StoreWriter::open(folder_, options, signer());
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_THAT(refused.error().message, HasSubstr("nothing was changed"));
+}
+
+TEST_F(GraphStore, AWriterGoesOnOnlyFromItsOwnHeadAndItsOwnApplication) {
+  const auto signer_of = [](std::uint32_t who, std::uint8_t key) {
+    const auto sign = [key](Span bytes) {
+      Bytes signature = to_bytes(crypto::sha256(bytes).bytes);
+      signature.push_back(key);
+      return signature;
+    };
+    const auto verify = [sign](Span bytes, Span signature) { return equal(sign(bytes), signature); };
+    return Signer{Principal::of(ClientId(who)), sign, verify};
+  };
+  const StoreOptions kv{.application = "kv"};
+  {
+    auto w = StoreWriter::open(folder_, kv, signer_of(9, 1));
+    ASSERT_TRUE(w.has_value());
+    fill(**w, 50);
+    ASSERT_TRUE((*w)->seal().has_value());
+  }
+  EXPECT_EQ(as_text(store().head()->application.value), "kv");
+  const auto refusal = [&](const StoreOptions& options, const Signer& signer) {
+    const auto w = StoreWriter::open(folder_, options, signer);
+    return w ? std::string() : w.error().message;
+  };
+  EXPECT_THAT(refusal(kv, signer_of(8, 1)), HasSubstr("signed by client 9, not by client 8"));
+  EXPECT_THAT(refusal(kv, signer_of(9, 2)), HasSubstr("its signature is not that of client 9"));
+  EXPECT_THAT(refusal({.application = "sql"}, signer_of(9, 1)), HasSubstr("of application 'kv', this is 'sql'"));
+  EXPECT_EQ(refusal(kv, signer_of(9, 1)), "");
+}
+
+TEST_F(GraphStore, AFolderHasOneWriterAtATime) {
+  auto first = writer();
+  const auto second = StoreWriter::open(folder_, {}, signer());
+  ASSERT_FALSE(second.has_value());
+  EXPECT_THAT(second.error().message, HasSubstr("does another program write this graph?"));
+  fill(*first, 10);
+  Snapshot state;
+  state.last = UpdateId(500);
+  auto anew = first->begin_anew(state, 1);
+  ASSERT_TRUE(anew.has_value());
+  first.reset();
+  EXPECT_FALSE(StoreWriter::open(folder_, {}, signer()).has_value()) << "the lock went with the graph";
+  anew->reset();
+  EXPECT_TRUE(StoreWriter::open(folder_, {}, signer()).has_value());
+}
+
+TEST_F(GraphStore, WhatIsNoFileIsNotWaitedFor) {
+  fill(*writer({.digests = true, .payloads = true}), 200);
+  for (const char* name : {"/payloads-1.seg", "/findings.txt"}) {
+    fs::remove(folder_ + name);
+    ASSERT_EQ(::mkfifo((folder_ + name).c_str(), 0600), 0);
+  }
+  EXPECT_THAT(store().notes(), testing::ElementsAre(HasSubstr("payloads-1.seg: not a regular file")));
+  EXPECT_FALSE(load_findings(folder_).has_value());
+}
+
+TEST_F(GraphStore, TheDigestOfAnyEarlierMomentCanBeTold) {
+  auto w = writer();
+  std::map<UpdateId, Digest> then{{w->next(), w->digest()}};
+  for (const std::uint64_t more : {1, 4094, 1, 1, 500, 3596, 4096, 77}) {
+    fill(*w, more);
+    then.emplace(w->next(), w->digest());
+  }
+  ASSERT_TRUE(w->flush().has_value());
+  const Store s = store();
+  for (const auto& [next, digest] : then) EXPECT_EQ(s.digest_at(next), digest) << next.value;
+  EXPECT_EQ(s.digest_at(s.graph().end().next()), std::nullopt);
 }
 
 TEST_F(GraphStore, SnapshotsBeginSegmentsAndOldOnesCanGo) {

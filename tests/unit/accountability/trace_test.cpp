@@ -141,6 +141,27 @@ TEST(GraphTrace, ARedundantSourceSavesWhatDependsOnOneOfThem) {
   EXPECT_EQ(mark_with_redundancy(graph, both, {ClientId(1), ClientId(2)}).suspect(), 2u);
 }
 
+TEST(GraphTrace, NobodyStandsInForItself) {
+  // Client 1 is suspect once, by naming client 3, and good again; 4 names what was suspect.
+  Builder builder(nullptr);
+  ASSERT_TRUE(builder.add(ClientId(3), Seq(1), Formula{}).has_value());
+  ASSERT_TRUE(builder.add(ClientId(1), Seq(2), *Formula::parse("1")).has_value());
+  ASSERT_TRUE(builder.add(ClientId(1), Seq(3), Formula{}).has_value());
+  ASSERT_TRUE(builder.add(ClientId(4), Seq(4), *Formula::parse("2")).has_value());
+  ASSERT_TRUE(builder.add(ClientId(2), Seq(5), Formula{}).has_value());
+  ASSERT_TRUE(builder.add(ClientId(4), Seq(6), *Formula::parse("2")).has_value());
+  ASSERT_TRUE(builder.add(ClientId(4), Seq(7), Formula::everything()).has_value());
+  const Bytes open = builder.open_block();
+  const Graph graph = *Graph::of({*Block::parse(open)});
+  const Findings third{{{ClientId(3), UpdateId(1)}}, {}};
+  const Colours alone = mark_with_redundancy(graph, third, {ClientId(1)});
+  EXPECT_EQ(alone.of(UpdateId(4)), Colour::Suspect);
+  const Colours both = mark_with_redundancy(graph, third, {ClientId(1), ClientId(2)});
+  EXPECT_EQ(both.of(UpdateId(4)), Colour::Suspect) << "client 2 had said nothing yet";
+  EXPECT_EQ(both.of(UpdateId(6)), Colour::NotAffected);
+  EXPECT_EQ(both.of(UpdateId(7)), Colour::Suspect) << "client 3 has nobody that stands in";
+}
+
 TEST(GraphTrace, WhoDependsOnEverythingIsSavedByRedundancyOnlyWhereAllIs) {
   std::vector<Bytes> bytes;
   Builder builder(nullptr);
