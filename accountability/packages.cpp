@@ -173,9 +173,13 @@ class Publisher {
     }
     if (all > 1) tokens.push_back({Token::Kind::And, all});
     auto formula = Formula::from_tokens(std::move(tokens));
-    if (!formula && status_)
-      status_ = failure(package.name + ": its needs are " + std::string(to_string(formula.error())));
-    return formula.value_or(Formula{});
+    return formula ? std::move(*formula) : too_wide();
+  }
+
+  /// What names more than a formula holds depends on everything before: more may be suspect by it, never less.
+  Formula too_wide() {
+    ++graph_.too_wide;
+    return Formula::everything();
   }
 
   /// First what each needs from outside, then one update that joins all, then each again, depending on that.
@@ -186,14 +190,10 @@ class Publisher {
     std::vector<UpdateId> parts;
     for (const std::size_t i : component)
       parts.push_back(add(*nodes[i], client_of(nodes[i]->name), formula_of(*nodes[i], inside)));
-    if (parts.size() > kMaxLeaves) {
-      if (status_) status_ = failure("a cycle of " + std::to_string(parts.size()) + " packages is too large");
-      return;
-    }
     Package joint;
     joint.name = "(cycle)";
     joint.version = nodes[component[0]]->name;
-    const UpdateId join = add(joint, kCycleClient, Formula::all(parts));
+    const UpdateId join = add(joint, kCycleClient, parts.size() > kMaxLeaves ? too_wide() : Formula::all(parts));
     for (const std::size_t i : component) add(*nodes[i], client_of(nodes[i]->name), Formula::all({&join, 1}));
   }
 

@@ -33,6 +33,8 @@ struct PackageGraph {
   std::uint64_t cycles = 0;
   std::uint64_t largest_cycle = 0;
   std::uint64_t unmet = 0;  // needs that no package of these lists meets
+  std::uint64_t too_wide =
+      0;  // packages and cycles that name more than `kMaxLeaves`: they depend on everything before
 };
 inline constexpr ClientId kCycleClient{1};
 /// Writes the graph, and `names.txt` ("NUMBER NAME" lines) into its folder.

@@ -145,10 +145,16 @@ int make_packages(const PackagesArguments& arguments) {
   const std::vector<Ranked> ranked = rank(*made, store->graph());
   const Distribution distribution = distribution_of(ranked);
 
-  const std::string facts = fmt::format(
-      "{} releases, {} packages, {} updates of the graph; {} cycles of packages that need each other (largest: {}); "
-      "{} needs that nothing in these lists meets",
-      releases.size(), ranked.size(), made->updates, made->cycles, made->largest_cycle, made->unmet);
+  const std::string facts =
+      fmt::format(
+          "{} releases, {} packages, {} updates of the graph; {} cycles of packages that need each other (largest: "
+          "{}); "
+          "{} needs that nothing in these lists meets",
+          releases.size(), ranked.size(), made->updates, made->cycles, made->largest_cycle, made->unmet) +
+      (made->too_wide == 0 ? std::string()
+                           : fmt::format("; {} that need more than a formula can name and count as depending on "
+                                         "everything before them",
+                                         made->too_wide));
   const std::string spread = fmt::format(
       "{:.1f} % of the packages can touch no other, {:.1f} % less than 20, {:.1f} % more than 100, {:.1f} % more "
       "than "

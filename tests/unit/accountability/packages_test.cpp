@@ -114,6 +114,24 @@ TEST_F(Packages, PackagesThatNeedEachOtherAreTouchedTogether) {
   EXPECT_TRUE(touched({"libc6"}).contains("libgcc-s1"));
 }
 
+TEST(WidePackages, WhatHasMoreProvidersThanAFormulaNamesDependsOnEverythingBefore) {
+  std::string list;
+  for (int i = 0; i < 2500; ++i) list += "Package: font" + std::to_string(i) + "\nVersion: 1\nProvides: font\n\n";
+  list += "Package: zathura\nVersion: 1\nDepends: font\n\nPackage: zed\nVersion: 1\nDepends: zathura\n";
+  std::string folder = (fs::temp_directory_path() / "packages-test-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  auto writer = *StoreWriter::open(folder, {.digests = true, .payloads = true}, {});
+  const auto made = generate({{"wide", *parse_packages(list, "wide")}}, *writer, folder);
+  ASSERT_TRUE(made.has_value()) << made.error().message;
+  EXPECT_EQ(made->too_wide, 1u);
+  const Store store = *Store::open(folder);
+  const ClientId font = *client_of_name(folder, "font7");
+  const Colours colours = mark(store.graph(), {{{font, UpdateId(1)}}, {}});
+  EXPECT_EQ(colours.suspect(), 2u);
+  EXPECT_EQ(dependants(store.graph(), made->names.size())[font.value], 2u);
+  fs::remove_all(folder);
+}
+
 TEST_F(Packages, AnAlternativeThatIsCleanKeepsAPackageClean) {
   EXPECT_EQ(touched({"exim4"}), Names{"exim4"}) << "mutt can have postfix";
   EXPECT_EQ(touched({"exim4", "postfix"}), (Names{"exim4", "postfix", "mutt", "reader"}));
