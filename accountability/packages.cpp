@@ -316,11 +316,16 @@ std::vector<std::uint64_t> dependants(const Graph& graph, std::size_t clients) {
   std::vector<std::uint64_t> counts(clients, 0), bad(rows.size()), touched(clients), stack;
   for (std::size_t base = kCycleClient.value + 1; base < clients; base += 64) {
     std::ranges::fill(touched, 0);
+    std::uint64_t any_before = 0;
     for (std::size_t i = 0; i < rows.size(); ++i) {
       stack.clear();
       for (std::uint32_t t = rows[i].first; t < rows[i].end; ++t) {
         if (tokens[t].kind == Token::Kind::Leaf) {
           stack.push_back(tokens[t].value < i ? bad[tokens[t].value] : 0);
+          continue;
+        }
+        if (tokens[t].kind == Token::Kind::Everything) {
+          stack.push_back(any_before);
           continue;
         }
         std::uint64_t joined = stack.back();
@@ -332,6 +337,7 @@ std::vector<std::uint64_t> dependants(const Graph& graph, std::size_t clients) {
       }
       bad[i] = stack.empty() ? 0 : stack.back();
       if (rows[i].client >= base && rows[i].client < base + 64) bad[i] |= std::uint64_t{1} << (rows[i].client - base);
+      any_before |= bad[i];
       if (rows[i].client < clients) touched[rows[i].client] |= bad[i];
     }
     for (std::size_t client = kCycleClient.value + 1; client < clients; ++client)

@@ -347,16 +347,20 @@ Digest Store::digest() const {
 
 std::optional<Digest> Store::digest_of(UpdateId id) const {
   if (const auto open = open_digests_.find(id); open != open_digests_.end()) return open->second;
-  if (!digests_ || id < begin_ || id >= closed_) return std::nullopt;  // also of updates before the base
-  const std::size_t at = (id.value - begin_.value) / kBlockUpdates * kDigestsFrame;
-  if (digests_->bytes().size() < at + kDigestsFrame) return std::nullopt;
-  const FrameScan one = scan_frames(digests_->bytes().subspan(at, kDigestsFrame));
-  if (one.frames.size() != 1 || one.frames[0].content.size() != 32 + 32 * std::size_t{kBlockUpdates})
-    return std::nullopt;
+  const Span digests = block_digests(id);
+  if (digests.empty()) return std::nullopt;
   Digest digest;
-  const std::size_t offset = 32 + 32 * ((id.value - begin_.value) % kBlockUpdates);
-  std::memcpy(digest.bytes.data(), one.frames[0].content.data() + offset, 32);
+  std::memcpy(digest.bytes.data(), digests.data() + 32 * ((id.value - begin_.value) % kBlockUpdates), 32);
   return digest;
+}
+
+Span Store::block_digests(UpdateId id) const {
+  if (!digests_ || id < begin_ || id >= closed_) return {};  // those before the base are here, too
+  const std::size_t at = (id.value - begin_.value) / kBlockUpdates * kDigestsFrame;
+  if (digests_->bytes().size() < at + kDigestsFrame) return {};
+  const FrameScan one = scan_frames(digests_->bytes().subspan(at, kDigestsFrame));
+  if (one.frames.size() != 1 || one.frames[0].content.size() != 32 + 32 * std::size_t{kBlockUpdates}) return {};
+  return one.frames[0].content.subspan(32);
 }
 
 bool Store::each_payload(UpdateId from, const std::function<void(const Payload&)>& visit) const {

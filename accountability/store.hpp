@@ -140,6 +140,8 @@ class Store {
   void load_rest();
   void load_snapshot_names();
   void find_begin();
+  /// The digests of the full block that `id` is in, checked; empty if they are not there.
+  Span block_digests(UpdateId id) const;
   Digest evidence_at(const Digest& closed_evidence, UpdateId closed, UpdateId next) const;
   void note(const std::string& path, const std::string& what) { notes_.push_back(path + ": " + what); }
 

@@ -188,8 +188,11 @@ Status StoreWriter::recover_digests(const Store& store) {
     if (Status done = close_digests(first); !done) return done;
   }
   const std::uint64_t known = std::min(store.closed_.value - store.begin_.value, std::uint64_t{kRecent});
-  for (UpdateId id(store.closed_.value - known); id < store.closed_; ++id)
-    if (auto digest = store.digest_of(id)) recent_[id.value % kRecent] = *digest;
+  for (UpdateId first(store.closed_.value - known); first < store.closed_; first = first + kBlockUpdates) {
+    const Span digests = store.block_digests(first);
+    for (std::size_t i = 0; i < digests.size() / 32; ++i)
+      std::memcpy(recent_[(first.value + i) % kRecent].bytes.data(), digests.data() + 32 * i, 32);
+  }
   return {};
 }
 

@@ -76,8 +76,9 @@ struct Original {
       const std::string text((std::istreambuf_iterator<char>(file)), {});
       if (!text.empty()) files[entry.path().filename().string()] = to_bytes(as_span(text));
     }
-    CHECK(files.size() == 6);
+    CHECK(files.size() == 7);
   }
+  ~Original() { fs::remove_all(folder); }
 };
 
 /// The frames of the original, with what is in `changed` now: their checksums are right again.
