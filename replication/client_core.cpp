@@ -16,6 +16,7 @@ ClientSettings ClientSettings::steward(const ClientInfo& client) {
   ClientSettings settings;
   settings.self = client.id;
   settings.home = client.home;
+  settings.try_contacts = true;
   return settings;
 }
 
@@ -29,7 +30,8 @@ ClientSettings ClientSettings::bft(ClientId client, const Membership& membership
   return settings;
 }
 
-ClientCore::ClientCore(const Membership& membership, ClientSettings settings) : settings_(settings) {
+ClientCore::ClientCore(const Membership& membership, ClientSettings settings)
+    : settings_(settings), contact_(settings.contact, membership.site(settings.home).servers, settings.try_contacts) {
   CHECK(settings.home.value < membership.sites.size());
   CHECK(settings.auth == AuthKind::Signature || settings.auth == AuthKind::Authenticator);
   const SiteInfo& site = membership.site(settings.home);
@@ -39,7 +41,6 @@ ClientCore::ClientCore(const Membership& membership, ClientSettings settings) : 
   reply_quorum_ = std::max(settings.reply_quorum, least);
   query_quorum_ = std::max(settings.query_quorum, least);
   CHECK(reply_quorum_ <= servers_ && query_quorum_ <= servers_ && settings.contact.value < servers_);
-  contact_ = settings.contact;
   timestamp_ = Timestamp(std::max<std::uint64_t>(settings.first_timestamp.value, 1) - 1);
   wait_ = settings.retry;
   clear_votes();
@@ -87,8 +88,14 @@ void ClientCore::order(Instant now, bool to_all, Effects& fx) {
   Update update;
   update.timestamp = timestamp_;
   update.operation.value = operation_;
-  Destination to = to_all ? Destination::to(settings_.home) : Destination::to(ServerId{settings_.home, contact_});
-  fx.send(to, update, {.auth = settings_.auth});
+  std::vector<Destination> to;
+  if (to_all) {
+    to.push_back(Destination::to(settings_.home));
+  } else {
+    to.push_back(Destination::to(ServerId{settings_.home, contact()}));
+    if (const auto tried = contact_.also()) to.push_back(Destination::to(ServerId{settings_.home, *tried}));
+  }
+  fx.send(std::move(to), update, {.auth = settings_.auth});
   arm(now);
 }
 
@@ -234,6 +241,7 @@ void ClientCore::finish(Instant now, Seq seq, const Bytes& result, Effects& fx) 
   event.who = Principal::of(settings_.self);
   event.timestamp = timestamp_;
   fx.event(event);
+  if (!current_.query) contact_.finished(took, current_.retries > 0);
   rough_in_a_row_ = current_.retries == 0 ? 0 : rough_in_a_row_ + 1;
   if (rough_in_a_row_ >= settings_.rotate_after) move_contact();
   completions_.push_back(std::move(current_));
@@ -245,10 +253,8 @@ void ClientCore::finish(Instant now, Seq seq, const Bytes& result, Effects& fx) 
 void ClientCore::move_contact() {
   rough_in_a_row_ = 0;
   for (std::uint16_t step = 1; step < servers_; ++step) {
-    auto candidate = static_cast<std::uint16_t>((contact_.value + step) % servers_);
-    if (!replies_[candidate] && !answers_[candidate]) continue;
-    contact_ = ServerIndex(candidate);
-    return;
+    auto candidate = static_cast<std::uint16_t>((contact().value + step) % servers_);
+    if (replies_[candidate] || answers_[candidate]) return contact_.move_to(ServerIndex(candidate));
   }
 }
 
@@ -267,7 +273,7 @@ void ClientCore::status(StatusList& out) const {
   static constexpr const char* kPhases[] = {"idle", "waiting", "ordering", "asking"};
   out.emplace_back("phase", kPhases[static_cast<std::size_t>(phase_)]);
   out.emplace_back("timestamp", std::to_string(timestamp_.value));
-  out.emplace_back("contact", std::to_string(contact_.value));
+  out.emplace_back("contact", std::to_string(contact().value));
   out.emplace_back("submitted", std::to_string(submitted_));
   if (auto notice = no_majority())
     out.emplace_back("waits_for_sites", std::to_string(notice->reached) + " of " + std::to_string(notice->needed));

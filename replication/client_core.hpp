@@ -1,5 +1,6 @@
 // One client of a replicated service: sends operations, collects equal answers, tries again.
 #pragma once
+#include "replication/contact_choice.hpp"
 #include "replication/messages.hpp"
 #include "runtime/core.hpp"
 
@@ -15,6 +16,8 @@ struct ClientSettings {
   ServerIndex contact;
   /// After this many operations in a row that needed a retry, the contact becomes a server that answered.
   std::uint32_t rotate_after = 1;
+  /// Other servers are tried as the contact, too: for where any of them is as good. [Steward 3.2]
+  bool try_contacts = false;
   /// How its messages are authenticated: Signature or Authenticator.
   AuthKind auth = AuthKind::Signature;
   /// T0: without a result after this long, or twice the usual time of its operations, it sends to all servers of
@@ -70,7 +73,7 @@ class ClientCore : public Core {
   std::vector<Completion> take_completions() { return std::exchange(completions_, {}); }
   /// The highest seq seen in a result: what the next query waits for. (Reads one's own writes; monotonic reads.)
   Seq last_seq() const { return last_seq_; }
-  ServerIndex contact() const { return contact_; }
+  ServerIndex contact() const { return contact_.contact(); }
   /// f+1 servers say that the outstanding update waits for want of sites: the fewest sites that a correct one of them
   /// may mean. Nothing while there is no such word, or no update.
   std::optional<NoMajority> no_majority() const;
@@ -112,7 +115,7 @@ class ClientCore : public Core {
 
   Phase phase_ = Phase::Idle;
   bool probing_ = false;
-  ServerIndex contact_;
+  ContactChoice contact_;
   Timestamp timestamp_;  // of the outstanding or latest operation
   Seq last_seq_;
   std::uint64_t submitted_ = 0;

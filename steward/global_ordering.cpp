@@ -29,10 +29,12 @@ bool GlobalOrdering::may_relay(Instant now, Entry& entry, SiteId site, std::size
 }
 
 // A site is still at it, though the entry is ordered here: answer with that. [Steward 3.9] Its message may be a
-// recorded one: rarely per site and entry, and within the site's budget.
+// recorded one, or just late: rarely per site and entry, within the site's budget, and first the representative
+// alone; the others if the site says it again. [Steward 7]
 void GlobalOrdering::answer_site(Instant now, Entry& entry, SiteId site, Effects& fx) {
   if (!entry.order || !entry.batch || site == context_.self.site) return;
   auto [last, first] = entry.answered_at.try_emplace(site, now);
+  if (first && !context_.views.is_representative()) return;
   if (!first && now - last->second < context_.settings.retransmit_local) return;
   std::vector<Destination> to = context_.some_of(site, 0);
   if (!context_.answers.to_site(now, site, ordered_entry_size(entry) * to.size())) return;

@@ -75,8 +75,9 @@ void Reconciliation::ask(Instant now, Effects& fx) {
     next_ = now + context_.settings.reconcile_idle;
     return;
   }
-  ++fruitless_;
-  Duration wait = context_.settings.reconcile_after * (1 << std::min(fruitless_, 3u));
+  // Ever more rarely, but only once f+1 have been of no help: neighbours are often behind for the same reason.
+  const std::uint32_t rounds = fruitless_++ / (context_.own().faults + 1u);
+  Duration wait = context_.settings.reconcile_after * (1 << std::min(rounds, 3u));
   next_ = now + (behind ? std::min(wait, context_.settings.reconcile_idle) : context_.settings.reconcile_idle);
   if (to != context_.self)
     fx.send(Destination::to(to), ReconcileRequest{context_.history.aru(), context_.history.checkpoint()},

@@ -44,6 +44,7 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
   } else {
     sent = {};
   }
+  const bool chosen = direct && !again && chosen_by(client, timestamp);
   if (direct) say_majority_lost(now, client, timestamp, fx);
   if (!again || leg == Leg::ToLeaderSite) sent.leg = leg;
   sent.last = now;
@@ -57,9 +58,9 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
     if (orders())
       sequencing_.submit(now, update);
     else if (leg == Leg::ToRepresentative)
-      pass_on(now, update, fx);
+      pass_on(now, update, false, fx);
   } else {
-    pass_on(now, update, fx);
+    pass_on(now, update, chosen, fx);
   }
   if (!again) sent.count = 1;
   // Those it was passed on to watch, and leave trying again to whoever passes on, unless it goes on for long: a
@@ -68,9 +69,22 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
   return std::nullopt;
 }
 
-void Updates::pass_on(Instant now, const Signed<Update>& update, Effects& fx) {
+/// Whether its last two updates came here first: this server is its contact. A client that gives an update to
+/// everybody, because nobody answered, is then not taken for one.
+bool Updates::chosen_by(ClientId client, Timestamp timestamp) {
+  const auto* last = context_.execution.clients().find(client);
+  const Timestamp before = std::exchange(given_here_[client], timestamp);
+  return last != nullptr && last->timestamp == before;
+}
+
+void Updates::pass_on(Instant now, const Signed<Update>& update, bool chosen, Effects& fx) {
   const Views& views = context_.views;
   Sent& sent = sent_[update.signer().client()];
+  // Deviation from [Steward 3.2]: a client's contact does without its representative, which could take its time with
+  // everything its site's clients want, and nobody could tell. What does not arrive goes through it.
+  if (!views.is_representative() && chosen && !views.at_leader_site())
+    return fx.send(Destination::to(views.representative(views.leader_site())),
+                   ForwardedUpdate{Leg::ToLeaderSite, update}, {.auth = AuthKind::Bare});
   if (!views.is_representative()) {
     if (!sent.given) sent.given = now;
     return fx.send(Destination::to(views.representative()), ForwardedUpdate{Leg::ToRepresentative, update},
@@ -121,8 +135,8 @@ void Updates::on_tick(Instant now, Effects& fx) {
     if (orders())
       sequencing_.submit(now, update);
     else
-      pass_on(now, update,
-              fx);  // who only watches, too: whoever showed it this update may not have shown it the others
+      // Who only watches, too: whoever showed it this update may not have shown it the others.
+      pass_on(now, update, false, fx);
     ++sent.count;
   }
 }
@@ -210,6 +224,7 @@ void Updates::clients_left() {
     if (gone(client)) retries_.cancel(client);
   std::erase_if(sent_, [&](const auto& sent) { return gone(sent.first); });
   std::erase_if(waiting_queries_, [&](const auto& query) { return gone(query.first); });
+  std::erase_if(given_here_, [&](const auto& given) { return gone(given.first); });
   std::erase_if(answered_queries_, [&](const auto& query) { return gone(query.first); });
   context_.answers.forget_clients_if(gone);
 }

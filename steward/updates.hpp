@@ -35,7 +35,8 @@ class Updates {
 
  private:
   std::optional<Reject> take(Instant now, const Signed<Update>& update, Leg leg, bool direct, Effects& fx);
-  void pass_on(Instant now, const Signed<Update>& update, Effects& fx);
+  void pass_on(Instant now, const Signed<Update>& update, bool chosen, Effects& fx);
+  bool chosen_by(ClientId client, Timestamp timestamp);
   void say_majority_lost(Instant now, ClientId client, Timestamp timestamp, Effects& fx);
   void reply(ClientId client, Timestamp timestamp, Effects& fx) const;
   std::optional<Reject> reply_again(Instant now, ClientId client, Timestamp timestamp, Effects& fx);
@@ -56,6 +57,7 @@ class Updates {
   };
   std::map<ClientId, Sent> sent_;  // of watched updates
   TimerSet<ClientId> retries_;
+  std::map<ClientId, Timestamp> given_here_;  // by the client itself, the latest; bounded by the membership
   std::map<ClientId, replication::Query> waiting_queries_;
   std::map<ClientId, Timestamp> answered_queries_;  // the newest of each; bounded by the membership
   Duration usual_{};                                // moving average from watching to execution

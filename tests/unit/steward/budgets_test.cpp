@@ -28,9 +28,10 @@ std::size_t entries_to(Lone& lone, SiteId site) {
 
 constexpr std::uint64_t kEntries = 12;
 
-/// A server of site 1 that has executed big entries, with their Proposals and the Accepts of site 2.
+/// A server of site 1, by itself its representative, that has executed big entries, with their Proposals and the
+/// Accepts of site 2.
 struct Rich {
-  Rich() : lone(server(1, 2), tight()) {
+  explicit Rich(unsigned index = 0) : lone(server(1, index), tight()) {
     for (std::uint64_t seq = 1; seq <= kEntries; ++seq) {
       Batch b = big(lone, seq);
       proposals.push_back(lone.carrier(lone.proposal(seq, b), b, true));
@@ -56,6 +57,15 @@ TEST(StewardBudgets, ReplayedAcceptsDrawEntriesWithinTheirSitesBudgetOnly) {
   rich.lone.bed.sent.clear();
   rich.lone.bed.deliver(rich.lone.self, rich.accepts[0]);
   EXPECT_EQ(rich.lone.sent<OrderedEntry>(), 2u) << "a site that is really behind gets its answer later";
+}
+
+TEST(StewardBudgets, WhoIsNotTheRepresentativeAnswersASiteThatSaysItAgain) {
+  Rich rich(2);
+  rich.lone.bed.deliver(rich.lone.self, rich.accepts[0]);
+  EXPECT_EQ(rich.lone.sent<OrderedEntry>(), 0u) << "it may just have been late";
+  rich.lone.bed.run_for(1s);
+  rich.lone.bed.deliver(rich.lone.self, rich.accepts[0]);
+  EXPECT_EQ(rich.lone.sent<OrderedEntry>(), 2u);
 }
 
 TEST(StewardBudgets, ReplayedCarriersDrawEntriesWithinTheirSitesBudgetOnly) {

@@ -22,6 +22,36 @@ TEST(StewardUpdates, AreForwardedToTheRepresentativeAndWatched) {
   EXPECT_EQ(lone.core().updates().watched().size(), 1u);
 }
 
+// A representative that takes its time with them would be noticed by nobody. [Steward 3.2]
+TEST(StewardUpdates, OfAClientThatChoseThisServerGoToTheLeaderSiteWithoutTheRepresentative) {
+  Settings patient;
+  patient.representative_timeout = 60s;
+  Lone lone(server(1, 2), patient);
+  const auto sent_to = [&] {
+    std::vector<Principal> to;
+    for (const auto& m : lone.bed.sent)
+      if (m.is<ForwardedUpdate>()) to.push_back(m.to);
+    lone.bed.sent.clear();
+    return to;
+  };
+  const Principal representative = Principal::of(server(1, 0)), leader = Principal::of(server(0, 0));
+  lone.deliver(direct(lone, 3, 1));
+  EXPECT_EQ(sent_to(), std::vector{representative}) << "it may have asked everybody";
+  lone.order(1, lone.one(3, 1));
+  lone.bed.sent.clear();
+  lone.deliver(direct(lone, 3, 2));
+  EXPECT_EQ(sent_to(), std::vector{leader});
+  lone.deliver(direct(lone, 4, 1));
+  EXPECT_EQ(sent_to(), std::vector{representative}) << "another client";
+  lone.bed.run_for(700ms);
+  for (const Principal& to : sent_to()) EXPECT_EQ(to, representative) << "what did not arrive goes the other way";
+  lone.order(2, lone.one(3, 2));
+  lone.order(3, lone.one(3, 3));  // came to another server
+  lone.bed.sent.clear();
+  lone.deliver(direct(lone, 3, 4));
+  EXPECT_EQ(sent_to(), std::vector{representative});
+}
+
 TEST(StewardUpdates, OfOtherSitesClientsAndOfStrangersAreRefused) {
   Lone lone(server(1, 2));
   EXPECT_EQ(lone.deliver(direct(lone, 1, 1), Reject::WrongSite), 1u);

@@ -1,0 +1,46 @@
+// Which server of its site a client gives its updates to. A server that answers in time and yet later than it could
+// is never suspected of anything: nobody but the client knows when it was given an update. So the client compares.
+#pragma once
+#include "base/ids.hpp"
+#include "base/time.hpp"
+
+#include <cstdint>
+#include <optional>
+
+namespace seneschal::replication {
+
+/// Now and then two updates in a row also go to another server; if the second of them takes much less time than
+/// usual, that server is the contact from then on. Costs a copy of some updates, and no time: a trial of a server
+/// that does nothing is noticed by nobody. The first of the two lets the other server know that it is asked
+/// [Steward 3.2].
+class ContactChoice {
+ public:
+  /// `tries`: false keeps the contact until `move_to`.
+  ContactChoice(ServerIndex first, std::uint16_t servers, bool tries)
+      : contact_(first), next_(first), servers_(servers), tries_(tries && servers > 1) {}
+
+  ServerIndex contact() const { return contact_; }
+  /// The server that is on trial: it gets the next update, too.
+  std::optional<ServerIndex> also() const { return trial_ ? std::optional(trial_->who) : std::nullopt; }
+  /// An update took so long; `repeated` if it had to be sent again.
+  void finished(Duration took, bool repeated);
+  void move_to(ServerIndex contact);
+
+ private:
+  void begin_trial();
+
+  struct Trial {
+    ServerIndex who;
+    int left = 2;  // updates
+  };
+  ServerIndex contact_, next_;
+  std::uint16_t servers_;
+  bool tries_;
+  Duration usual_{};         // moving average, without trials
+  std::uint32_t since_ = 0;  // updates since the last trial
+  std::uint32_t gap_ = kLeastGap;
+  std::optional<Trial> trial_;
+  static constexpr std::uint32_t kLeastGap = 4, kMostGap = 64;
+};
+
+}  // namespace seneschal::replication

@@ -1,0 +1,107 @@
+// When a client leaves a server for another one.
+#include "replication/contact_choice.hpp"
+
+#include <gtest/gtest.h>
+#include <array>
+
+namespace seneschal::replication {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr ServerIndex index(unsigned i) {
+  return ServerIndex(static_cast<std::uint16_t>(i));
+}
+
+/// Four servers and how long an update takes that only one of them has got; one that does nothing takes for ever.
+struct Site {
+  explicit Site(bool tries = true) : choice(index(0), 4, tries) {}
+  /// A server knows that it is chosen once it has been given two updates in a row, and is only then of any use.
+  Duration one() {
+    const auto also = choice.also();
+    Duration took = takes[choice.contact().value];
+    if (also && also == before) took = std::min(took, takes[also->value]);
+    before = also;
+    copies += also ? 1 : 0;
+    choice.finished(took, false);
+    return took;
+  }
+  /// Updates until the contact is another one; at most `most`.
+  unsigned until_moved(unsigned most) {
+    const ServerIndex was = choice.contact();
+    unsigned n = 0;
+    while (n < most && choice.contact() == was) {
+      one();
+      ++n;
+    }
+    return n;
+  }
+  ContactChoice choice;
+  std::array<Duration, 4> takes{160ms, 160ms, 160ms, 160ms};
+  std::optional<ServerIndex> before;
+  unsigned copies = 0;
+};
+
+TEST(ContactChoice, OneThatIsAsGoodAsTheOthersIsKeptAndTrialsBecomeRare) {
+  Site site;
+  for (int i = 0; i < 2000; ++i) site.one();
+  EXPECT_EQ(site.choice.contact(), index(0));
+  EXPECT_LT(site.copies, 80u) << "two in 66, and a few more at first";
+  EXPECT_GT(site.copies, 40u);
+}
+
+TEST(ContactChoice, OneThatIsSlowFromTheBeginningIsLeft) {
+  Site site;
+  site.takes[0] = 660ms;
+  EXPECT_LE(site.until_moved(100), 6u);
+  EXPECT_EQ(site.choice.contact(), index(1));
+}
+
+TEST(ContactChoice, OneThatBecomesSlowIsLeftWithinAFewUpdates) {
+  Site site;
+  for (int i = 0; i < 500; ++i) site.one();
+  site.takes[0] = 660ms;
+  EXPECT_LE(site.until_moved(100), 3u + 4u);
+  EXPECT_NE(site.choice.contact(), index(0));
+}
+
+TEST(ContactChoice, OthersThatAreNoBetterAreTriedInTurn) {
+  Site site;
+  site.takes = {660ms, 660ms, 1h, 160ms};
+  EXPECT_LE(site.until_moved(100), 4u + 2 + 8 + 2 + 16 + 2);
+  EXPECT_EQ(site.choice.contact(), index(3));
+}
+
+TEST(ContactChoice, WhereAllAreSlowTrialsDoNotFollowOneAnother) {
+  Site site;
+  for (unsigned i = 0; i < 300; ++i) {
+    const Duration took = i % 3 == 0 ? 900ms : 100ms;  // as under overload
+    site.takes.fill(took);
+    site.one();
+  }
+  EXPECT_LE(site.copies, 2u * 300 / 6 + 2) << "two in six at most";
+}
+
+TEST(ContactChoice, AnUpdateThatHadToBeSentAgainProvesNothing) {
+  ContactChoice choice(index(0), 4, true);
+  for (int i = 0; i < 4; ++i) choice.finished(500ms, false);
+  ASSERT_EQ(choice.also(), index(1));
+  choice.finished(500ms, false);
+  choice.finished(100ms, true);
+  EXPECT_EQ(choice.contact(), index(0));
+}
+
+TEST(ContactChoice, WithoutTrialsOrOthersItStays) {
+  Site site(false);
+  site.takes[0] = 5s;
+  EXPECT_EQ(site.until_moved(500), 500u);
+  EXPECT_EQ(site.copies, 0u);
+  ContactChoice only(index(0), 1, true);
+  for (int i = 0; i < 100; ++i) only.finished(1s, false);
+  EXPECT_EQ(only.also(), std::nullopt);
+  site.choice.move_to(index(2));
+  EXPECT_EQ(site.choice.contact(), index(2));
+}
+
+}  // namespace
+}  // namespace seneschal::replication
