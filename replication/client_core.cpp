@@ -31,7 +31,9 @@ ClientSettings ClientSettings::bft(ClientId client, const Membership& membership
 }
 
 ClientCore::ClientCore(const Membership& membership, ClientSettings settings)
-    : settings_(settings), contact_(settings.contact, membership.site(settings.home).servers, settings.try_contacts) {
+    : settings_(settings),
+      contact_(settings.contact, membership.site(settings.home).servers, membership.site(settings.home).faults,
+               settings.try_contacts) {
   CHECK(settings.home.value < membership.sites.size());
   CHECK(settings.auth == AuthKind::Signature || settings.auth == AuthKind::Authenticator);
   const SiteInfo& site = membership.site(settings.home);
@@ -145,6 +147,7 @@ void ClientCore::on_message(Instant now, const Inbound& message, Effects& fx) {
 }
 
 std::optional<Reject> ClientCore::on_reply(Instant now, const Verified<Reply>& reply, Effects& fx) {
+  contact_.heard(reply.signer().server().index);
   if (phase_ != Phase::Ordering || reply.body().timestamp != timestamp_) return Reject::StaleTimestamp;
   auto& vote = replies_[reply.signer().server().index.value];
   if (vote && vote->body() == reply.body()) return Reject::Duplicate;

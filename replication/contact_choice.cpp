@@ -9,21 +9,28 @@ void ContactChoice::finished(Duration took, bool repeated) {
   if (trial_) {
     if (--trial_->left > 0) return;
     // Much less: what differs by chance is not worth a change.
-    const bool better = !repeated && 4 * took < 3 * usual_;
+    const bool better = trial_->heard && !repeated && 4 * took < 3 * usual_;
     if (better) {
       contact_ = trial_->who;
       usual_ = took;
+      set_gap(kLeastGap);
+    } else if (++in_vain_ > faults_) {  // a correct one was among them
+      set_gap(std::min(2 * gap_, kMostGap));
     }
-    gap_ = better ? kLeastGap : std::min(2 * gap_, kMostGap);
     trial_.reset();
     since_ = 0;
     return;
   }
   ++since_;
   // Somebody may have become slow: no long wait for the next trial, and not one after the other if all are slow.
-  if (usual_.count() > 0 && took > 2 * usual_) gap_ = kLeastGap;
+  if (usual_.count() > 0 && took > 2 * usual_) set_gap(kLeastGap);
   usual_ = usual_.count() == 0 ? took : usual_ + (took - usual_) / 4;
   if (since_ >= gap_) begin_trial();
+}
+
+void ContactChoice::set_gap(std::uint32_t updates) {
+  gap_ = updates;
+  in_vain_ = 0;
 }
 
 void ContactChoice::begin_trial() {

@@ -29,12 +29,10 @@ bool GlobalOrdering::may_relay(Instant now, Entry& entry, SiteId site, std::size
 }
 
 // A site is still at it, though the entry is ordered here: answer with that. [Steward 3.9] Its message may be a
-// recorded one, or just late: rarely per site and entry, within the site's budget, and first the representative
-// alone; the others if the site says it again. [Steward 7]
+// recorded one: rarely per site and entry, and within the site's budget.
 void GlobalOrdering::answer_site(Instant now, Entry& entry, SiteId site, Effects& fx) {
   if (!entry.order || !entry.batch || site == context_.self.site) return;
   auto [last, first] = entry.answered_at.try_emplace(site, now);
-  if (first && !context_.views.is_representative()) return;
   if (!first && now - last->second < context_.settings.retransmit_local) return;
   std::vector<Destination> to = context_.some_of(site, 0);
   if (!context_.answers.to_site(now, site, ordered_entry_size(entry) * to.size())) return;
@@ -159,14 +157,15 @@ std::optional<Reject> GlobalOrdering::on_relayed_accept(Instant now, const Verif
   if (entry != nullptr && may_relay(now, *entry, accept.signer.site(), accept.sealed->size())) {
     fx.forward(Destination::to(context_.self.site), accept.sealed);
   }
-  return take_accept(now, std::move(accept), fx);
+  return take_accept(now, std::move(accept), true, fx);
 }
 
 std::optional<Reject> GlobalOrdering::on_accept(Instant now, const Verified<Accept>& message, Effects& fx) {
-  return take_accept(now, Held<Accept>::of(message), fx);
+  return take_accept(now, Held<Accept>::of(message), false, fx);
 }
 
-std::optional<Reject> GlobalOrdering::take_accept(Instant now, Held<Accept> accept, Effects& fx) {
+// `asks`: sent again, for want of an answer. One that is only late, or that two servers combined, asks for nothing.
+std::optional<Reject> GlobalOrdering::take_accept(Instant now, Held<Accept> accept, bool asks, Effects& fx) {
   // DEVIATION(TR Fig. 7): the leader site sends no Accept; its Proposal counts as one, and is not counted twice.
   if (accept.signer == Principal::of(context_.views.leader_site(accept->gv))) return Reject::WrongSite;
   context_.hear(accept->seq);
@@ -177,7 +176,7 @@ std::optional<Reject> GlobalOrdering::take_accept(Instant now, Held<Accept> acce
   // Early ones are kept, one per site and seq, of the highest gv. [Steward 3.8]
   auto it = entry->accepts.find(site);
   if (it != entry->accepts.end() && it->second->gv >= accept->gv) {
-    if (accept->seq <= context_.history.aru()) answer_site(now, *entry, site, fx);
+    if (asks && accept->seq <= context_.history.aru()) answer_site(now, *entry, site, fx);
     return Reject::Duplicate;
   }
   Seq seq = accept->seq;

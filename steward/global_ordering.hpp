@@ -39,7 +39,7 @@ class GlobalOrdering {
   void note_conflict(const OrderCertificate& order, const Proposal& p);
   bool may_relay(Instant now, Entry& entry, SiteId site, std::size_t bytes);
   void answer_site(Instant now, Entry& entry, SiteId site, Effects& fx);
-  std::optional<Reject> take_accept(Instant now, Held<Accept> accept, Effects& fx);
+  std::optional<Reject> take_accept(Instant now, Held<Accept> accept, bool asks, Effects& fx);
   bool valid_certificate(const OrderedEntry& entry) const;
   void signed_event(const Digest& content, const Principal& site, Seq seq, GlobalView gv, LocalView lv,
                     Effects& fx) const;

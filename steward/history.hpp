@@ -103,7 +103,7 @@ struct Entry {
   std::optional<OrderCertificate> order;
   Retry wide_retry;
   std::map<SiteId, Instant> relayed_at;   // when a message of that site was last passed on inside
-  std::map<SiteId, Instant> answered_at;  // when that site was last told that this is ordered, or first asked
+  std::map<SiteId, Instant> answered_at;  // when that site was last told that this is ordered
   Instant proposed_at;                    // when `proposal` came
 
   /// The batch with this digest, if any message held here brought it.

