@@ -63,10 +63,13 @@ Result<std::shared_ptr<Recorder>> Recorder::start(const Settings& settings, Sign
 Status Recorder::remember() {
   facts_.begin = writer_->begin().value;
   facts_.updates = facts_.told = writer_->next().value - 1;
-  facts_.digest = writer_->digest();
-  if (facts_.updates == 0) return {};
   auto store = Store::open(settings_.folder);
   if (!store) return std::unexpected(store.error());
+  if (store->head()) {
+    facts_.digest = store->head()->digest;
+    facts_.sealed = store->head()->next - 1;
+  }
+  if (facts_.updates == 0) return {};
   snapshots_ = store->snapshots();
   const bool all = store->each_payload(store->graph().base(), [this](const Payload& payload) {
     ingest_.remember(payload.id, payload.client, payload.writes);
@@ -106,11 +109,12 @@ void Recorder::executed(const Executed& update) {
 }
 
 void Recorder::hand_over() {
-  if (facts_.trouble.empty()) {
+  if (facts_.trouble.empty() && !overflowed_) {
     if (queue_.updates.updates() + telling_.updates() > settings_.max_queued ||
         queue_.updates.bytes() + telling_.bytes() > settings_.max_queued_bytes) {
-      facts_.trouble = "the graph could not keep up at seq " + std::to_string(last_seq_.value) +
-                       "; it begins anew at the next snapshot";
+      facts_.overflow = "the graph could not keep up at seq " + std::to_string(last_seq_.value) +
+                        (settings_.epoch_updates > 0 ? "; it begins anew at the next snapshot"
+                                                     : "; it begins anew when this replica takes over a state");
       stopped_ = overflowed_ = true;
     } else {
       queue_.updates.add(telling_);
@@ -126,16 +130,19 @@ void Recorder::push_state(const replication::Position& at, const replication::Ap
   state.digest = application.digest();
   if (moved) state.moved_to = at;
   const std::lock_guard lock(mutex_);
-  if (overflowed_ && queue_.empty() && !busy_) {
-    // Updates are missing, and what was told since then is part of this state: a graph begins here.
+  if (overflowed_ && facts_.trouble.empty()) {
+    // Updates are missing, and all that was told since then, or waits, is part of this state: a graph begins here.
     overflowed_ = stopped_ = false;
-    facts_.trouble.clear();
+    facts_.overflow.clear();
     ++facts_.overflows;
     telling_.clear();
+    queue_.updates.clear();
+    for (State& waiting : queue_.states) spent_.push_back(std::move(waiting.frozen));
+    queue_.states.clear();
     state.moved_to = at;
   }
   hand_over();
-  if (!facts_.trouble.empty()) return;
+  if (!facts_.trouble.empty() || overflowed_) return;
   state.behind = queue_.updates.updates();
   queue_.states.push_back(std::move(state));
 }
@@ -230,12 +237,15 @@ void Recorder::begin_anew(const State& taken) {
   snapshots_ = {state.last};
   const std::lock_guard lock(mutex_);
   facts_.begin = writer_->begin().value;
+  facts_.digest = writer_->digest();
+  facts_.sealed = writer_->next().value - 1;
 }
 
 void Recorder::take_state(State& state) {
   if (state.moved_to) {
-    position_ = UpdateId(state.moved_to->updates + 1);
-    if (position_ > writer_->next()) begin_anew(state);
+    const UpdateId next(state.moved_to->updates + 1);
+    if (next > writer_->next()) begin_anew(state);
+    if (next <= writer_->next()) position_ = next;  // else it failed: nothing may be added at a wrong place
   } else {
     take_snapshot(state);
   }
@@ -246,7 +256,7 @@ void Recorder::take(Queue& queue) {
   auto state = queue.states.begin();
   for (std::size_t taken = 0; !stopped_.load(std::memory_order_relaxed); ++taken) {
     for (; state != queue.states.end() && state->behind == taken; ++state) take_state(*state);
-    if (reader.done()) break;
+    if (reader.done() || stopped_.load(std::memory_order_relaxed)) break;
     (void)ingest_.take(reader.next());
   }
   if (broken_) return;
@@ -255,7 +265,7 @@ void Recorder::take(Queue& queue) {
 
 void Recorder::seal() {
   if (broken_) return;
-  if (Status done = writer_->seal(); !done) stop_at(done.error().message);
+  if (Status done = writer_->seal(); !done) return stop_at(done.error().message);
   const std::lock_guard lock(mutex_);
   facts_.digest = writer_->digest();
   facts_.sealed = writer_->next().value - 1;
@@ -317,7 +327,9 @@ void Recorder::settle() {
 
 Recorder::Facts Recorder::facts() const {
   const std::lock_guard lock(mutex_);
-  return facts_;
+  Facts facts = facts_;
+  if (facts.trouble.empty()) facts.trouble = facts.overflow;
+  return facts;
 }
 
 void Recorder::status(StatusList& out) {
@@ -327,6 +339,7 @@ void Recorder::status(StatusList& out) {
   {
     const std::lock_guard lock(mutex_);
     f = facts_;
+    if (f.trouble.empty()) f.trouble = f.overflow;
     wanted = f.trouble.empty() && f.told > f.sealed && std::filesystem::remove(settings_.folder + kWanted, error);
     want_seal_ = want_seal_ || wanted;
   }

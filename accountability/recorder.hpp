@@ -63,6 +63,7 @@ class Recorder final : public replication::ExecutionObserver {
     std::uint64_t snapshots = 0;    // taken in this life
     std::uint64_t overflows = 0;    // times that a graph began anew because the queue had been full
     std::string trouble;            // why the graph ends, if it does
+    std::string overflow;           // why it ended and will begin anew
   };
   Facts facts() const;
   /// `facts` as lines for `ctl status`. Daemons ask several times a second for their own sake, so asking alone writes
@@ -129,8 +130,8 @@ class Recorder final : public replication::ExecutionObserver {
   std::vector<std::shared_ptr<const replication::Frozen>> spent_;
   bool busy_ = false, ending_ = false, want_seal_ = false, gathering_ = false, hurry_ = false;
   Facts facts_;
-  bool overflowed_ = false;            // the trouble is that the queue was full
-  std::atomic<bool> stopped_ = false;  // there is a trouble
+  bool overflowed_ = false;            // the queue was full; unlike a trouble, that is mended
+  std::atomic<bool> stopped_ = false;  // either
   std::thread thread_;
 };
 

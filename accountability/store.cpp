@@ -148,14 +148,19 @@ void Store::load_blocks() {
     last_closed_seq_ = full.seq(UpdateId(closed_.value - 1));
   }
   if (good) load_open(blocks);
-  // What was dropped is before the oldest snapshot.
-  UpdateId base = blocks.empty() ? closed_ : blocks.front().first();
+  // Where it begins, the head says, but not more than there is; without a head what was dropped is before the oldest
+  // snapshot.
+  const UpdateId first = blocks.empty() ? closed_ : blocks.front().first();
+  const UpdateId end = blocks.empty() ? closed_ : blocks.back().end();
+  UpdateId base = first;
   const auto kept = numbered(folder_, "payloads", ".seg");
-  if (base.value > 1 || (!kept.empty() && kept.begin()->first > base.value)) {
+  if (head_)
+    base = std::clamp(UpdateId(head_->base), first, std::max(first, end));
+  else if (base.value > 1 || (!kept.empty() && kept.begin()->first > base.value)) {
     if (snapshots_.empty())
       note(folder_, "the first updates are gone, and there is no snapshot");
     else
-      base = std::clamp(snapshots_.front().next(), base, blocks.empty() ? base : blocks.back().end());
+      base = std::clamp(snapshots_.front().next(), base, std::max(base, end));
   }
   auto graph = Graph::of(std::move(blocks), base);
   if (graph)
@@ -246,6 +251,9 @@ std::optional<std::string> Store::updates_doubt() const {
   if (graph_.base().value > head_->base)
     return "updates " + std::to_string(head_->base) + " to " + std::to_string(graph_.base().value - 1) +
            " are gone, with which the graph began when it was signed";
+  if (head_->base > 1 && std::ranges::find(snapshots_, UpdateId(head_->base - 1)) == snapshots_.end())
+    return "the snapshot after update " + std::to_string(head_->base - 1) +
+           " is gone, with which the graph began when it was signed";
   return std::nullopt;
 }
 
@@ -313,6 +321,9 @@ std::optional<std::string> Store::payload_doubt() const {
   for (const MappedFile& file : payloads_) {
     const FrameScan scan = scan_frames(file.bytes());
     for (const Frame& frame : scan.frames) {
+      if (!chain && frame.first > graph_.base())
+        return file.path() + ": the operations of updates " + std::to_string(graph_.base().value) + " to " +
+               std::to_string(frame.first.value - 1) + " are gone, which were signed";
       if (chain == head_->payloads && next.value >= head_->next) return std::nullopt;  // the rest is not signed yet
       const bool known = frame.kind == FrameKind::Payloads || frame.kind == FrameKind::State;
       if (!known || frame.content.size() < 32 || (chain && !equal(frame.content.first(32), chain->bytes)))
@@ -406,7 +417,7 @@ std::optional<UpdateId> Store::at_time(std::uint64_t unix_ms) const {
 }
 
 Result<Snapshot> Store::snapshot(UpdateId last) const {
-  const std::string path = folder_ + "/snapshot-" + std::to_string(last.value) + ".snap";
+  const std::string path = snapshot_path(last);
   auto file = MappedFile::open(path);
   if (!file) return std::unexpected(file.error());
   const FrameScan scan = scan_frames(file->bytes());

@@ -11,6 +11,7 @@
 //   head                how far the graph goes and its digest, signed
 //   findings.txt        what the operator said
 //   lock                one writer at a time
+//   moving              while the graph here is moved to before- the number in it
 //   before-FIRST/       an earlier graph, which ended where a state was taken over from other servers
 //
 // A crash loses at most what was not flushed. Whatever is cut off or damaged is named, and what is before it is used.
@@ -128,6 +129,9 @@ class Store {
   /// Ids of the snapshots that are there, ascending.
   const std::vector<UpdateId>& snapshots() const { return snapshots_; }
   Result<Snapshot> snapshot(UpdateId last) const;
+  std::string snapshot_path(UpdateId last) const {
+    return folder_ + "/snapshot-" + std::to_string(last.value) + ".snap";
+  }
   /// The files of full blocks: what a CRC pass reads.
   std::vector<Span> segments() const;
   /// Files that shrank while they were read.
@@ -184,12 +188,13 @@ struct NewUpdate {
 /// Appends to a graph on disk; goes on where an earlier life stopped. One writer per folder.
 class StoreWriter {
  public:
-  /// Error if what the head signed is damaged, if the head is not this signer's or of another application, and if
-  /// another program writes the folder: then nothing is changed.
+  /// Error if what the head signed is damaged, if there are updates without a head, if the head is not this signer's
+  /// or of another application, and if another program writes the folder: then nothing is changed.
   static Result<std::unique_ptr<StoreWriter>> open(const std::string& folder, const StoreOptions& options,
                                                    Signer signer);
   /// Begins anew at `state`, taken over from other servers. What was in the folder moves to `before-FIRST` in it; of
-  /// such folders only the latest `keep_before` stay. This writer is of no use any more, even after an error.
+  /// such folders only the latest `keep_before` stay. This writer is of no use any more, even after an error; a crash
+  /// at any point leaves what `open` can go on from.
   Result<std::unique_ptr<StoreWriter>> begin_anew(const Snapshot& state, std::size_t keep_before);
 
   UpdateId begin() const { return builder_->base(); }
@@ -225,7 +230,10 @@ class StoreWriter {
   Status note_state(UpdateId last, const Digest& state_digest);
   Status recover_digests(const Store& store);
   Status close_digests(UpdateId first);
-  Status write_snapshot(const Snapshot& snapshot);
+  Result<Bytes> snapshot_frame(const Snapshot& snapshot) const;
+  Status sync();
+  static Status finish_moving(const std::string& folder);
+  static Status remove_files(const std::string& folder);
   Digest evidence() const;
   Status write(FrameFile& file, FrameKind kind, UpdateId first, std::uint32_t count, Span content);
 

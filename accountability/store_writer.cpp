@@ -18,6 +18,53 @@ constexpr std::size_t kRecent = 16 * kBlockUpdates;
 /// In front of a frame that is chained: the digest of the one before.
 constexpr std::size_t kChained = 32;
 
+/// PREFIX, a number, SUFFIX.
+std::optional<std::uint64_t> number_of(std::string_view name, std::string_view prefix, std::string_view suffix) {
+  std::uint64_t number = 0;
+  if (!name.starts_with(prefix) || !name.ends_with(suffix) || name.size() <= prefix.size() + suffix.size())
+    return std::nullopt;
+  const char* const end = name.data() + name.size() - suffix.size();
+  const auto [stop, bad] = std::from_chars(name.data() + prefix.size(), end, number);
+  return bad == std::errc{} && stop == end ? std::optional(number) : std::nullopt;
+}
+
+/// The file's number if its name carries one, 0 otherwise; nothing if it is no file of a graph.
+std::optional<std::uint64_t> graph_file(const std::string& name) {
+  for (const char* prefix : {"graph-", "payloads-"})
+    if (const auto number = number_of(name, prefix, ".seg")) return number;
+  if (const auto number = number_of(name, "snapshot-", ".snap")) return number;
+  for (const char* one : {"head", "open.log", "digests.dat", "times.dat"})
+    if (name == one) return 0;
+  return std::nullopt;
+}
+
+// While it is there a graph is being moved aside, to `before-` the number in it.
+constexpr const char* kMoving = "/moving";
+// The state that the new graph will begin with.
+constexpr const char* kNewState = "/snapshot.new-graph";
+
+/// Goes on with moving a graph to `before-FIRST`, from wherever an earlier try ended: what belongs to the new one, or
+/// is there already, was begun by that and goes.
+Status move_aside(const std::string& folder, std::uint64_t first) {
+  const std::string aside = folder + "/before-" + std::to_string(first);
+  std::error_code error;
+  fs::create_directories(aside, error);
+  if (error) return failure(aside + ": cannot make the folder: " + error.message());
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder, error)) names.push_back(entry.path().filename().string());
+  for (const std::string& name : names) {
+    const auto number = graph_file(name);
+    if (!number) continue;
+    const std::string from = folder + "/" + name, to = aside + "/" + name;
+    if (*number + 1 >= first || fs::exists(to, error))
+      fs::remove(from, error);
+    else
+      fs::rename(from, to, error);
+    if (error) return failure(from + ": cannot be moved aside: " + error.message());
+  }
+  return {};
+}
+
 }  // namespace
 
 StoreWriter::StoreWriter(std::string folder, const StoreOptions& options, Signer signer,
@@ -34,6 +81,7 @@ Result<std::unique_ptr<StoreWriter>> StoreWriter::open(const std::string& folder
   if (error) return failure(folder + ": cannot make the folder: " + error.message());
   auto lock = FileLock::take(folder + "/lock", false);
   if (!lock) return failure(lock.error().message + "; does another program write this graph?");
+  if (Status done = finish_moving(folder); !done) return std::unexpected(done.error());
   Store before;
   if (Store::is_in(folder)) {
     auto store = Store::open(folder);
@@ -44,14 +92,47 @@ Result<std::unique_ptr<StoreWriter>> StoreWriter::open(const std::string& folder
   }
   std::unique_ptr<StoreWriter> writer(
       new StoreWriter(folder, options, std::move(signer), std::make_shared<FileLock>(std::move(*lock))));
+  if (!before.head_) {  // there is no update yet, and what a crash left of an earlier beginning is of no use
+    before = Store();
+    if (Status done = remove_files(folder); !done) return std::unexpected(done.error());
+  }
   if (Status good = writer->recover(before); !good) return std::unexpected(good.error());
+  // From the first update on there is a head: a graph without one is not gone on with.
+  if (!before.head_)
+    if (Status done = writer->seal(); !done) return std::unexpected(done.error());
   return writer;
+}
+
+/// A crash while a graph was moved aside: it is moved to the end, and the next one begins with nothing.
+Status StoreWriter::finish_moving(const std::string& folder) {
+  std::error_code error;
+  if (!fs::exists(folder + kMoving, error)) return {};
+  std::uint64_t first = 0;
+  std::ifstream(folder + kMoving) >> first;
+  if (first == 0) return failure(folder + kMoving + ": unreadable; move the folder away to begin a new graph");
+  if (Status done = move_aside(folder, first); !done) return done;
+  fs::remove(folder + kNewState, error);
+  fs::remove(folder + kMoving, error);
+  return {};
+}
+
+Status StoreWriter::remove_files(const std::string& folder) {
+  std::error_code error;
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder, error)) names.push_back(entry.path().filename().string());
+  for (const std::string& name : names)
+    if (graph_file(name) && !fs::remove(folder + "/" + name, error))
+      return failure(folder + "/" + name + ": cannot be removed: " + error.message());
+  return {};
 }
 
 /// Whether `before` is what this signer signed, undamaged, so that it can be gone on with.
 Status StoreWriter::acceptable(const Store& before, const StoreOptions& options, const Signer& signer) {
   std::error_code error;
-  if (!before.head_) return fs::exists(before.folder_ + "/head", error) ? failure(before.notes_.front()) : Status{};
+  if (!before.head_ && fs::exists(before.folder_ + "/head", error)) return failure(before.notes_.front());
+  if (!before.head_ && (before.graph_.size() > 0 || !before.segments_.empty() || before.damage()))
+    return failure(before.folder_ + ": there are updates, and no head: nobody vouches for them");
+  if (!before.head_) return {};
   const Head& head = *before.head_;
   const std::string path = before.folder_ + "/head: ";
   if (signer.verify && head.signer != signer.self)
@@ -77,44 +158,32 @@ Status StoreWriter::acceptable(const Store& before, const StoreOptions& options,
 }
 
 Result<std::unique_ptr<StoreWriter>> StoreWriter::begin_anew(const Snapshot& state, std::size_t keep_before) {
-  const std::string& folder = folder_;
-  const std::string first = std::to_string(state.last.value + 1);
-  const auto is_graph = [](const std::string& name) {
-    return name.ends_with(".seg") || name.ends_with(".snap") || name == "open.log" || name == "digests.dat" ||
-           name == "times.dat";
-  };
+  const std::uint64_t first = state.last.value + 1;
   std::error_code error;
-  std::vector<std::string> files;
-  std::map<std::uint64_t, fs::path> before;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
-    if (is_graph(name)) files.push_back(name);
-    if (name.starts_with("before-")) before.emplace(std::strtoull(name.c_str() + 7, nullptr, 10), entry.path());
-  }
-  if (!files.empty() || fs::exists(folder + "/head", error)) {
-    const std::string aside = folder + "/before-" + first;
-    fs::create_directories(aside, error);
-    before.emplace(state.last.value + 1, aside);
-    // The head first: without it a graph that was moved by half is one that can be begun anew.
-    files.insert(files.begin(), "head");
-    for (const std::string& name : files)
-      if (fs::exists(folder + "/" + name, error)) fs::rename(folder + "/" + name, aside + "/" + name, error);
-    if (error) return failure(folder + ": cannot move the graph aside: " + error.message());
-  }
-  while (before.size() > keep_before) {
-    fs::remove_all(before.begin()->second, error);
-    before.erase(before.begin());
-  }
+  // The state first: if there is no room for it, the graph stays as it is.
+  auto made = snapshot_frame(state);
+  if (!made) return std::unexpected(made.error());
+  if (Status done = replace_file(folder_ + kNewState, *made); !done) return std::unexpected(done.error());
+  if (Status done = replace_file(folder_ + kMoving, as_span(std::to_string(first))); !done)
+    return std::unexpected(done.error());
+  if (Status done = move_aside(folder_, first); !done) return std::unexpected(done.error());
+  fs::rename(folder_ + kNewState, folder_ + "/snapshot-" + std::to_string(state.last.value) + ".snap", error);
+  if (error) return failure(folder_ + ": cannot write the snapshot: " + error.message());
   Store empty;
   empty.begin_ = empty.closed_ = state.last.next();
   empty.last_closed_seq_ = state.seq;
   empty.graph_ = *Graph::of({}, empty.begin_);
-  std::unique_ptr<StoreWriter> writer(new StoreWriter(folder, options_, signer_, lock_));
-  if (Status done = writer->write_snapshot(state); !done) return std::unexpected(done.error());
+  std::unique_ptr<StoreWriter> writer(new StoreWriter(folder_, options_, signer_, lock_));
   if (Status done = writer->recover(empty); !done) return std::unexpected(done.error());
   if (options_.payloads)
     if (Status done = writer->note_state(state.last, state.state_digest); !done) return std::unexpected(done.error());
   if (Status done = writer->seal(); !done) return std::unexpected(done.error());
+  if (!fs::remove(folder_ + kMoving, error)) return failure(folder_ + kMoving + ": cannot be removed");
+  std::map<std::uint64_t, fs::path> before;
+  for (const auto& entry : fs::directory_iterator(folder_, error))
+    if (const auto number = number_of(entry.path().filename().string(), "before-", ""))
+      before.emplace(*number, entry.path());
+  for (; before.size() > keep_before; before.erase(before.begin())) fs::remove_all(before.begin()->second, error);
   return writer;
 }
 
@@ -137,6 +206,10 @@ Status StoreWriter::recover(const Store& store) {
     segment_ = std::move(*file);
     new_segment_ = false;
   }
+  // A snapshot of updates that a power cut took will be taken again.
+  std::error_code error;
+  for (const UpdateId last : store.snapshots_)
+    if (last >= store.graph_.end()) fs::remove(store.snapshot_path(last), error);
   if (options_.digests)
     if (Status done = recover_digests(store); !done) return done;
   base_ = store.graph_.base();
@@ -355,10 +428,15 @@ Status StoreWriter::flush() {
   return {};
 }
 
-Status StoreWriter::seal() {
+Status StoreWriter::sync() {
   if (Status done = flush(); !done) return done;
   for (FrameFile* file : {&segment_, &digests_, &payloads_, &open_})
     if (Status done = file->sync(); !done) return done;
+  return {};
+}
+
+Status StoreWriter::seal() {
+  if (Status done = sync(); !done) return done;
   Head head;
   head.begin = begin().value;
   head.base = base_.value;
@@ -393,21 +471,24 @@ Status StoreWriter::note_time(std::uint64_t unix_ms) {
   return write(times_, FrameKind::Time, next(), 1, encode(unix_ms));
 }
 
-Status StoreWriter::write_snapshot(const Snapshot& snapshot) {
+Result<Bytes> StoreWriter::snapshot_frame(const Snapshot& snapshot) const {
   const Bytes content = encode(snapshot);
   if (content.size() > kMaxFrame) return failure(folder_ + ": the state is too large for a snapshot");
-  return replace_file(folder_ + "/snapshot-" + std::to_string(snapshot.last.value) + ".snap",
-                      make_frame(FrameKind::Snapshot, snapshot.last, 1, content));
+  return make_frame(FrameKind::Snapshot, snapshot.last, 1, content);
 }
 
 Status StoreWriter::snapshot(Seq seq, std::vector<Bytes> chunks, const Digest& state_digest) {
-  if (Status done = flush(); !done) return done;
+  // Durable: a power cut must not leave a snapshot of updates that are not there.
+  if (Status done = sync(); !done) return done;
   Snapshot snapshot;
   snapshot.last = UpdateId(next().value - 1);
   snapshot.seq = seq;
   snapshot.state_digest = state_digest;
   for (Bytes& chunk : chunks) snapshot.chunks.items.push_back({std::move(chunk)});
-  if (Status done = write_snapshot(snapshot); !done) return done;
+  auto frame = snapshot_frame(snapshot);
+  if (!frame) return std::unexpected(frame.error());
+  const std::string path = folder_ + "/snapshot-" + std::to_string(snapshot.last.value) + ".snap";
+  if (Status done = replace_file(path, *frame); !done) return done;
   new_segment_ = true;
   if (!options_.payloads) return {};
   if (Status made = new_payload_file(); !made) return made;
@@ -415,12 +496,6 @@ Status StoreWriter::snapshot(Seq seq, std::vector<Bytes> chunks, const Digest& s
 }
 
 Status StoreWriter::drop_before(UpdateId keep) {
-  const auto number_of = [](const std::string& name, std::string_view prefix) -> std::optional<std::uint64_t> {
-    std::uint64_t number = 0;
-    if (!name.starts_with(prefix)) return std::nullopt;
-    const auto [end, bad] = std::from_chars(name.data() + prefix.size(), name.data() + name.size(), number);
-    return bad == std::errc{} && *end == '.' ? std::optional(number) : std::nullopt;
-  };
   std::error_code error;
   if (!fs::exists(folder_ + "/snapshot-" + std::to_string(keep.value) + ".snap", error))
     return failure(folder_ + ": there is no snapshot after update " + std::to_string(keep.value));
@@ -430,20 +505,25 @@ Status StoreWriter::drop_before(UpdateId keep) {
     base_ = before;
     return done;
   }
-  for (const std::string_view prefix : {"graph-", "payloads-"}) {
-    std::map<std::uint64_t, std::string> files;
+  // Snapshots first: without an older one, older operations are of no use.
+  std::vector<fs::path> old;
+  for (const auto& entry : fs::directory_iterator(folder_))
+    if (const auto number = number_of(entry.path().filename().string(), "snapshot-", ".snap");
+        number && *number < keep.value)
+      old.push_back(entry.path());
+  for (const std::string_view prefix : {"payloads-", "graph-"}) {
+    std::map<std::uint64_t, fs::path> files;
     for (const auto& entry : fs::directory_iterator(folder_))
-      if (const auto number = number_of(entry.path().filename().string(), prefix))
-        if (entry.path().extension() == ".seg") files.emplace(*number, entry.path().string());
+      if (const auto number = number_of(entry.path().filename().string(), prefix, ".seg"))
+        files.emplace(*number, entry.path());
     // A file goes if the next one begins before what is kept: then nothing in it is needed.
     for (auto it = files.begin(); it != files.end() && std::next(it) != files.end(); ++it) {
       if (std::next(it)->first > keep.value + 1) break;
-      if (!fs::remove(it->second, error)) return failure(it->second + ": cannot remove: " + error.message());
+      old.push_back(it->second);
     }
   }
-  for (const auto& entry : fs::directory_iterator(folder_))
-    if (const auto number = number_of(entry.path().filename().string(), "snapshot-"); number && *number < keep.value)
-      fs::remove(entry.path(), error);
+  for (const fs::path& path : old)
+    if (!fs::remove(path, error)) return failure(path.string() + ": cannot remove: " + error.message());
   return {};
 }
 

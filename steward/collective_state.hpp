@@ -76,7 +76,13 @@ class CollectiveState {
   static std::size_t slot_of(StateContext context) { return context == StateContext::Constraint ? 1 : 0; }
   Exchange& slot(StateContext context) { return exchanges_[slot_of(context)]; }
   const Exchange& slot(StateContext context) const { return exchanges_[slot_of(context)]; }
-  const StateUnion* done(const Exchange& exchange) const { return exchange.result ? &*exchange.result : nullptr; }
+  // The views may have changed a moment ago, in the same input: what was collected before says too little now.
+  // **(!)**
+  const StateUnion* done(const Exchange& exchange) const {
+    const bool present =
+        exchange.result && exchange.key->gv == context_.views.global() && exchange.key->lv == context_.views.local();
+    return present ? &*exchange.result : nullptr;
+  }
 
   std::optional<Reject> check_key(const StateKey& key) const;
   std::optional<Reject> check_state(const ServerState& state) const;

@@ -12,6 +12,8 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
+#include <tuple>
 
 namespace seneschal::accountability {
 namespace {
@@ -186,8 +188,8 @@ TEST_F(GraphStore, WriterRefusesToGoOnWhereSignedUpdatesAreDamaged) {
 
 TEST_F(GraphStore, SignedHeadVouchesForTheGraph) {
   auto w = writer();
+  EXPECT_EQ(store().head()->next, 1u) << "from the beginning on";
   fill(*w, 5000);
-  EXPECT_THAT(store().doubt(verifies).value_or(""), HasSubstr("no signed head"));
   ASSERT_TRUE(w->seal().has_value());
   EXPECT_EQ(store().doubt(verifies), std::nullopt);
   EXPECT_TRUE(store().doubt([](const Principal&, Span, Span) { return false; }).has_value());
@@ -412,17 +414,123 @@ TEST_F(GraphStore, TheSignedHeadTellsWithWhichUpdateTheGraphBegins) {
   EXPECT_EQ(store().head()->base, keep.value + 1);
   writer(options);  // goes on
   // One epoch more goes, as an owner would do it, but without a word in the head.
-  const std::string next = std::to_string(keep.value + epoch);
-  for (const std::string& name :
-       {"snapshot-" + std::to_string(keep.value) + ".snap", "payloads-" + std::to_string(keep.value + 1) + ".seg"})
-    ASSERT_TRUE(fs::remove(folder_ + "/" + name)) << name;
-  const Store s = store();
-  EXPECT_EQ(std::to_string(s.graph().base().value - 1), next);
-  EXPECT_THAT(s.updates_doubt().value_or(""),
-              HasSubstr("updates " + std::to_string(keep.value + 1) + " to " + next + " are gone"));
-  const auto refused = StoreWriter::open(folder_, options, signer());
+  const auto doubt_without = [&](const std::string& name) {
+    const std::string kept = folder_ + ".kept";
+    fs::rename(folder_ + "/" + name, kept);
+    const auto refused = StoreWriter::open(folder_, options, signer());
+    EXPECT_THAT(refused ? "" : refused.error().message, HasSubstr("nothing was changed"));
+    const std::string doubt = store().doubt(verifies).value_or("");
+    fs::rename(kept, folder_ + "/" + name);
+    return doubt;
+  };
+  const std::string first = std::to_string(keep.value + 1), last = std::to_string(keep.value + epoch);
+  EXPECT_THAT(doubt_without("payloads-" + first + ".seg"),
+              HasSubstr("the operations of updates " + first + " to " + last + " are gone, which were signed"));
+  const std::string snapshot = "snapshot-" + std::to_string(keep.value) + ".snap";
+  EXPECT_THAT(doubt_without(snapshot), HasSubstr("the snapshot after update " + std::to_string(keep.value)));
+  EXPECT_THAT(doubt_without("graph-8193.seg"), HasSubstr("updates " + first + " to 12288 are gone"));
+  EXPECT_EQ(store().doubt(verifies), std::nullopt);
+}
+
+// Each step of it may be the last one.
+TEST_F(GraphStore, ACrashWhileOldEpochsAreRemovedLeavesAGraphThatGoesOn) {
+  const StoreOptions options{.digests = true, .payloads = true};
+  const std::uint64_t epoch = kBlockUpdates + 10;
+  const auto files = [&] {
+    std::set<std::string> names;
+    for (const auto& entry : fs::directory_iterator(folder_)) names.insert(entry.path().filename().string());
+    return names;
+  };
+  {
+    auto w = writer(options);
+    for (int i = 1; i <= 4; ++i) {
+      fill(*w, epoch);
+      ASSERT_TRUE(w->snapshot(w->last_seq(), {to_bytes("state " + std::to_string(i))}, {}).has_value());
+    }
+  }
+  const std::string whole = folder_ + ".whole", dropped = folder_ + ".dropped";
+  fs::copy(folder_, whole, fs::copy_options::recursive);
+  ASSERT_TRUE(writer(options)->drop_before(UpdateId(3 * epoch)).has_value());
+  std::vector<std::string> removed;
+  for (const auto& entry : fs::directory_iterator(whole))
+    if (const std::string name = entry.path().filename().string(); !files().contains(name)) removed.push_back(name);
+  // As they are removed: snapshots, operations, blocks, each in order.
+  std::ranges::sort(removed, {}, [](const std::string& name) {
+    const std::size_t dash = name.find('-');
+    return std::tuple(-static_cast<int>(name[0]), std::stoull(name.substr(dash + 1)));
+  });
+  ASSERT_EQ(removed.size(), 2u + 3u + 3u);
+  fs::rename(folder_, dropped);
+  for (std::size_t done = 0; done <= removed.size(); ++done) {
+    fs::copy(whole, folder_, fs::copy_options::recursive);
+    fs::copy_file(dropped + "/head", folder_ + "/head", fs::copy_options::overwrite_existing);
+    for (std::size_t i = 0; i < done; ++i) fs::remove(folder_ + "/" + removed[i]);
+    const Store s = store();
+    EXPECT_EQ(s.doubt(verifies), std::nullopt) << done;
+    EXPECT_EQ(s.graph().base(), UpdateId(3 * epoch + 1)) << done;
+    EXPECT_TRUE(s.each_payload(s.graph().base(), [](const Payload&) {})) << done;
+    fill(*writer(options), 10);
+    fs::remove_all(folder_);
+  }
+  fs::remove_all(whole);
+  fs::remove_all(dropped);
+}
+
+TEST_F(GraphStore, ACrashWhileAGraphBeginsAnewLeavesOneThatCanGoOn) {
+  const StoreOptions options{.digests = true, .payloads = true};
+  {
+    auto w = writer(options);
+    for (int i = 1; i <= 2; ++i) {
+      fill(*w, 3000);
+      ASSERT_TRUE(w->snapshot(w->last_seq(), {to_bytes("state")}, {}).has_value());
+    }
+    ASSERT_TRUE(w->seal().has_value());
+    ASSERT_TRUE(w->note_time(1'000'000).has_value());
+  }
+  const std::string whole = folder_ + ".whole";
+  fs::copy(folder_, whole, fs::copy_options::recursive);
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(whole)) names.push_back(entry.path().filename().string());
+  const Digest digest = store().digest();
+  for (std::size_t moved = 0; moved <= names.size() + 2; ++moved) {
+    fs::remove_all(folder_);
+    fs::copy(whole, folder_, fs::copy_options::recursive);
+    std::ofstream(folder_ + "/moving") << "9001";
+    fs::create_directory(folder_ + "/before-9001");
+    for (std::size_t i = 0; i < std::min(moved, names.size()); ++i)
+      if (names[i] != "lock") fs::rename(folder_ + "/" + names[i], folder_ + "/before-9001/" + names[i]);
+    if (moved > names.size()) {  // what the new one begins with
+      std::ofstream(folder_ + "/snapshot-9000.snap") << "half";
+      std::ofstream(folder_ + "/open.log") << "";
+    }
+    if (moved > names.size() + 1) std::ofstream(folder_ + "/head") << "new";
+    auto w = writer(options);
+    ASSERT_NE(w, nullptr) << moved;
+    EXPECT_EQ(w->next(), UpdateId(1)) << moved;
+    fill(*w, 20);
+    const auto before = Store::open(folder_ + "/before-9001");
+    ASSERT_TRUE(before.has_value()) << moved;
+    EXPECT_EQ(before->doubt(verifies), std::nullopt) << moved;
+    EXPECT_EQ(before->digest(), digest) << moved;
+    EXPECT_FALSE(fs::exists(folder_ + "/moving"));
+  }
+  fs::remove_all(whole);
+}
+
+TEST_F(GraphStore, UpdatesWithoutAHeadAreNobodys) {
+  fill(*writer(), 5000);
+  fs::remove(folder_ + "/head");
+  const auto refused = StoreWriter::open(folder_, {}, signer());
   ASSERT_FALSE(refused.has_value());
-  EXPECT_THAT(refused.error().message, HasSubstr("nothing was changed"));
+  EXPECT_THAT(refused.error().message, HasSubstr("there are updates, and no head: nobody vouches for them"));
+}
+
+TEST_F(GraphStore, ASnapshotOfUpdatesThatAPowerCutTookGoes) {
+  const StoreOptions options{.digests = true, .payloads = true};
+  fill(*writer(options), 200);
+  std::ofstream(folder_ + "/snapshot-3000.snap") << "later";
+  fill(*writer(options), 100);
+  EXPECT_TRUE(store().snapshots().empty());
 }
 
 TEST_F(GraphStore, AWriterGoesOnOnlyFromItsOwnHeadAndItsOwnApplication) {

@@ -154,16 +154,39 @@ void deliver_set(Lone& lone, const std::vector<std::pair<unsigned, GlobalConstra
     lone.deliver(lone.bed.seal(Principal::of(server(1, 0)),
                                CollectedConstraint{{}, {{chosen.begin(), chosen.end()}}, constraint}));
 }
-void deliver_empty_bundle(Lone& lone) {
-  StateKey key{StateContext::Pending, GlobalView(1), LocalView(0), Seq(0)};
+void deliver_empty_bundle(Lone& lone, StateContext context = StateContext::Pending, std::uint64_t gv = 1) {
+  const auto by = [&](unsigned i) { return Principal::of(server(lone.self.site.value, i)); };
+  StateKey key{context, GlobalView(gv), LocalView(0), Seq(0)};
   std::vector<Signed<ServerState>> sealed;
   std::set<Digest> chosen;
   for (unsigned i : {0u, 2u, 3u}) {
-    sealed.push_back(lone.bed.sign(Principal::of(server(1, i)), ServerState{key, {}}));
+    sealed.push_back(lone.bed.sign(by(i), ServerState{key, {}}));
     chosen.insert(crypto::sha256(sealed.back().sealed));
   }
   for (const auto& state : sealed)
-    lone.deliver(lone.bed.seal(Principal::of(server(1, 0)), CollectedState{{{chosen.begin(), chosen.end()}}, state}));
+    lone.deliver(lone.bed.seal(by(0), CollectedState{{{chosen.begin(), chosen.end()}}, state}));
+}
+
+// The view and its ARU come in one message; what this site collected in the view before must not answer it. **(!)**
+TEST(StewardGlobalView, AUnionOfTheViewBeforeIsNoAnswerToTheNextOne) {
+  Lone lone(server(2, 1));
+  lone.deliver(change(lone.bed, 0, 1));
+  lone.deliver(change(lone.bed, 1, 1));
+  ASSERT_EQ(lone.core().views().global(), GlobalView(1));
+  deliver_empty_bundle(lone, StateContext::Constraint);  // complete, and nobody has asked for it yet
+  const auto shared = [&](std::uint64_t gv) {
+    const GlobalConstraint answer{GlobalView(gv), Seq(0), {}};
+    const Digest content = content_of(site_message(lone.bed.membership, SiteId(2), answer));
+    return std::ranges::any_of(lone.node().events,
+                               [&](const Event& e) { return e.kind == EventKind::Shared && e.digest == content; });
+  };
+  lone.deliver(lone.bed.seal(Principal::of(SiteId(0)), AruMessage{GlobalView(3), Seq(0)}));
+  ASSERT_EQ(lone.core().views().global(), GlobalView(3));
+  lone.bed.run_for(50ms);
+  EXPECT_FALSE(shared(3));
+  deliver_empty_bundle(lone, StateContext::Constraint, 3);
+  lone.bed.run_for(50ms);
+  EXPECT_TRUE(shared(3)) << "with states of that view it answers";
 }
 
 struct NewLeader : Lone {
