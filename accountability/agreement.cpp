@@ -1,49 +1,93 @@
 #include "accountability/agreement.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace seneschal::accountability {
+namespace {
 
-Comparison::Verdict Comparison::of(const SignedGraph& a, const SignedGraph& b) {
-  const std::uint64_t begin = std::max(a.begin, b.begin), sealed = std::min(a.sealed, b.sealed);
-  if (sealed + 1 < begin) return Verdict::Unknown;
-  const std::string first = digest(a, begin, sealed), second = digest(b, begin, sealed);
-  if (first.empty() || second.empty()) return Verdict::Unknown;
-  return first == second ? Verdict::Same : Verdict::Other;
+Extent shared_extent(const Extent& a, const Extent& b) {
+  return {std::max(a.begin, b.begin), std::min(a.end, b.end)};
 }
 
-/// Of updates `begin` to `sealed`, as if the graph had begun there; empty if that cannot be told.
-const std::string& Comparison::digest(const SignedGraph& graph, std::uint64_t begin, std::uint64_t sealed) {
-  if (begin == graph.begin && sealed == graph.sealed) return graph.digest;
-  const auto [known, fresh] = digests_.try_emplace({graph.server, begin, sealed});
-  if (!fresh) return known->second;
-  const auto [store, unopened] = stores_.try_emplace(graph.server);
-  if (unopened)
-    if (auto opened = Store::open(graph.folder)) store->second = std::move(*opened);
-  if (!store->second || store->second->begin().value != graph.begin) return known->second;
-  const UpdateId end(sealed + 1);
-  const auto digest = begin == graph.begin ? store->second->digest_at(end)
-                                           : digest_between(store->second->graph(), UpdateId(begin), end);
-  if (digest) known->second = to_hex(digest->bytes);
-  return known->second;
+/// The head of the graph in `folder`, if it is `server`'s own word; else what is wrong.
+std::expected<Head, std::string> signed_head(const std::string& folder, const Principal& server,
+                                             const Verifier& verify) {
+  auto file = MappedFile::open(folder + "/head");
+  if (!file) return std::unexpected(file.error().message);
+  auto head = decode<Head>(file->bytes());
+  if (!head) return std::unexpected("its head is unreadable");
+  if (head->signer != server) return std::unexpected("its head is of " + to_string(head->signer));
+  if (!verify(head->signer, head->signed_bytes(), head->signature.value))
+    return std::unexpected("the head's signature is not that of " + to_string(server));
+  if (head->begin < 1 || head->next < head->begin || head->next > std::uint64_t{1} << 62)
+    return std::unexpected("its head makes no sense");
+  return std::move(*head);
 }
 
-const SignedGraph& most_agreed(const std::vector<SignedGraph>& all, Comparison& comparison) {
-  const auto worth = [&](const SignedGraph& one) {
-    // Those that began elsewhere are left out: to compare them, updates are put in order anew from there on.
+}  // namespace
+
+SignedGraphs read_signed_graphs(const std::map<Principal, std::string>& folders, const Verifier& verify) {
+  SignedGraphs read;
+  std::map<Principal, Head> heads;
+  std::set<UpdateId> begins, ends;
+  for (const auto& [server, folder] : folders) {
+    auto head = signed_head(folder, server, verify);
+    if (!head) {
+      read.bad[server] = head.error();
+      continue;
+    }
+    begins.emplace(head->begin);
+    ends.emplace(head->next);
+    heads.emplace(server, std::move(*head));
+  }
+  for (const auto& [server, head] : heads) {
+    auto store = Store::open(folders.at(server));
+    // It may have been signed again meanwhile; what was signed before is in it all the same.
+    std::optional<std::string> doubt = store ? store->updates_doubt() : store.error().message;
+    SignedGraph graph{server, folders.at(server), {UpdateId(head.begin), UpdateId(head.next)}, {}};
+    if (!doubt && (store->begin() != graph.extent.begin || store->digest_at(graph.extent.end) != head.digest))
+      doubt = "its updates are not those that were signed";
+    if (doubt) {
+      read.bad[server] = *doubt;
+      continue;
+    }
+    for (const UpdateId begin : begins)
+      for (const UpdateId end : ends) {
+        if (begin < graph.extent.begin || end > graph.extent.end || end < begin) continue;
+        const auto digest =
+            begin == graph.extent.begin ? store->digest_at(end) : digest_between(store->graph(), begin, end);
+        if (digest) graph.digests.emplace(Extent{begin, end}, *digest);
+      }
+    read.good.push_back(std::move(graph));
+  }
+  return read;
+}
+
+Agreement agreement(const SignedGraph& a, const SignedGraph& b) {
+  const Extent shared = shared_extent(a.extent, b.extent);
+  if (shared.end <= shared.begin) return Agreement::Unknown;
+  const auto first = a.digests.find(shared), second = b.digests.find(shared);
+  if (first == a.digests.end() || second == b.digests.end()) return Agreement::Unknown;
+  return first->second == second->second ? Agreement::Same : Agreement::Other;
+}
+
+const SignedGraph* most_agreed(const std::vector<SignedGraph>& graphs, std::size_t servers) {
+  const SignedGraph* best = nullptr;
+  for (const SignedGraph& one : graphs) {
     const auto backs = [&](const SignedGraph& other) {
-      return other.begin == one.begin && other.sealed >= one.sealed &&
-             comparison.of(one, other) == Comparison::Verdict::Same;
+      const bool whole = other.extent.begin <= one.extent.begin && other.extent.end >= one.extent.end;
+      return &other == &one ||
+             (whole && (one.extent.end == one.extent.begin || agreement(one, other) == Agreement::Same));
     };
-    const bool backed = 2 * static_cast<std::size_t>(std::ranges::count_if(all, backs)) > all.size();
+    if (2 * static_cast<std::size_t>(std::ranges::count_if(graphs, backs)) <= servers) continue;
     // One that saw everything rather than one that began later, at a state that it took over.
-    return std::tuple(backed, one.whole, ~one.begin, one.sealed);
-  };
-  const SignedGraph* best = &all.front();
-  auto most = worth(*best);
-  for (const SignedGraph& one : all)
-    if (const auto its = worth(one); its > most) best = &one, most = its;
-  return *best;
+    const auto worth = [](const SignedGraph& graph) {
+      return std::pair(~graph.extent.begin.value, graph.extent.end);
+    };
+    if (best == nullptr || worth(one) > worth(*best)) best = &one;
+  }
+  return best;
 }
 
 }  // namespace seneschal::accountability

@@ -1,41 +1,44 @@
-// Several servers' graphs of one deployment: which are the same, and whose to believe. [Graph 4, 6]
+// Several servers' graphs of one deployment: which are the same, and whose to believe. Nothing that a server says
+// counts but what it has signed. [Graph 4, 6]
 #pragma once
 #include "accountability/store.hpp"
 
+#include <compare>
 #include <map>
-#include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace seneschal::accountability {
 
-/// What a server says of its graph.
+/// Updates [begin, end).
+struct Extent {
+  UpdateId begin{1}, end{1};
+  auto operator<=>(const Extent&) const = default;
+};
+
+/// A graph whose head is signed by its server, over the updates that are in its files.
 struct SignedGraph {
-  std::string server, folder;
-  std::uint64_t begin = 1;   // its first update
-  std::uint64_t sealed = 0;  // the last one that its head covers
-  std::string digest;        // of updates `begin` to `sealed`, in hex
-  bool whole = true;         // false: it could not go on
+  Principal server;
+  std::string folder;
+  Extent extent;                     // of the head
+  std::map<Extent, Digest> digests;  // of its own extent, and of each that it shares with another one's
 };
 
-/// Compares graphs that begin and end at different updates, as far as both go. A server's digest is taken from what
-/// it says; what lies before that, from its files.
-class Comparison {
- public:
-  enum class Verdict { Same, Other, Unknown };
-  Verdict of(const SignedGraph& a, const SignedGraph& b);
-
- private:
-  const std::string& digest(const SignedGraph& graph, std::uint64_t begin, std::uint64_t sealed);
-
-  std::map<std::string, std::optional<Store>> stores_;  // by server
-  std::map<std::tuple<std::string, std::uint64_t, std::uint64_t>, std::string> digests_;
+struct SignedGraphs {
+  std::vector<SignedGraph> good;
+  std::map<Principal, std::string> bad;  // why a server's graph does not count
 };
 
-/// The farthest graph whose signed updates, to the last, more than half of all have signed, too: fewer than a third
-/// of the servers are faulty, so one of those is correct. Without such a graph the one that goes farthest. `all` is
-/// not empty.
-const SignedGraph& most_agreed(const std::vector<SignedGraph>& all, Comparison& comparison);
+/// Reads the graphs of these servers, given by the folder of each. Each folder is open only while it is read.
+SignedGraphs read_signed_graphs(const std::map<Principal, std::string>& folders, const Verifier& verify);
+
+/// Whether two graphs are the same where both have updates: a graph that began later is compared as if the other one
+/// had begun there, too.
+enum class Agreement { Same, Other, Unknown };
+Agreement agreement(const SignedGraph& a, const SignedGraph& b);
+
+/// The farthest graph that more than half of `servers` have signed from its beginning to its end: fewer than a third
+/// are faulty, so one of those is correct. Null if there is none.
+const SignedGraph* most_agreed(const std::vector<SignedGraph>& graphs, std::size_t servers);
 
 }  // namespace seneschal::accountability

@@ -13,6 +13,8 @@ namespace {
 
 /// The thread stops gathering when the queue is so full: one in kEnough.
 constexpr std::size_t kEnough = 16;
+/// With nothing to do: who wants to read the files does not wait longer.
+constexpr std::chrono::milliseconds kLookEvery{250};
 
 std::uint64_t thread_cpu_ns() {
   timespec used{};
@@ -279,7 +281,14 @@ void Recorder::run() {
   Queue taken;
   std::unique_lock lock(mutex_);
   for (;;) {
-    work_.wait_until(lock, next_look, [this] { return ending_ || want_seal_ || !queue_.empty(); });
+    const auto look = std::min(next_look, std::chrono::steady_clock::now() + kLookEvery);
+    if (!work_.wait_until(lock, look, [this] { return ending_ || want_seal_ || !queue_.empty(); })) {
+      lock.unlock();
+      const bool asked = wanted_on_disk();
+      lock.lock();
+      want_seal_ = want_seal_ || asked;
+      if (!want_seal_ && std::chrono::steady_clock::now() < next_look) continue;
+    }
     gathering_ = true;
     if (!queue_.empty())
       work_.wait_for(lock, settings_.gather, [this] { return ending_ || want_seal_ || hurry_ || enough(); });
@@ -298,12 +307,15 @@ void Recorder::run() {
     const auto now = std::chrono::steady_clock::now();
     const bool many = writer_->next().value > sealed + settings_.seal_updates;
     const bool due = now >= next_look && (many || now - sealed_at >= settings_.seal_latest);
-    if (wanted || (unsealed && (ending || due))) {
+    if (unsealed && (wanted || ending || due)) {
       seal();
       unsealed = false;
       sealed_at = now;
       sealed = writer_->next().value - 1;
     }
+    // It stays until that is done: who put it there reads the files next.
+    std::error_code error;
+    if (wanted && !stopped_) std::filesystem::remove(settings_.folder + kWanted, error);
     if (now >= next_look) next_look = now + std::min(settings_.seal_every, settings_.seal_latest);
     lock.lock();
     busy_ = false;
@@ -316,6 +328,11 @@ void Recorder::run() {
     done_.notify_all();
     if (ending && queue_.empty()) return;
   }
+}
+
+bool Recorder::wanted_on_disk() const {
+  std::error_code error;
+  return std::filesystem::exists(settings_.folder + kWanted, error);
 }
 
 void Recorder::settle() {
@@ -334,16 +351,14 @@ Recorder::Facts Recorder::facts() const {
 
 void Recorder::status(StatusList& out) {
   Facts f;
-  bool wanted = false;
-  std::error_code error;
+  const bool asked = wanted_on_disk();
   {
     const std::lock_guard lock(mutex_);
     f = facts_;
     if (f.trouble.empty()) f.trouble = f.overflow;
-    wanted = f.trouble.empty() && f.told > f.sealed && std::filesystem::remove(settings_.folder + kWanted, error);
-    want_seal_ = want_seal_ || wanted;
+    want_seal_ = want_seal_ || (asked && f.trouble.empty());
   }
-  if (wanted) work_.notify_one();
+  if (asked) work_.notify_one();
   out.emplace_back("graph_folder", settings_.folder);
   out.emplace_back("graph_begin", std::to_string(f.begin));
   out.emplace_back("graph_updates", std::to_string(f.trouble.empty() ? std::max(f.told, f.updates) : f.updates));

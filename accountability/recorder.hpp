@@ -66,8 +66,9 @@ class Recorder final : public replication::ExecutionObserver {
     std::string overflow;           // why it ended and will begin anew
   };
   Facts facts() const;
-  /// `facts` as lines for `ctl status`. Daemons ask several times a second for their own sake, so asking alone writes
-  /// nothing. Who will look at the files puts a file `kWanted` into the folder: all is written and signed at once.
+  /// `facts` as lines for `ctl status`. Daemons ask often, for their own sake, so asking alone writes nothing. Who
+  /// will look at the files puts a file `kWanted` into the folder: all is written and signed at once, and then the
+  /// file is removed.
   void status(StatusList& out);
   static constexpr const char* kWanted = "/wanted";
   const Settings& settings() const { return settings_; }
@@ -102,6 +103,7 @@ class Recorder final : public replication::ExecutionObserver {
   std::expected<UpdateId, Refusal> add(const NewUpdate& update);
   void stop_at(const std::string& trouble);
   void seal();
+  bool wanted_on_disk() const;
 
   Settings settings_;
   // The thread's own.

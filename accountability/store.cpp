@@ -240,16 +240,16 @@ std::optional<std::string> Store::doubt(const Verifier& verify) const {
 
 std::optional<std::string> Store::updates_doubt() const {
   if (!head_) return std::nullopt;
-  if (head_->closed > closed_.value || head_->next > graph_.end().value)
+  if (head_->closed > closed_.value || head_->next > whole().end().value)
     return "the head covers updates up to " + std::to_string(head_->next - 1) + ", the files reach " +
-           std::to_string(graph_.end().value - 1);
+           std::to_string(whole().end().value - 1);
   if (!chain_at_head_ || *chain_at_head_ != head_->chain)
     return "the blocks up to update " + std::to_string(head_->closed - 1) + " are not those that were signed";
   if (digest_at(UpdateId(head_->next)) != head_->digest)
     return "updates " + std::to_string(head_->closed) + " to " + std::to_string(head_->next - 1) +
            " are not those that were signed";
-  if (graph_.base().value > head_->base)
-    return "updates " + std::to_string(head_->base) + " to " + std::to_string(graph_.base().value - 1) +
+  if (whole().base().value > head_->base)
+    return "updates " + std::to_string(head_->base) + " to " + std::to_string(whole().base().value - 1) +
            " are gone, with which the graph began when it was signed";
   if (head_->base > 1 && std::ranges::find(snapshots_, UpdateId(head_->base - 1)) == snapshots_.end())
     return "the snapshot after update " + std::to_string(head_->base - 1) +
@@ -258,11 +258,11 @@ std::optional<std::string> Store::updates_doubt() const {
 }
 
 std::optional<Digest> Store::digest_at(UpdateId next) const {
-  if (next > graph_.end() || next < graph_.origin()) return std::nullopt;
+  if (next > whole().end() || next < whole().origin()) return std::nullopt;
   if (next == closed_) return chain_;
   if (next == begin_) return Digest{};
   // The graph got longer since then: the updates of that block up to there, again.
-  const Block& block = graph_.blocks()[graph_.block_index(next == graph_.end() ? UpdateId(next.value - 1) : next)];
+  const Block& block = whole().blocks()[whole().block_index(next == whole().end() ? UpdateId(next.value - 1) : next)];
   const Digest before{block.header().before};
   if (block.first() == next) return before;
   Builder then({}, begin_, block.first(), before);
@@ -270,6 +270,26 @@ std::optional<Digest> Store::digest_at(UpdateId next) const {
     return id < next && then.add(client, seq, formula).has_value();
   });
   return then.digest();
+}
+
+void Store::end_at(UpdateId end) {
+  if (end >= graph_.end()) return;
+  whole_ = std::move(graph_);
+  std::vector<Block> blocks;
+  for (const Block& block : whole_->blocks()) {
+    if (block.first() >= end) break;
+    if (block.end() <= end) {
+      blocks.push_back(block);
+      continue;
+    }
+    Builder part({}, begin_, block.first(), Digest{block.header().before});
+    each_row(block, [&](UpdateId id, ClientId client, Seq seq, const Formula& formula) {
+      return id < end && part.add(client, seq, formula).has_value();
+    });
+    last_block_ = part.open_block();
+    blocks.push_back(*Block::parse(last_block_));
+  }
+  graph_ = *Graph::of(std::move(blocks), std::min(whole_->base(), end));
 }
 
 Digest Store::evidence_at(const Digest& closed_evidence, UpdateId closed, UpdateId next) const {
@@ -353,6 +373,7 @@ std::optional<Digest> Store::noted_state(UpdateId last) const {
 }
 
 Digest Store::digest() const {
+  if (whole_) return digest_at(graph_.end()).value_or(Digest{});
   return open_block_.empty() ? chain_ : crypto::sha256(open_block_);
 }
 

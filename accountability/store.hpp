@@ -93,6 +93,8 @@ class Store {
   static bool is_in(const std::string& folder);
 
   const Graph& graph() const { return graph_; }
+  /// Leaves out the updates from `end` on; what is signed is still compared with all that is there.
+  void end_at(UpdateId end);
   const std::string& folder() const { return folder_; }
   /// What is damaged or missing, file by file.
   const std::vector<std::string>& notes() const { return notes_; }
@@ -164,6 +166,9 @@ class Store {
   std::size_t segment_good_ = 0;  // bytes of the last segment that are good
   std::uint64_t lost_from_ = 0;   // damage: updates from here on are gone; 0: none
   Graph graph_;
+  std::optional<Graph> whole_;  // if `graph_` is not all
+  Bytes last_block_;            // of `graph_`, if that ends in the middle of one
+  const Graph& whole() const { return whole_ ? *whole_ : graph_; }
 };
 
 struct StoreOptions {

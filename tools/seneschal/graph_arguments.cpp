@@ -51,6 +51,7 @@ Arguments parse(int argc, char** argv, const std::string& what, std::initializer
   line.setExceptionHandling(false);  // `seneschal graph` tells usage errors in one way
   line.parse(argc, argv);
   if (folder.isSet() && deployment.isSet()) throw UsageError("say --graph or --deployment, not both");
+  if (redundant.isSet() && redundant.getValue().empty()) throw UsageError("--redundant takes clients such as 3,4");
   if (server.isSet() && !deployment.isSet()) throw UsageError("--server is one of a --deployment; say which");
   return {folder.getValue(),        deployment.getValue(), server.getValue(),     keys.getValue(),
           out.getValue(),           key.getValue(),        app.getValue(),        since.getValue(),
@@ -64,11 +65,15 @@ Incident load_incident(const Arguments& a) {
   if (a.deployment.empty()) {
     // The graph of one server of a deployment that runs no more: what was found lies beside all of its servers'
     // graphs.
-    const auto above = std::filesystem::path(a.folder).lexically_normal() / "..";
+    // Or, one step further, of an earlier graph of such a server.
     std::error_code error;
-    const bool beside = !std::filesystem::exists(a.folder + "/findings.txt", error) &&
-                        std::filesystem::exists(above / "findings.txt", error);
-    return load_incident(GraphPlace{a.folder, beside ? above.string() : a.folder, a.keys, {}});
+    std::filesystem::path findings = std::filesystem::path(a.folder).lexically_normal();
+    for (const char* up : {".", "..", "../.."})
+      if (std::filesystem::exists(std::filesystem::path(a.folder) / up / "findings.txt", error)) {
+        findings = std::filesystem::path(a.folder) / up;
+        break;
+      }
+    return load_incident(GraphPlace{a.folder, findings.string(), a.keys, {}, {}});
   }
   GraphPlace place = find_graph(a.deployment, a.server);
   if (!a.keys.empty()) place.keys = a.keys;

@@ -2,33 +2,42 @@
 
 #include "accountability/agreement.hpp"
 #include "accountability/recorder.hpp"
+#include "crypto/key_files.hpp"
 #include "lab/node_report.hpp"
 #include "runtime/config_text.hpp"
 #include "tools/seneschal/graph_commands.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <thread>
 
 namespace seneschal::graph_tool {
 namespace {
 
-using accountability::Comparison;
+using accountability::Agreement;
 using accountability::SignedGraph;
+using accountability::SignedGraphs;
+using accountability::UpdateId;
 
 constexpr auto kPatience = std::chrono::seconds(15);
-constexpr std::chrono::seconds kPatienceWithOthers{2};  // they may be down, and are only compared
+constexpr std::chrono::seconds kPatienceWithOthers{2};  // they may be down
 
-/// What a node says about one server's graph.
+/// What a node says about one server's graph: to wait by, and to show. What is believed is read from the files.
 struct Builder {
-  SignedGraph graph;
-  std::string trouble;
-  std::uint64_t updates = 0, refused = 0, snapshots = 0, cpu_us = 0, node_cpu_us = 0;
+  std::string server, digest, trouble;
+  std::uint64_t begin = 1, sealed = 0, updates = 0, refused = 0, snapshots = 0, cpu_us = 0, node_cpu_us = 0;
 };
+
+/// A node may say anything, also what a terminal obeys.
+std::string printable(std::string text) {
+  std::ranges::replace_if(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  return text;
+}
 
 std::vector<Builder> ask_all(const lab::Cluster& cluster) {
   std::vector<Builder> all;
@@ -46,13 +55,11 @@ std::vector<Builder> ask_all(const lab::Cluster& cluster) {
       const auto number = [&](const char* name) { return parse_number(text(name)).value_or(0); };
       if (text("graph_folder").empty()) continue;
       Builder builder;
-      builder.trouble = text("graph_trouble");
-      builder.graph = {std::filesystem::path(text("graph_folder")).filename().string(),
-                       text("graph_folder"),
-                       number("graph_begin"),
-                       number("graph_sealed"),
-                       text("graph_digest"),
-                       builder.trouble.empty()};
+      builder.server = std::filesystem::path(text("graph_folder")).filename().string();
+      builder.digest = printable(text("graph_digest"));
+      builder.trouble = printable(text("graph_trouble"));
+      builder.begin = number("graph_begin");
+      builder.sealed = number("graph_sealed");
       builder.updates = number("graph_updates");
       builder.refused = number("graph_refused");
       builder.snapshots = number("graph_snapshots");
@@ -78,98 +85,131 @@ std::vector<Builder> builders_of(const lab::Cluster& cluster) {
   return all;
 }
 
-const Builder& named(const std::vector<Builder>& all, const std::string& server) {
-  std::string names;
-  for (const Builder& b : all) {
-    if (b.graph.server == server) return b;
-    names += " " + b.graph.server;
+std::string name_of(const Principal& server) {
+  return fmt::format("{}.{}", server.server().site.value, server.server().index.value);
+}
+
+/// Where the servers of the deployment have their graphs: as it was set up, whatever a node says.
+std::map<Principal, std::string> folders_of(const lab::Cluster& cluster, const crypto::PublicKeys& known) {
+  std::map<Principal, std::string> folders;
+  for (const auto& [who, key] : known.signers)
+    if (who.is_server()) folders.emplace(who, lab::graph_folder(cluster.dir, who.server()));
+  return folders;
+}
+
+/// What these servers had executed when this began is in their files and signed afterwards: that of `server`, or of
+/// most. A recorder that finds such a file in its folder signs at once and removes it.
+void have_signed(const std::map<Principal, std::string>& folders, const std::vector<Builder>& builders,
+                 const std::string& server) {
+  std::map<std::string, std::string> asked;  // those that will answer
+  for (const auto& [who, folder] : folders) {
+    const auto builds = [&](const Builder& b) { return b.server == name_of(who) && b.trouble.empty(); };
+    if (std::ranges::none_of(builders, builds)) continue;
+    const std::string path = folder + accountability::Recorder::kWanted;
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd < 0) continue;
+    ::close(fd);
+    asked.emplace(name_of(who), path);
   }
-  throw UsageError("server '" + server + "' builds no graph; these do:" + names);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto signed_now = [](const auto& one) {
+    std::error_code error;
+    return !std::filesystem::exists(one.second, error);
+  };
+  const auto enough = [&] {
+    if (server.empty())
+      return 2 * static_cast<std::size_t>(std::ranges::count_if(asked, signed_now)) > folders.size();
+    const auto its = asked.find(server);
+    return its == asked.end() || signed_now(*its);
+  };
+  const auto waiting = [&] {
+    const auto waited = std::chrono::steady_clock::now() - begin;
+    return enough() ? !std::ranges::all_of(asked, signed_now) && waited < kPatienceWithOthers : waited < kPatience;
+  };
+  while (waiting()) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  if (!enough()) std::fprintf(stderr, "warning: not all that was executed when this began is signed\n");
 }
 
-std::string agreed_server(const std::vector<Builder>& all, Comparison& comparison) {
-  std::vector<SignedGraph> graphs;
-  for (const Builder& b : all) graphs.push_back(b.graph);
-  return accountability::most_agreed(graphs, comparison).server;
-}
-
-void compare(const std::vector<Builder>& all, const Builder& chosen, Comparison& comparison) {
+void compare(const SignedGraphs& graphs, const SignedGraph& chosen, std::size_t servers) {
   std::size_t same = 0, behind = 0, unknown = 0;
-  for (const Builder& b : all) {
-    const auto verdict = comparison.of(chosen.graph, b.graph);
-    const auto up_to = std::min(b.graph.sealed, chosen.graph.sealed);
-    if (verdict == Comparison::Verdict::Other)
-      std::fprintf(stderr, "warning: server %s's graph is not that of server %s up to update %lu\n",
-                   b.graph.server.c_str(), chosen.graph.server.c_str(), up_to);
-    else if (verdict == Comparison::Verdict::Unknown)
+  for (const auto& [server, why] : graphs.bad)
+    std::fprintf(stderr, "warning: the graph of %s does not count: %s\n", to_string(server).c_str(), why.c_str());
+  for (const SignedGraph& other : graphs.good) {
+    const bool itself = other.server == chosen.server;
+    const bool empty = chosen.extent == other.extent && chosen.extent.begin == chosen.extent.end;
+    const Agreement verdict = itself || empty ? Agreement::Same : agreement(chosen, other);
+    if (verdict == Agreement::Other)
+      std::fprintf(stderr, "warning: the graph of %s is not that of %s\n", to_string(other.server).c_str(),
+                   to_string(chosen.server).c_str());
+    else if (verdict == Agreement::Unknown)
       ++unknown;
     else
-      ++(up_to == chosen.graph.sealed ? same : behind);
+      ++(other.extent.end >= chosen.extent.end ? same : behind);
   }
   std::string others;
   if (behind > 0) others += "; " + std::to_string(behind) + " are not as far, and agree";
   if (unknown > 0) others += "; " + std::to_string(unknown) + " cannot be compared";
-  std::fprintf(stderr, "note: server %s's graph; %zu of %zu servers have the same up to update %lu%s\n",
-               chosen.graph.server.c_str(), same, all.size(), chosen.graph.sealed, others.c_str());
-  if (2 * same <= all.size())
-    std::fprintf(stderr,
-                 "warning: no more than half of the servers have signed this graph up to its end: what they have not "
-                 "may be one faulty server's word\n");
+  std::fprintf(stderr, "note: server %s's graph; %zu of %zu servers have signed the same up to update %lu%s\n",
+               name_of(chosen.server).c_str(), same, servers, chosen.extent.end.value - 1, others.c_str());
 }
 
-/// A recorder signs at once what it has when this file is there; by itself it takes its time.
-void ask_to_sign(const std::vector<Builder>& all) {
-  for (const Builder& b : all)
-    if (b.graph.sealed < b.updates && !b.graph.folder.empty())
-      std::ofstream(b.graph.folder + accountability::Recorder::kWanted).flush();  // without it one waits longer
+[[noreturn]] void fail_without_agreement(const SignedGraphs& graphs, std::size_t servers) {
+  std::string text = fmt::format(
+      "none of the {} servers' graphs is signed from its beginning to its end by more than half of them; ask again, "
+      "or "
+      "name one with --server:",
+      servers);
+  for (const SignedGraph& one : graphs.good)
+    text += fmt::format("\n  {}: updates {} to {}", name_of(one.server), one.extent.begin.value,
+                        one.extent.end.value - 1);
+  for (const auto& [server, why] : graphs.bad) text += fmt::format("\n  {}: {}", name_of(server), why);
+  fail(text);
 }
 
 }  // namespace
 
 GraphPlace find_graph(const std::string& dir, const std::string& server) {
   const lab::Cluster cluster = cluster_of(dir);
-  auto all = builders_of(cluster);
-  if (!server.empty()) (void)named(all, server);
-  std::map<std::string, std::uint64_t> executed;  // by each server, when it was asked
-  for (const Builder& b : all) executed.emplace(b.graph.server, b.updates);
-  ask_to_sign(all);
-  const auto begin = std::chrono::steady_clock::now();
-  const auto ready = [&](const Builder& b) {
-    const auto had = executed.find(b.graph.server);
-    return !b.trouble.empty() || had == executed.end() || b.graph.sealed >= had->second;
-  };
-  const auto enough = [&] {  // what is needed: the named server, or most of them
-    if (!server.empty()) return ready(named(all, server));
-    return 2 * static_cast<std::size_t>(std::ranges::count_if(all, ready)) > all.size();
-  };
-  const auto waiting = [&] {
-    const auto waited = std::chrono::steady_clock::now() - begin;
-    return enough() ? !std::ranges::all_of(all, ready) && waited < kPatienceWithOthers : waited < kPatience;
-  };
-  while (waiting()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    all = builders_of(cluster);
+  const auto builders = builders_of(cluster);
+  const auto known = crypto::load_public_keys(cluster.keys);
+  if (!known) fail(known.error().message);
+  const auto folders = folders_of(cluster, *known);
+  const auto named = std::ranges::find(folders, server, [](const auto& f) { return name_of(f.first); });
+  if (!server.empty() && named == folders.end()) throw UsageError("the deployment has no server '" + server + "'");
+  have_signed(folders, builders, server);
+  const SignedGraphs graphs =
+      accountability::read_signed_graphs(folders, [&](const Principal& who, Span message, Span signature) {
+        return known->signers.at(who).verify(message, signature);
+      });
+  const SignedGraph* chosen = nullptr;
+  if (server.empty()) {
+    chosen = accountability::most_agreed(graphs.good, folders.size());
+    if (chosen == nullptr) fail_without_agreement(graphs, folders.size());
+  } else {
+    const auto its = std::ranges::find(graphs.good, named->first, &SignedGraph::server);
+    if (its == graphs.good.end()) {
+      std::fprintf(stderr, "warning: the graph of server %s proves nothing: %s\n", server.c_str(),
+                   graphs.bad.at(named->first).c_str());
+      return {named->second, cluster.dir + "/graph", cluster.keys, server, {}};
+    }
+    chosen = &*its;
   }
-  if (!enough())
-    fail(server.empty() ? std::string("most servers do not sign what they have executed; name one with --server")
-                        : fmt::format("server {} has signed {} of its {} updates and does not go on", server,
-                                      named(all, server).graph.sealed, executed.at(server)));
-  Comparison comparison;
-  const Builder& chosen = named(all, server.empty() ? agreed_server(all, comparison) : server);
-  if (!chosen.trouble.empty())
-    std::fprintf(stderr, "warning: server %s: %s\n", chosen.graph.server.c_str(), chosen.trouble.c_str());
-  compare(all, chosen, comparison);
-  return {chosen.graph.folder, cluster.dir + "/graph", cluster.keys, chosen.graph.server};
+  for (const Builder& b : builders)
+    if (b.server == name_of(chosen->server) && !b.trouble.empty())
+      std::fprintf(stderr, "warning: server %s: %s\n", b.server.c_str(), b.trouble.c_str());
+  compare(graphs, *chosen, folders.size());
+  return {chosen->folder, cluster.dir + "/graph", cluster.keys, name_of(chosen->server),
+          SignedEnd{chosen->extent.end, chosen->digests.at(chosen->extent)}};
 }
 
 Json servers_json(const std::string& dir) {
   Json list = Json::array();
   for (const Builder& b : builders_of(cluster_of(dir)))
-    list.push_back({{"server", b.graph.server},
-                    {"begin", b.graph.begin},
+    list.push_back({{"server", b.server},
+                    {"begin", b.begin},
                     {"updates", b.updates},
-                    {"sealed", b.graph.sealed},
-                    {"digest", b.graph.digest},
+                    {"sealed", b.sealed},
+                    {"digest", b.digest},
                     {"snapshots", b.snapshots},
                     {"refused_declarations", b.refused},
                     {"cpu_us", b.cpu_us},
@@ -184,8 +224,8 @@ void print_servers(const std::string& dir) {
   double graph = 0, nodes = 0;
   std::map<std::uint64_t, double> node_cpu;  // a node's figure is told by each of its servers
   for (const Builder& b : builders_of(cluster_of(dir))) {
-    std::printf("  %-8s %10lu %10lu  %-12.12s %8lu  %10.2f  %s\n", b.graph.server.c_str(), b.updates, b.graph.sealed,
-                b.graph.digest.c_str(), b.refused,
+    std::printf("  %-8s %10lu %10lu  %-12.12s %8lu  %10.2f  %s\n", b.server.c_str(), b.updates, b.sealed,
+                b.digest.c_str(), b.refused,
                 b.updates == 0 ? 0 : static_cast<double>(b.cpu_us) / static_cast<double>(b.updates),
                 b.trouble.empty() ? "-" : b.trouble.c_str());
     graph += static_cast<double>(b.cpu_us);

@@ -56,7 +56,15 @@ Incident load_incident(const GraphPlace& place) {
   if (!findings) fail(findings.error().message);
   Incident incident{place, std::move(*store), std::move(*findings), {}, {}};
   for (const std::string& note : incident.store.notes()) std::fprintf(stderr, "note: %s\n", note.c_str());
+  if (place.end) {
+    if (incident.store.digest_at(place.end->next) != place.end->digest)
+      fail(place.folder + ": is not the graph any more that servers agreed on; run the command again");
+    incident.store.end_at(place.end->next);
+  }
   const Graph& graph = incident.store.graph();
+  if (const auto& head = incident.store.head(); head && head->next < graph.end().value)
+    std::fprintf(stderr, "note: updates %lu to %lu are not signed yet: nobody vouches for them\n", head->next,
+                 graph.end().value - 1);
   for (const Mark& m : incident.findings.marks)
     if (m.from < graph.base())
       std::fprintf(stderr,

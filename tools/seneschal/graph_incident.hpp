@@ -15,12 +15,19 @@ using Json = nlohmann::ordered_json;
   throw std::runtime_error(message);
 }
 
+/// One past the last update that servers agreed on, and the digest of all before it.
+struct SignedEnd {
+  accountability::UpdateId next;
+  Digest digest;
+};
+
 /// Where a graph is, and what belongs to it.
 struct GraphPlace {
   std::string folder;
-  std::string findings;  // folder of what the operator found
-  std::string keys;      // the deployment's; empty: who signed is not checked
-  std::string server;    // "SITE.INDEX": whose graph it is; empty: any server's
+  std::string findings;          // folder of what the operator found
+  std::string keys;              // the deployment's; empty: who signed is not checked
+  std::string server;            // "SITE.INDEX": whose graph it is; empty: any server's
+  std::optional<SignedEnd> end;  // what is behind it is left out; nothing: all that is there is read
 };
 
 struct Incident {

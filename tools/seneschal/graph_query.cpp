@@ -10,7 +10,6 @@
 #include <fmt/format.h>
 #include <algorithm>
 #include <charconv>
-#include <iterator>
 
 namespace seneschal::graph_tool {
 namespace {
@@ -74,22 +73,20 @@ class FindingsChange {
   Result<FileLock> lock_;
 };
 
-/// The cleared updates that `marks` alone would make suspect, whatever else is cleared.
-std::vector<UpdateId> cleared_of(const Incident& incident, const std::set<Mark>& marks) {
-  const Colours without = mark(incident.store.graph(), {marks, {}});
+/// Of the cleared updates of this graph: those that `marks` would make suspect if nothing were cleared, or the
+/// others.
+std::vector<UpdateId> clears(const Incident& incident, const std::set<Mark>& marks, bool suspect) {
   std::vector<UpdateId> found;
+  if (incident.findings.cleared.empty()) return found;
+  const Colours without = mark(incident.store.graph(), {marks, {}});
   for (const UpdateId id : incident.findings.cleared)
-    if (without.touched(id)) found.push_back(id);
+    if (incident.store.graph().has(id) && without.touched(id) == suspect) found.push_back(id);
   return found;
 }
 
 /// Cleared updates that nothing would make suspect now: if something does one day, nobody has looked at that.
 std::vector<UpdateId> idle_clears(const Incident& incident) {
-  if (incident.findings.cleared.empty()) return {};
-  const std::vector<UpdateId> needed = cleared_of(incident, incident.findings.marks);
-  std::vector<UpdateId> idle;
-  std::ranges::set_difference(incident.findings.cleared, needed, std::back_inserter(idle));
-  return idle;
+  return clears(incident, incident.findings.marks, false);
 }
 
 void warn_of_idle_clears(const Incident& incident) {
@@ -127,13 +124,21 @@ int mark_client(int argc, char** argv) {
     warn_of_idle_clears(incident);
   } else {
     const Mark found = need_mark(a, incident.store);
-    const bool fresh = incident.findings.marks.insert(found).second;
-    if (fresh && !incident.findings.cleared.empty())
-      for (const UpdateId id : cleared_of(incident, {found}))
+    // What was cleared was looked at with the marks of then: what is suspect by this one, or by it and them together.
+    std::vector<UpdateId> overtaken = idle_clears(incident);
+    if (incident.findings.marks.insert(found).second) {
+      std::erase_if(overtaken,
+                    [still = idle_clears(incident)](UpdateId id) { return std::ranges::binary_search(still, id); });
+      for (const UpdateId id : clears(incident, {found}, true)) overtaken.push_back(id);
+      std::ranges::sort(overtaken);
+      const auto [first, last] = std::ranges::unique(overtaken);
+      overtaken.erase(first, last);
+      for (const UpdateId id : overtaken)
         std::fprintf(stderr,
                      "warning: update %lu was cleared before this was known, and depends on that client: it still "
                      "counts as good; 'clear --withdraw %lu' makes it suspect\n",
                      id.value, id.value);
+    }
     if (!a.json) std::printf("client %u is malicious since update %lu\n", found.client.value, found.from.value);
   }
   return save_and_show(incident, a);
@@ -144,10 +149,12 @@ int clear_update(int argc, char** argv) {
                             {"update", "withdraw"});
   Incident incident = load_incident(a);
   const FindingsChange change(incident);
-  const UpdateId id = need_update(a, incident.store.graph());
-  if (a.withdraw) {
-    if (incident.findings.cleared.erase(id) == 0) fail(fmt::format("update {} was not cleared", id.value));
+  if (a.withdraw) {  // also one that this server's graph does not have
+    if (!a.has_update) throw UsageError("name an update");
+    if (incident.findings.cleared.erase(UpdateId(a.update)) == 0)
+      fail(fmt::format("update {} was not cleared", a.update));
   } else {
+    const UpdateId id = need_update(a, incident.store.graph());
     const Colour colour = incident.colours.of(id);
     if (colour == Colour::Corrupt)
       fail(fmt::format("update {} is of a malicious client: withdraw the mark instead", id.value));

@@ -39,7 +39,7 @@ struct Told {
 
 Told told(const std::string& folder, CaseStory story) {
   const UpdateId lie = story.steps.front().id;
-  Incident incident = load_incident(GraphPlace{folder, folder, {}, {}});
+  Incident incident = load_incident(GraphPlace{folder, folder, {}, {}, {}});
   incident.findings = {{{story.liar, lie}}, {}};
   const auto begin = std::chrono::steady_clock::now();
   incident.colours = mark(incident.store.graph(), incident.findings);

@@ -1,14 +1,26 @@
 // Whose graph to believe.
 #include "accountability/agreement.hpp"
+#include "crypto/digest.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 #include <filesystem>
+#include <fstream>
 
 namespace seneschal::accountability {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+Bytes signature(const Principal& who, Span message) {
+  return to_bytes(crypto::sha256({as_span(to_string(who)), message}).bytes);
+}
+
+bool verifies(const Principal& who, Span message, Span with) {
+  return equal(signature(who, message), with);
+}
 
 class GraphAgreement : public testing::Test {
  protected:
@@ -19,12 +31,15 @@ class GraphAgreement : public testing::Test {
   }
   ~GraphAgreement() override { fs::remove_all(parent_); }
 
+  static Principal who(std::size_t index) {
+    return Principal::of(ServerId{SiteId(0), ServerIndex(static_cast<std::uint16_t>(index))});
+  }
   /// A server's graph of `honest` updates that all servers have, and `own` ones that only it has.
   void server(std::uint64_t honest, std::uint64_t own = 0, std::uint64_t from = 1) {
-    SignedGraph graph;
-    graph.server = "0." + std::to_string(all.size());
-    graph.folder = parent_ + "/" + graph.server;
-    auto writer = *StoreWriter::open(graph.folder, {}, {});
+    const Principal self = who(folders.size());
+    const std::string folder = parent_ + "/" + std::to_string(folders.size());
+    const Signer signer{self, [self](Span message) { return signature(self, message); }, {}};
+    auto writer = *StoreWriter::open(folder, {}, signer);
     if (from > 1) {
       Snapshot state;
       state.last = UpdateId(from - 1);
@@ -37,16 +52,16 @@ class GraphAgreement : public testing::Test {
       EXPECT_EQ(writer->add(update), UpdateId(id));
     }
     EXPECT_TRUE(writer->seal().has_value());
-    graph.begin = from;
-    graph.sealed = honest + own;
-    graph.digest = to_hex(writer->digest().bytes);
-    all.push_back(graph);
+    folders.emplace(self, folder);
   }
-  std::string agreed() {
-    Comparison comparison;
-    return most_agreed(all, comparison).server;
+  SignedGraphs read() { return read_signed_graphs(folders, verifies); }
+  /// Whose graph is taken, where the deployment has so many servers; nothing if nobody's.
+  std::optional<Principal> agreed(std::size_t servers = 0) {
+    const SignedGraphs graphs = read();
+    const SignedGraph* one = most_agreed(graphs.good, servers == 0 ? folders.size() : servers);
+    return one == nullptr ? std::nullopt : std::optional(one->server);
   }
-  std::vector<SignedGraph> all;
+  std::map<Principal, std::string> folders;
 
  private:
   std::string parent_;
@@ -57,10 +72,12 @@ TEST_F(GraphAgreement, TheFarthestThatMostHaveSigned) {
   server(4000);
   server(6000);
   server(4500);
-  EXPECT_EQ(agreed(), "0.3") << "what 0.0 and 0.2 have beyond it only two have signed";
-  Comparison comparison;
-  for (const SignedGraph& a : all)
-    for (const SignedGraph& b : all) EXPECT_EQ(comparison.of(a, b), Comparison::Verdict::Same);
+  EXPECT_EQ(agreed(), who(3)) << "what is beyond it only two have signed";
+  server(5000);
+  EXPECT_EQ(agreed(), who(0));
+  const SignedGraphs graphs = read();
+  for (const SignedGraph& a : graphs.good)
+    for (const SignedGraph& b : graphs.good) EXPECT_EQ(agreement(a, b), Agreement::Same);
 }
 
 TEST_F(GraphAgreement, AFaultyServerThatAgreesAndAddsSomethingIsNotBelieved) {
@@ -68,9 +85,9 @@ TEST_F(GraphAgreement, AFaultyServerThatAgreesAndAddsSomethingIsNotBelieved) {
   server(5000, 700);  // goes farthest, and nobody can contradict it
   server(5000);
   server(4990);
-  EXPECT_EQ(agreed(), "0.0");
-  Comparison comparison;
-  EXPECT_EQ(comparison.of(all[0], all[1]), Comparison::Verdict::Same) << "as far as both go";
+  EXPECT_EQ(agreed(), who(0));
+  const SignedGraphs graphs = read();
+  EXPECT_EQ(agreement(graphs.good[0], graphs.good[1]), Agreement::Same) << "as far as both go";
 }
 
 TEST_F(GraphAgreement, AFaultyServerThatHasOtherUpdatesIsNamed) {
@@ -78,11 +95,36 @@ TEST_F(GraphAgreement, AFaultyServerThatHasOtherUpdatesIsNamed) {
   server(5000);
   server(5000);
   server(5000);
-  EXPECT_EQ(agreed(), "0.1");
-  Comparison comparison;
-  EXPECT_EQ(comparison.of(all[0], all[1]), Comparison::Verdict::Other);
-  all[0].digest = all[1].digest;  // and says what others say, of other files
-  EXPECT_EQ(comparison.of(all[0], all[1]), Comparison::Verdict::Other);
+  EXPECT_EQ(agreed(), who(1));
+  const SignedGraphs graphs = read();
+  EXPECT_EQ(agreement(graphs.good[0], graphs.good[1]), Agreement::Other);
+}
+
+TEST_F(GraphAgreement, WhatIsNotTheServersOwnSignedWordDoesNotCount) {
+  server(5000);
+  server(5000);
+  server(5000);
+  server(5000);
+  EXPECT_TRUE(agreed());
+  // One shows another's, one a damaged one; of four that is half.
+  fs::remove_all(folders.at(who(2)));
+  fs::copy(folders.at(who(0)), folders.at(who(2)), fs::copy_options::recursive);
+  fs::resize_file(folders.at(who(3)) + "/open.log", 100);
+  const SignedGraphs graphs = read();
+  EXPECT_EQ(graphs.good.size(), 2u);
+  EXPECT_THAT(graphs.bad.at(who(2)), HasSubstr("its head is of server 0/0"));
+  EXPECT_THAT(graphs.bad.at(who(3)), HasSubstr("the files reach"));
+  EXPECT_EQ(agreed(), std::nullopt);
+  const auto nobody = [](const Principal&, Span, Span) { return false; };
+  EXPECT_TRUE(read_signed_graphs(folders, nobody).good.empty());
+  folders[who(3)] += "-gone";
+  EXPECT_EQ(read().bad.size(), 2u);
+}
+
+TEST_F(GraphAgreement, ServersThatDoNotAnswerCountAsThoseThatDisagree) {
+  server(5000);
+  EXPECT_EQ(agreed(1), who(0));
+  EXPECT_EQ(agreed(4), std::nullopt);
 }
 
 TEST_F(GraphAgreement, OneThatBeganLaterIsComparedFromThereOn) {
@@ -91,22 +133,34 @@ TEST_F(GraphAgreement, OneThatBeganLaterIsComparedFromThereOn) {
   server(5200, 0, 4097);
   server(5000);
   server(5000);
-  Comparison comparison;
-  for (const SignedGraph& a : all)
-    for (const SignedGraph& b : all)
-      EXPECT_EQ(comparison.of(a, b), Comparison::Verdict::Same) << a.server << b.server;
-  EXPECT_EQ(agreed(), "0.0");
-  all[1].folder += "-gone";
-  Comparison again;
-  EXPECT_EQ(again.of(all[1], all[2]), Comparison::Verdict::Unknown);
+  const SignedGraphs graphs = read();
+  for (const SignedGraph& a : graphs.good)
+    for (const SignedGraph& b : graphs.good) EXPECT_EQ(agreement(a, b), Agreement::Same);
+  EXPECT_EQ(agreed(), who(0));
 }
 
-TEST_F(GraphAgreement, OneThatCouldNotGoOnIsTakenOnlyIfThereIsNoOther) {
-  server(5000);
-  all[0].whole = false;
-  EXPECT_EQ(agreed(), "0.0");
-  server(5000);
-  EXPECT_EQ(agreed(), "0.1");
+// What is before the beginning of the others, nobody can tell.
+TEST_F(GraphAgreement, AFaultyServerThatClaimsAnEarlierBeginningIsNotBelieved) {
+  server(5000, 0, 3001);
+  server(5000, 0, 3501);
+  server(5000, 0, 2001);
+  server(5000, 700);
+  EXPECT_EQ(agreed(), who(0)) << "from 3001 on three have signed it all";
+}
+
+TEST_F(GraphAgreement, WhatIsBehindTheAgreedEndIsLeftOut) {
+  server(5000, 700);
+  auto store = *Store::open(folders.at(who(0)));
+  const auto digest = store.digest_at(UpdateId(5001));
+  store.end_at(UpdateId(5001));
+  EXPECT_EQ(store.graph().end(), UpdateId(5001));
+  EXPECT_EQ(store.digest(), digest);
+  EXPECT_EQ(store.graph().first_of(ClientId(66), UpdateId(1)), store.graph().end());
+  EXPECT_EQ(store.doubt(verifies), std::nullopt) << "what was signed is still there";
+  store.end_at(UpdateId(4097));
+  EXPECT_EQ(store.graph().end(), UpdateId(4097));
+  store.end_at(UpdateId(1));
+  EXPECT_EQ(store.graph().size(), 0u);
 }
 
 }  // namespace

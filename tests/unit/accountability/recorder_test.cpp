@@ -278,6 +278,51 @@ TEST_F(GraphRecorder, AGraphThatEndedBeginsAnewAtTheNextSnapshot) {
   EXPECT_EQ(state->application->digest(), app.digest());
 }
 
+TEST_F(GraphRecorder, AStateThatIsTakenOverEndsTheTroubleAtOnceWhateverWaits) {
+  settings.max_queued_bytes = 10'000;
+  settings.epoch_updates = 0;
+  settings.gather = std::chrono::hours(1);
+  auto recorder = start();
+  ObservedApplication app(std::make_unique<kv::KvApplication>(), recorder);
+  kv::KvApplication ahead;
+  for (int i = 0; i < 10; ++i) {
+    app.apply(ClientId(1), put("a", "b"));
+    app.settle();
+  }
+  app.apply(ClientId(1), put("a", std::string(20'000, 'x')));
+  app.settle();
+  EXPECT_THAT(recorder->facts().trouble, testing::HasSubstr("it begins anew when this replica takes over a state"));
+  recorder->replaced({Seq(500), 400}, ahead);
+  recorder->settle();
+  EXPECT_EQ(recorder->facts().trouble, "");
+  EXPECT_EQ(recorder->facts().begin, 401u);
+  EXPECT_EQ(Store::open(settings.folder)->head()->base, 401u);
+}
+
+TEST_F(GraphRecorder, AGraphThatCannotBeginAnewTakesNothingAtAWrongPlace) {
+  auto recorder = start();
+  ObservedApplication app(std::make_unique<kv::KvApplication>(), recorder);
+  for (int i = 0; i < 10; ++i) {
+    app.apply(ClientId(1), put("a", "b"));
+    app.settle();
+  }
+  recorder->settle();
+  const Recorder::Facts before = recorder->facts();
+  fs::create_directory(settings.folder + "/snapshot.new-graph.new");  // as good as a full disk
+  kv::KvApplication ahead;
+  recorder->replaced({Seq(500), 400}, ahead);
+  app.apply(ClientId(1), put("c", "d"));
+  app.settle();
+  recorder->settle();
+  EXPECT_THAT(recorder->facts().trouble, testing::HasSubstr("cannot write"));
+  EXPECT_EQ(recorder->facts().sealed, before.sealed);
+  fs::remove(settings.folder + "/snapshot.new-graph.new");
+  recorder.reset();
+  const Store store = *Store::open(settings.folder);
+  EXPECT_EQ(store.graph().end(), UpdateId(11));
+  EXPECT_EQ(store.updates_doubt(), std::nullopt);
+}
+
 TEST_F(GraphRecorder, AStateFromOtherServersBeginsAGraphAnewThatIsTheOthersWithoutWhatWasBefore) {
   settings.source = Source::Conservative;
   const std::string own = settings.folder;
