@@ -4,6 +4,8 @@ namespace seneschal::steward {
 namespace {
 /// A client that repeats itself faster than this is not passed on again.
 constexpr Duration kForwardSpacing = 20ms;
+/// Each time that it was passed on so often in vain the other servers of the site are given the update, too.
+constexpr std::uint32_t kAlone = 3;
 /// Bytes of a reply or answer without its result, about.
 constexpr std::size_t kReplyOverhead = 64;
 }  // namespace
@@ -39,8 +41,9 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
   if (again) {
     // The first operation under a timestamp is the one that is watched; the client gains nothing by a second.
     bool from_afar = leg == Leg::ToLeaderSite && sent.leg != Leg::ToLeaderSite;
-    if ((!direct && !from_afar && leg != Leg::ToRepresentative) || now - sent.last < kForwardSpacing)
-      return Reject::Duplicate;
+    // Who has it and does not lead tries again by itself.
+    bool nudged = leg == Leg::ToRepresentative && context_.views.is_representative();
+    if ((!direct && !from_afar && !nudged) || now - sent.last < kForwardSpacing) return Reject::Duplicate;
   } else {
     sent = {};
   }
@@ -58,9 +61,9 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
     if (orders())
       sequencing_.submit(now, update);
     else if (leg == Leg::ToRepresentative)
-      pass_on(now, update, false, fx);
+      pass_on(now, update, Way::Usual, fx);
   } else {
-    pass_on(now, update, chosen, fx);
+    pass_on(now, update, chosen ? Way::Chosen : Way::Usual, fx);
   }
   if (!again) sent.count = 1;
   // Those it was passed on to watch, and leave trying again to whoever passes on, unless it goes on for long: a
@@ -77,18 +80,20 @@ bool Updates::chosen_by(ClientId client, Timestamp timestamp) {
   return last != nullptr && last->timestamp == before;
 }
 
-void Updates::pass_on(Instant now, const Signed<Update>& update, bool chosen, Effects& fx) {
+void Updates::pass_on(Instant now, const Signed<Update>& update, Way way, Effects& fx) {
   const Views& views = context_.views;
   Sent& sent = sent_[update.signer().client()];
   // Deviation from [Steward 3.2]: a client's contact does without its representative, which could take its time with
   // everything its site's clients want, and nobody could tell. What does not arrive goes through it.
-  if (!views.is_representative() && chosen && !views.at_leader_site())
+  if (!views.is_representative() && way == Way::Chosen && !views.at_leader_site())
     return fx.send(Destination::to(views.representative(views.leader_site())),
                    ForwardedUpdate{Leg::ToLeaderSite, update}, {.auth = AuthKind::Bare});
   if (!views.is_representative()) {
     if (!sent.given) sent.given = now;
-    return fx.send(Destination::to(views.representative()), ForwardedUpdate{Leg::ToRepresentative, update},
-                   {.auth = AuthKind::Bare});
+    // In the end to all of the site: who has it alone can replace no representative.
+    const bool to_all = way == Way::Again && sent.count > 0 && sent.count % kAlone == 0;
+    return fx.send(to_all ? Destination::to(context_.self.site) : Destination::to(views.representative()),
+                   ForwardedUpdate{Leg::ToRepresentative, update}, {.auth = AuthKind::Bare});
   }
   // At the leader site a representative that abstains orders nothing: the others shall see that. Elsewhere it does
   // all that it is asked for here.
@@ -136,7 +141,7 @@ void Updates::on_tick(Instant now, Effects& fx) {
       sequencing_.submit(now, update);
     else
       // Who only watches, too: whoever showed it this update may not have shown it the others.
-      pass_on(now, update, false, fx);
+      pass_on(now, update, Way::Again, fx);
     ++sent.count;
   }
 }

@@ -35,7 +35,8 @@ class Updates {
 
  private:
   std::optional<Reject> take(Instant now, const Signed<Update>& update, Leg leg, bool direct, Effects& fx);
-  void pass_on(Instant now, const Signed<Update>& update, bool chosen, Effects& fx);
+  enum class Way : std::uint8_t { Usual, Chosen, Again };
+  void pass_on(Instant now, const Signed<Update>& update, Way way, Effects& fx);
   bool chosen_by(ClientId client, Timestamp timestamp);
   void say_majority_lost(Instant now, ClientId client, Timestamp timestamp, Effects& fx);
   void reply(ClientId client, Timestamp timestamp, Effects& fx) const;

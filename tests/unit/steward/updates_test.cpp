@@ -22,6 +22,32 @@ TEST(StewardUpdates, AreForwardedToTheRepresentativeAndWatched) {
   EXPECT_EQ(lone.core().updates().watched().size(), 1u);
 }
 
+// Its client may be unable to tell the others, or not want to.
+TEST(StewardUpdates, ThatNobodyElseWasGivenAreShownToTheWholeSiteInTheEnd) {
+  Settings patient;
+  patient.representative_timeout = 60s;
+  Lone lone(server(1, 2), patient);
+  lone.deliver(direct(lone, 3, 1));
+  std::map<Principal, std::size_t> shown;
+  const auto count = [&] {
+    shown.clear();
+    for (const auto& m : lone.bed.sent)
+      if (m.is<ForwardedUpdate>()) ++shown[m.to];
+  };
+  lone.bed.run_for(2s);
+  count();
+  EXPECT_EQ(shown.size(), 1u) << "the representative";
+  lone.bed.run_for(20s);
+  count();
+  EXPECT_EQ(shown.size(), 3u) << "all others";
+  // Who is shown it watches it, and passes it on to the representative.
+  Lone other(server(1, 1), patient);
+  other.deliver(forwarded(other, Leg::ToRepresentative, 3, 1));
+  EXPECT_EQ(other.core().updates().watched().size(), 1u);
+  ASSERT_EQ(other.sent<ForwardedUpdate>(), 1u);
+  EXPECT_EQ(other.bed.sent.back().to, Principal::of(server(1, 0)));
+}
+
 // A representative that takes its time with them would be noticed by nobody. [Steward 3.2]
 TEST(StewardUpdates, OfAClientThatChoseThisServerGoToTheLeaderSiteWithoutTheRepresentative) {
   Settings patient;
