@@ -59,6 +59,9 @@ SignedGraphs read_signed_graphs(const std::map<Principal, std::string>& folders,
             begin == graph.extent.begin ? store->digest_at(end) : digest_between(store->graph(), begin, end);
         if (digest) graph.digests.emplace(Extent{begin, end}, *digest);
       }
+    for (const UpdateId last : store->snapshots())
+      if (const auto state = store->noted_state(last); state && last < graph.extent.end)
+        graph.states.emplace(last, *state);
     read.good.push_back(std::move(graph));
   }
   return read;
@@ -69,7 +72,13 @@ Agreement agreement(const SignedGraph& a, const SignedGraph& b) {
   if (shared.end <= shared.begin) return Agreement::Unknown;
   const auto first = a.digests.find(shared), second = b.digests.find(shared);
   if (first == a.digests.end() || second == b.digests.end()) return Agreement::Unknown;
-  return first->second == second->second ? Agreement::Same : Agreement::Other;
+  if (first->second != second->second) return Agreement::Other;
+  // Servers take their snapshots at the same updates. What a state was made of differs in form from one to the next.
+  const bool states = std::ranges::all_of(a.states, [&](const auto& state) {
+    const auto other = b.states.find(state.first);
+    return other == b.states.end() || other->second == state.second;
+  });
+  return states ? Agreement::Same : Agreement::Other;
 }
 
 const SignedGraph* most_agreed(const std::vector<SignedGraph>& graphs, std::size_t servers) {

@@ -20,8 +20,9 @@ struct Extent {
 struct SignedGraph {
   Principal server;
   std::string folder;
-  Extent extent;                     // of the head
-  std::map<Extent, Digest> digests;  // of its own extent, and of each that it shares with another one's
+  Extent extent;                      // of the head
+  std::map<Extent, Digest> digests;   // of its own extent, and of each that it shares with another one's
+  std::map<UpdateId, Digest> states;  // right after these updates, as it has noted them with its snapshots
 };
 
 struct SignedGraphs {
@@ -32,8 +33,8 @@ struct SignedGraphs {
 /// Reads the graphs of these servers, given by the folder of each. Each folder is open only while it is read.
 SignedGraphs read_signed_graphs(const std::map<Principal, std::string>& folders, const Verifier& verify);
 
-/// Whether two graphs are the same where both have updates: a graph that began later is compared as if the other one
-/// had begun there, too.
+/// Whether two graphs are the same where both have updates, and the states that both have snapshots of: a graph that
+/// began later is compared as if the other one had begun there, too.
 enum class Agreement { Same, Other, Unknown };
 Agreement agreement(const SignedGraph& a, const SignedGraph& b);
 

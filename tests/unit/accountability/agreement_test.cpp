@@ -61,6 +61,7 @@ class GraphAgreement : public testing::Test {
     const SignedGraph* one = most_agreed(graphs.good, servers == 0 ? folders.size() : servers);
     return one == nullptr ? std::nullopt : std::optional(one->server);
   }
+  const std::string& parent() const { return parent_; }
   std::map<Principal, std::string> folders;
 
  private:
@@ -146,6 +147,32 @@ TEST_F(GraphAgreement, AFaultyServerThatClaimsAnEarlierBeginningIsNotBelieved) {
   server(5000, 0, 2001);
   server(5000, 700);
   EXPECT_EQ(agreed(), who(0)) << "from 3001 on three have signed it all";
+}
+
+TEST_F(GraphAgreement, AFaultyServerThatKeepsAnotherStateIsNamed) {
+  for (std::size_t i = 0; i < 4; ++i) {
+    const Principal self = who(i);
+    const std::string folder = parent() + "/" + std::to_string(i);
+    auto writer = *StoreWriter::open(folder, {.payloads = true},
+                                     {self, [self](Span message) { return signature(self, message); }, {}});
+    for (std::uint64_t id = 1; id <= 30; ++id) {
+      NewUpdate update;
+      update.client = ClientId(1);
+      update.seq = Seq(id);
+      ASSERT_TRUE(writer->add(update).has_value());
+      if (id % 10 != 0) continue;
+      const std::string state = i == 2 && id == 20 ? "forged" : "state " + std::to_string(id);
+      ASSERT_TRUE(writer->snapshot(Seq(id), {to_bytes(as_span(state))}, crypto::sha256(as_span(state))).has_value());
+    }
+    ASSERT_TRUE(writer->seal().has_value());
+    folders.emplace(self, folder);
+  }
+  const SignedGraphs graphs = read();
+  EXPECT_EQ(graphs.good[0].states.size(), 3u);
+  EXPECT_EQ(agreement(graphs.good[0], graphs.good[1]), Agreement::Same);
+  EXPECT_EQ(agreement(graphs.good[0], graphs.good[2]), Agreement::Other);
+  EXPECT_NE(agreed(), who(2));
+  EXPECT_TRUE(agreed());
 }
 
 TEST_F(GraphAgreement, WhatIsBehindTheAgreedEndIsLeftOut) {
