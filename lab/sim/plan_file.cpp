@@ -14,7 +14,7 @@ constexpr std::string_view kFaultKinds[] = {"link", "lan",     "cut",       "joi
                                             "slow", "restart", "disk-full", "drift"};
 constexpr std::string_view kDiskFates[] = {"kept", "torn", "lost"};
 constexpr std::int64_t kMaxDriftPpm = 500'000;
-constexpr std::int64_t kMaxUs = std::int64_t{3600} * 1'000'000;
+constexpr std::int64_t kMaxUs = std::int64_t{24} * 3600 * 1'000'000;
 
 // Durations are written in whole nanoseconds or microseconds: what is read back is exactly what ran.
 std::string line(std::string_view key, std::uint64_t value) {

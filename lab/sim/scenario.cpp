@@ -19,7 +19,13 @@ constexpr Duration kDrain = 1s;
 /// How often servers are asked how they are.
 constexpr Duration kStatusPeriod = 200ms;
 /// More events than any plan needs: a core that wakes itself for ever ends here.
-constexpr std::uint64_t kMaxEvents = 20'000'000;
+/// What a run may take that goes nowhere, and for each second that its plan lasts.
+constexpr std::uint64_t kMaxEvents = 20'000'000, kEventsASecond = 10'000;
+
+std::uint64_t most_events(const Plan& plan) {
+  return kMaxEvents + kEventsASecond * static_cast<std::uint64_t>(
+                                           std::chrono::duration_cast<std::chrono::seconds>(plan.deadline).count());
+}
 
 /// Carries out a plan's faults at their times.
 class Injector final : private world::Handler {
@@ -286,7 +292,7 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
                                plan.clients + (plan.newcomers != 0 ? plan.newcomers + 1 : 0));
   Instant next_look{};
   std::optional<Instant> drained;
-  while (world.now() < deadline && !checkers.violation() && world.events() < kMaxEvents) {
+  while (world.now() < deadline && !checkers.violation() && world.events() < most_events(plan)) {
     world.run_until(world.now() + kStep);
     if (world.now() >= next_look) {
       next_look = world.now() + kStatusPeriod;
@@ -316,9 +322,9 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
     result.outcome = Outcome::Unsafe;
     result.reason =
         violation->property + ": " + violation->what + " (at " + std::to_string(violation->at.ns / 1000) + " us)";
-  } else if (world.events() >= kMaxEvents) {
+  } else if (world.events() >= most_events(plan)) {
     result.outcome = Outcome::Stuck;
-    result.reason = "progress: more than " + std::to_string(kMaxEvents) + " events without an end";
+    result.reason = "progress: more than " + std::to_string(most_events(plan)) + " events without an end";
   } else if (plan.progress && !drained && !all_done(assembly, checkers.facts(), plan)) {
     result.outcome = Outcome::Stuck;
     result.reason = "progress: not done by " + std::to_string(plan.deadline / 1ms) +

@@ -32,6 +32,33 @@ std::string reasons(const SwarmResult& result) {
   return text;
 }
 
+// Thousands of updates and dozens of Checkpoints behind, with a client that has waited all the time: what was missed
+// is long gone from everybody's window.
+TEST(AwaySite, IsBackWithAllThatItMissed) {
+  Plan plan;
+  plan.clients = 3;  // one at each site
+  plan.operations = 1500;
+  plan.update_percent = 100;
+  plan.options.window = 64;
+  plan.options.checkpoint_interval = 64;
+  plan.heal = 4min;
+  plan.deadline = 9min;
+  for (const auto& [at, kind] : {std::pair{Duration(1s), FaultKind::Cut}, {Duration(230s), FaultKind::Join}})
+    for (const auto& [from, to] : {std::pair{0, 2}, {2, 0}, {1, 2}, {2, 1}}) {
+      Fault fault;
+      fault.at = at;
+      fault.kind = kind;
+      fault.from = static_cast<std::uint16_t>(from);
+      fault.to = static_cast<std::uint16_t>(to);
+      plan.list.push_back(fault);
+    }
+  const auto result = run_scenario(plan);
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_EQ(result->outcome, Outcome::Passed) << result->reason;
+  EXPECT_EQ(result->operations, 3u * 1500);
+  EXPECT_GT(result->virtual_time, Duration(5min)) << "its own client began when it was back";
+}
+
 TEST_P(Seeds, FifteenPassWithFaults) {
   const SwarmResult result = swarm(GetParam(), 1, 15, 2);
   EXPECT_EQ(result.passed, 15u) << reasons(result);
