@@ -16,6 +16,7 @@ std::set<ServerIndex> SignerChoice::initial(const SiteInfo& site, ServerIndex re
 void SignerChoice::reset(ServerIndex representative) {
   chosen_ = initial(site_, representative);
   epoch_ = 0;
+  for (Seat& seat : seats_) seat.needs_asking = false;
   for (std::uint16_t i = 0; i < site_.servers; ++i)
     if (seats_[i].excluded && chosen_.contains(ServerIndex(i))) replace(ServerIndex(i));
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <tuple>
+#include <vector>
 
 namespace seneschal::steward {
 
@@ -29,6 +30,10 @@ class SignerChoice {
   /// `server` did not answer in time, or much later than the others. The second time within eight answers it loses
   /// its place, so that being late by turns does not pay; true then, and the new set has to be announced.
   bool missed(ServerIndex server);
+  /// `server` answered a question of its own in good time, though it does not answer by itself: it may have gone on
+  /// to a view that the others did not follow into. It is asked from the beginning from now on.
+  void answers_questions(ServerIndex server) { seats_[server.value].needs_asking = true; }
+  bool needs_asking(ServerIndex server) const { return seats_[server.value].needs_asking; }
   /// `server` is provably faulty: it is never chosen again. True if the set changed.
   bool exclude(ServerIndex server);
 
@@ -38,6 +43,7 @@ class SignerChoice {
     std::uint32_t strain = 0;      // what its misses left
     std::uint64_t demoted_at = 0;  // epoch, 0: never
     bool excluded = false;
+    bool needs_asking = false;  // in this view
   };
   bool replace(ServerIndex server);
 

@@ -68,6 +68,8 @@ void ThresholdSigning::agree(Instant now, const Purpose& what, SharedBytes messa
   } else if (collector()) {
     instance.ask.start(now, share_timeout());
     instance.asked = choice_.chosen();
+    for (ServerIndex server : instance.asked)
+      if (choice_.needs_asking(server)) request(content, instance, server, fx);
   } else if (collecting() && announced_.contains(self())) {
     instance.to.insert(context_.views.representative().index);
   }
@@ -220,6 +222,8 @@ std::optional<Reject> ThresholdSigning::on_share(Instant now, const Verified<Sig
   }
   HeldShare& held = instance->shares[sender];
   held = {m.share.value, message, Standing::Unproven, now};
+  if (collector() && instance->asked_each && now - *instance->asked_each <= 2 * usual_ + kSlowShareSlack)
+    choice_.answers_questions(sender);
   if (instance->failed && !m.proof.value.empty()) check_proof(m.content, *instance, sender, message, fx);
   if (instance->failed && m.proof.value.empty()) request(m.content, *instance, sender, fx);
   try_combine(m.content, *instance, fx);
@@ -449,6 +453,7 @@ std::vector<ThresholdSigning::Missing> ThresholdSigning::on_tick(Instant now, Ef
 void ThresholdSigning::ask_missing(Instant now, const Digest& content, Instance& instance,
                                    std::vector<Missing>& missing, Effects& fx) {
   ++instance.rounds;
+  instance.asked_each = now;
   bool changed = false;
   std::vector<ServerIndex> absent;
   for (std::uint16_t i = 0; i < context_.own().servers; ++i) {

@@ -93,9 +93,10 @@ class ThresholdSigning {
     Bytes own_share;
     Bytes own_proof;
     bool to_all = false;
-    std::set<ServerIndex> to;        // who wants our share
-    std::set<ServerIndex> proof_to;  // who wants it with its proof
-    std::set<ServerIndex> asked;     // whom we, the collector, asked
+    std::set<ServerIndex> to;           // who wants our share
+    std::set<ServerIndex> proof_to;     // who wants it with its proof
+    std::set<ServerIndex> asked;        // whom we, the collector, asked
+    std::optional<Instant> asked_each;  // those of them who were missing, one by one
     std::map<ServerIndex, HeldShare> shares;
     bool combining = false;
     bool failed = false;  // a combination failed: only proven shares count from now on

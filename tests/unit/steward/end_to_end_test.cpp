@@ -90,6 +90,27 @@ TEST(StewardCollector, DemotesAKilledSignerAfterTwoMisses) {
   for (const auto& done : bed.completions) EXPECT_LT(done.finished - done.started, 200ms);
 }
 
+// A server that went on to a view where the others did not follow answers, but not by itself. With f others silent no
+// q servers do without it: it is asked at once.
+TEST(StewardCollector, WhoAnswersOnlyQuestionsIsAskedFromTheBeginning) {
+  Bed bed(3, 1, 1);
+  bed.kill(server(0, 3));
+  std::set<Digest> asked;
+  bed.drop = [&](const Bed::Datagram& m) {
+    if (m.is<ShareRequest>() && m.to == Principal::of(server(0, 1))) asked.insert(m.body<ShareRequest>().content);
+    if (!m.is<SigShare>() || m.from != Principal::of(server(0, 1))) return false;
+    const SigShare& share = m.body<SigShare>();
+    return share.seq != Seq{} && !asked.contains(share.content);
+  };
+  bed.start();
+  ASSERT_TRUE(bed.all_clients_put(10, 60s));
+  bed.completions.clear();
+  ASSERT_TRUE(bed.all_clients_put(10, 60s));
+  for (const auto& done : bed.completions)
+    EXPECT_LT(done.finished - done.started, 150ms) << "200 and more if it waited for the missing one first";
+  EXPECT_EQ(bed.completions.size(), 30u);
+}
+
 TEST(StewardCollector, OnlyQServersShareInTheCommonCase) {
   Bed bed(3, 1, 1);
   bed.record = true;
