@@ -39,12 +39,20 @@ Digest update_digest(ClientId client, Span operation) {
   return crypto::sha256({head, operation});
 }
 
-bool Ingest::add_flow(const replication::Footprint& footprint, std::vector<UpdateId>& names) const {
+Ingest::Writers::value_type* Ingest::find(Span name) {
+  auto& recent = recent_[std::hash<std::string_view>{}(as_text(name)) % kRecentNames];
+  if (recent != nullptr && equal(recent->first, name)) return recent;
+  const auto it = writer_.find(name);
+  if (it == writer_.end()) return nullptr;
+  return recent = &*it;
+}
+
+bool Ingest::add_flow(const replication::Footprint& footprint, std::vector<UpdateId>& names) {
   bool unknown = !footprint.ranges.empty();
   for (const Bytes& name : footprint.reads) {
-    const auto it = writer_.find(name);
-    if (it != writer_.end()) names.push_back(it->second);
-    unknown = unknown || it == writer_.end();
+    const auto* known = find(name);
+    if (known != nullptr) names.push_back(known->second);
+    unknown = unknown || known == nullptr;
   }
   for (const Bytes& name : footprint.writes) unknown = unknown || !has_room_for(name);
   if (unknown && crowded_out_) names.push_back(*crowded_out_);
@@ -60,7 +68,7 @@ bool Ingest::add_flow(const replication::Footprint& footprint, std::vector<Updat
 }
 
 void Ingest::note_write(UpdateId id, Span name) {
-  if (const auto known = writer_.find(name); known != writer_.end())
+  if (auto* known = find(name); known != nullptr)
     known->second = id;
   else if (writer_.size() < most_names_)
     writer_.emplace(to_bytes(name), id);

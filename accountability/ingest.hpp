@@ -63,16 +63,22 @@ class Ingest {
     using is_transparent = void;
     bool operator()(Span a, Span b) const { return as_text(a) < as_text(b); }
   };
-  bool has_room_for(Span name) const { return writer_.size() < most_names_ || writer_.contains(name); }
+  bool has_room_for(Span name) { return writer_.size() < most_names_ || find(name) != nullptr; }
+  using Writers = std::map<Bytes, UpdateId, ByName>;
+  Writers::value_type* find(Span name);
   /// False: it reads more than is looked up.
-  bool add_flow(const replication::Footprint& footprint, std::vector<UpdateId>& names) const;
+  bool add_flow(const replication::Footprint& footprint, std::vector<UpdateId>& names);
   void note_write(UpdateId id, Span name);
 
   Source source_;
   Sink sink_;
   std::size_t most_names_;
   /// Latest writer per name. Deleted names keep theirs: that something is gone is something one can read.
-  std::map<Bytes, UpdateId, ByName> writer_;
+  Writers writer_;
+  /// Names that were looked up last, by a hash: most are looked up again soon. Names whose hashes collide only push
+  /// each other out, so nobody gains by choosing such names. Names are never erased.
+  static constexpr std::size_t kRecentNames = 16384;
+  std::vector<Writers::value_type*> recent_ = std::vector<Writers::value_type*>(kRecentNames);
   std::optional<UpdateId> crowded_out_;  // the latest that wrote a name which `writer_` had no room for
   std::unordered_map<std::uint32_t, UpdateId> latest_;  // per client
   std::uint64_t taken_ = 0;

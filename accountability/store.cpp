@@ -11,6 +11,8 @@ namespace seneschal::accountability {
 namespace {
 
 namespace fs = std::filesystem;
+/// In front of a frame that is chained: the digest of the one before.
+constexpr std::size_t kChainedBytes = 32;
 
 /// Files called PREFIX-NUMBER.ENDING, by number.
 std::map<std::uint64_t, std::string> numbered(const std::string& folder, const std::string& prefix,
@@ -290,6 +292,82 @@ void Store::end_at(UpdateId end) {
     blocks.push_back(*Block::parse(last_block_));
   }
   graph_ = *Graph::of(std::move(blocks), std::min(whole_->base(), end));
+}
+
+UpdateId Store::digests_end() const {
+  UpdateId next = head_ ? UpdateId(head_->closed) : begin_;
+  Digest chain = head_ ? head_->closed_evidence : Digest{};
+  for (; next < closed_; next = next + kBlockUpdates) {
+    const Span digests = block_digests(next);
+    if (digests.empty()) break;
+    const Span frame(digests.data() - 32, digests.size() + 32);
+    if (!equal(frame.first(32), chain.bytes)) break;
+    chain = crypto::sha256(frame);
+  }
+  while (next < graph_.end() && open_digests_.contains(next)) next = next.next();
+  return next;
+}
+
+UpdateId Store::payloads_end(UpdateId end) const {
+  UpdateId next(head_ ? head_->next : begin_.value);
+  Span before;  // the frame before
+  for (const MappedFile& file : payloads_) {
+    for (const Frame& frame : scan_frames(file.bytes()).frames) {
+      const bool later = frame.end_id() > next;
+      if (later && (frame.first > next || frame.end_id() > end || frame.content.size() < kChainedBytes ||
+                    (!before.empty() && !equal(frame.content.first(32), crypto::sha256(before).bytes))))
+        return next;
+      if (later) next = frame.end_id();
+      before = frame.content;
+    }
+  }
+  return next;
+}
+
+void Store::cut_at(UpdateId end) {
+  if (end >= graph_.end()) return;
+  std::vector<Block> blocks;
+  for (const Block& block : graph_.blocks()) {
+    if (block.end() <= end) {
+      blocks.push_back(block);
+      continue;
+    }
+    std::map<UpdateId, Digest> digests;
+    const Span closed = block_digests(block.first());
+    for (UpdateId id = block.first(); id < end; id = id.next()) {
+      const auto open = open_digests_.find(id);
+      Digest& digest = digests[id];
+      if (open != open_digests_.end())
+        digest = open->second;
+      else if (const std::size_t at = 32 * (id.value - block.first().value); at < closed.size())
+        std::memcpy(digest.bytes.data(), closed.data() + at, 32);
+      else
+        digests.erase(id);
+    }
+    open_digests_ = std::move(digests);
+    closed_ = block.first();
+    chain_ = Digest{block.header().before};
+    last_closed_seq_ =
+        blocks.empty() ? Seq{} : Graph::of(blocks, blocks.front().first())->seq(UpdateId(closed_.value - 1));
+    Builder open({}, begin_, closed_, chain_, last_closed_seq_);
+    each_row(block, [&](UpdateId id, ClientId client, Seq seq, const Formula& formula) {
+      return id < end && open.add(client, seq, formula).has_value();
+    });
+    open_block_ = open.next() == closed_ ? Bytes{} : open.open_block();
+    break;
+  }
+  const UpdateId base = std::min(graph_.base(), end);
+  std::size_t segments = 0;
+  segment_good_ = 0;
+  for (; segments < segments_.size(); ++segments) {
+    const FrameScan scan = scan_frames(segments_[segments].bytes());
+    if (scan.frames.empty() || scan.frames.front().end_id() > closed_) break;
+    for (const Frame& frame : scan.frames)
+      if (frame.end_id() <= closed_) segment_good_ = frame.end;
+  }
+  segments_.erase(segments_.begin() + static_cast<std::ptrdiff_t>(segments), segments_.end());
+  if (!open_block_.empty()) blocks.push_back(*Block::parse(open_block_));
+  graph_ = *Graph::of(std::move(blocks), base);
 }
 
 Digest Store::evidence_at(const Digest& closed_evidence, UpdateId closed, UpdateId next) const {

@@ -149,6 +149,13 @@ class Store {
   /// The digests of the full block that `id` is in, checked; empty if they are not there.
   Span block_digests(UpdateId id) const;
   Digest evidence_at(const Digest& closed_evidence, UpdateId closed, UpdateId next) const;
+  /// How far the digests go that follow those which the head covers.
+  UpdateId digests_end() const;
+  /// How far the operations go that follow those which the head covers, as far as `end` at most: to the end of a
+  /// frame.
+  UpdateId payloads_end(UpdateId end) const;
+  /// Leaves out the updates from `end` on for whoever goes on writing there.
+  void cut_at(UpdateId end);
   void note(const std::string& path, const std::string& what) { notes_.push_back(path + ": " + what); }
 
   std::string folder_;
@@ -258,7 +265,8 @@ class StoreWriter {
   std::uint64_t last_time_ms_ = 0;
   std::vector<Digest> recent_;  // ring of the last kBlockUpdates * 16 digests
   bool new_segment_ = true;
-  Status trouble_;  // the first failure to write a block: told by the next flush
+  bool signed_in_log_ = false;  // some of what the head covers is in the log only
+  Status trouble_;              // the first failure to write a block: told by the next flush
   std::uint64_t bytes_written_ = 0;
 };
 

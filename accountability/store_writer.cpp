@@ -89,6 +89,12 @@ Result<std::unique_ptr<StoreWriter>> StoreWriter::open(const std::string& folder
     before = std::move(*store);
     if (Status good = acceptable(before, options, signer); !good)
       return failure(good.error().message + "; nothing was changed: move the folder away to begin a new graph");
+    // What the head covers is durable, in all files. Of what came after it a power cut may have taken different parts
+    // of each: what is not in all of them goes, and the replica executes it again or begins a graph anew.
+    if (before.head_) {
+      const UpdateId end = options.digests ? before.digests_end() : before.graph_.end();
+      before.cut_at(options.payloads ? before.payloads_end(end) : end);
+    }
   }
   std::unique_ptr<StoreWriter> writer(
       new StoreWriter(folder, options, std::move(signer), std::make_shared<FileLock>(std::move(*lock))));
@@ -232,6 +238,7 @@ Status StoreWriter::recover(const Store& store) {
     log = make_frame(FrameKind::Rows, flushed_, count, builder_->open_rows(flushed_));
     if (options_.digests) append(log, make_frame(FrameKind::Digests, flushed_, count, block_digests_));
     flushed_ = next();
+    signed_in_log_ = true;
   }
   if (Status done = replace_file(folder_ + "/open.log", log); !done) return done;
   auto open = FrameFile::open(folder_ + "/open.log", log.size());
@@ -411,9 +418,11 @@ Status StoreWriter::flush() {
   }
   payloads_from_ = next();
   const UpdateId open_first = builder_->open_first();
-  if (open_first > flushed_) {  // the log's updates are in a full block now, and that must be durable first
-    for (FrameFile* file : {&segment_, &digests_})
-      if (Status done = file->sync(); !done) return done;
+  if (open_first > flushed_) {  // the log's updates are in a full block now
+    // Where the head covers some of them, that must be durable first. Others a power cut may take.
+    if (std::exchange(signed_in_log_, false))
+      for (FrameFile* file : {&segment_, &digests_})
+        if (Status done = file->sync(); !done) return done;
     if (Status done = open_.cut(0); !done) return done;
     flushed_ = open_first;
   }
@@ -451,6 +460,7 @@ Status StoreWriter::seal() {
   head.next = next().value;
   head.digest = digest();
   head.signer = signer_.self;
+  signed_in_log_ = head.closed < head.next;
   if (signer_.sign) head.signature.value = signer_.sign(head.signed_bytes());
   return replace_file(folder_ + "/head", encode(head));
 }

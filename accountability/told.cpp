@@ -13,11 +13,13 @@ struct ToldHead {
   std::uint32_t client = 0;
   std::uint32_t evidence = 0, signed_operation = 0, dependencies = 0, operation = 0;
   std::uint32_t reads = 0, ranges = 0, writes = 0;
-  bool plain = true;      // the operation is what was signed: it is there once
-  bool footprint = true;  // one is known
+  std::uint32_t inside = 0;  // where in the evidence the operation is; kApart: it is there by itself
+  bool plain = true;         // the operation is what was signed: it is there once
+  bool footprint = true;     // one is known
 };
 /// Ends of ranges that have none.
 constexpr std::uint32_t kNoEnd = 0xffffffff;
+constexpr std::uint32_t kApart = 0xffffffff;
 constexpr std::size_t kKept = 4 * 1024 * 1024;
 
 template <class T>
@@ -35,6 +37,18 @@ std::uint32_t size_of(Span bytes) {
 
 }  // namespace
 
+/// What a client signed has its operation in it, as it is, almost always as far from the end as the last one's.
+std::uint32_t Told::find(Span operation, Span evidence) {
+  if (operation.empty() || operation.size() > evidence.size()) return kApart;
+  const std::size_t last = evidence.size() - operation.size();
+  if (behind_ <= last && equal(evidence.subspan(last - behind_, operation.size()), operation))
+    return static_cast<std::uint32_t>(last - behind_);
+  const std::size_t at = as_text(evidence).rfind(as_text(operation));
+  if (at == std::string_view::npos) return kApart;
+  behind_ = last - at;
+  return static_cast<std::uint32_t>(at);
+}
+
 void Told::add(const Executed& update) {
   const bool same = update.operation.data() == update.signed_operation.data() &&
                     update.operation.size() == update.signed_operation.size();
@@ -49,6 +63,7 @@ void Told::add(const Executed& update) {
   head.signed_operation = same || !update.evidence.empty() ? 0 : size_of(update.signed_operation);
   head.dependencies = size_of(update.dependencies);
   head.operation = size_of(update.operation);
+  head.inside = find(update.operation, update.evidence);
   head.reads = static_cast<std::uint32_t>(footprint.reads.size());
   head.ranges = static_cast<std::uint32_t>(footprint.ranges.size());
   head.writes = static_cast<std::uint32_t>(footprint.writes.size());
@@ -57,7 +72,7 @@ void Told::add(const Executed& update) {
   append(packed_, update.evidence);
   append(packed_, update.signed_operation.first(head.signed_operation));
   append(packed_, update.dependencies);
-  append(packed_, update.operation);
+  if (head.inside == kApart) append(packed_, update.operation);
   for (const Bytes& name : footprint.reads) put_name(packed_, name);
   for (const auto& range : footprint.ranges) {
     put_name(packed_, range.first);
@@ -111,7 +126,12 @@ const Told::Executed& Told::Reader::next() {
   update_.evidence = bytes(head.evidence);
   const Span apart = bytes(head.signed_operation);
   update_.dependencies = bytes(head.dependencies);
-  update_.operation = bytes(head.operation);
+  if (head.inside == kApart) {
+    update_.operation = bytes(head.operation);
+  } else {
+    CHECK(std::uint64_t{head.inside} + head.operation <= head.evidence);
+    update_.operation = update_.evidence.subspan(head.inside, head.operation);
+  }
   update_.signed_operation = head.plain ? update_.operation : apart;
   update_.footprint = head.footprint ? &footprint_ : nullptr;
   names(footprint_.reads, head.reads);

@@ -1,5 +1,6 @@
 // Executed updates on their way from the core's thread to the recorder's: packed one behind another, so that telling
-// and listening take no memory per update, and reading goes straight through it.
+// and listening take no memory per update, and reading goes straight through it. An operation that is in its evidence
+// is there once.
 #pragma once
 #include "replication/observed_application.hpp"
 
@@ -36,7 +37,10 @@ class Told {
   };
 
  private:
+  std::uint32_t find(Span operation, Span evidence);
+
   Bytes packed_;
+  std::size_t behind_ = 0;  // so far before the end of its evidence the last operation ended
   std::size_t updates_ = 0;
 };
 

@@ -1,6 +1,8 @@
 // From executed updates to the graph: where dependencies come from. [Graph 3]
 #include "executing.hpp"
 
+#include "base/prng.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -39,6 +41,30 @@ TEST(GraphIngest, WritersThatThereIsNoRoomForAreChainedSoThatNoReadIsLost) {
   execute(4, kv::get("b"));
   execute(5, kv::get("a"));
   EXPECT_EQ(formulas, (std::vector<std::string>{"", "", "2", "3", "1"})) << "4 rests on 3, which rests on 2";
+}
+
+TEST(GraphIngest, TheWriterOfEachOfManyNamesIsFound) {
+  std::optional<NewUpdate> last;
+  Builder builder(nullptr);
+  Ingest ingest(Source::Flow, [&](const NewUpdate& u) {
+    last = u;
+    return builder.add(u.client, u.seq, u.formula);
+  });
+  Prng random(3);
+  std::map<std::uint64_t, UpdateId> writer;
+  for (std::uint64_t n = 1; n <= 120'000; ++n) {
+    // Most of them few names, so that many are found where they were looked up last; others push those out.
+    const std::uint64_t name = random.below(random.chance(2, 3) ? 500 : 50'000);
+    const bool writes = n < 60'000 || random.chance(1, 3);
+    replication::Footprint print;
+    (writes ? print.writes : print.reads).push_back(to_bytes("name " + std::to_string(name)));
+    ExecutionObserver::Executed executed{Seq(n), ClientId(1), {}, {}, {}, {}, &print};
+    ASSERT_EQ(ingest.take(executed), UpdateId(n));
+    if (writes)
+      writer[name] = UpdateId(n);
+    else
+      ASSERT_EQ(last->formula.text(), writer.contains(name) ? std::to_string(writer[name].value) : "") << n;
+  }
 }
 
 TEST(GraphIngest, AScanReadsAsFarAsItWentAlsoWhatIsGone) {

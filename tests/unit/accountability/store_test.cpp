@@ -533,6 +533,96 @@ TEST_F(GraphStore, ASnapshotOfUpdatesThatAPowerCutTookGoes) {
   EXPECT_TRUE(store().snapshots().empty());
 }
 
+// Files grow by themselves: a power cut leaves of each whatever was written back, but at least what was made durable.
+TEST_F(GraphStore, WhatAPowerCutLeavesOfEachFileIsGoneOnFromTheLastUpdateThatIsInAllOfThem) {
+  const StoreOptions options{.digests = true, .payloads = true, .segment_bytes = 40'000};
+  const auto contents = [](const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  std::uint64_t cut_back = 0, kept_more = 0;
+  for (std::uint64_t trial = 1; trial <= 40; ++trial) {
+    fs::remove_all(folder_);
+    Prng random(trial);
+    auto w = writer(options);
+    fill(*w, random.below(9000));
+    ASSERT_TRUE(w->seal().has_value());
+    const std::uint64_t sealed = w->next().value;
+    std::map<std::string, std::uint64_t> durable;  // by file
+    const auto sizes = [&](const std::string& prefix) {
+      for (const auto& entry : fs::directory_iterator(folder_))
+        if (entry.path().filename().string().starts_with(prefix)) durable[entry.path().string()] = entry.file_size();
+    };
+    sizes("");
+    // What the log may be afterwards; that it was cut is only left where the block with the signed updates is
+    // durable.
+    std::vector<std::string> logs{contents(folder_ + "/open.log")};
+    bool closed = (sealed - 1) % kBlockUpdates == 0;  // then the log had nothing that was signed
+    for (std::uint64_t steps = random.below(20); steps > 0; --steps) {
+      const std::uint64_t block = (w->next().value - 1) / kBlockUpdates;
+      fill(*w, 100 * (1 + random.below(15)));
+      if (!closed && (w->next().value - 1) / kBlockUpdates > block) {
+        closed = true;
+        sizes("graph-");
+        sizes("digests.dat");
+      }
+      logs.push_back(contents(folder_ + "/open.log"));
+    }
+    const std::uint64_t end = w->next().value;
+    w.reset();
+    for (const auto& entry : fs::directory_iterator(folder_)) {
+      const std::string path = entry.path().string();
+      const bool grows = path.ends_with(".seg") || path.ends_with("digests.dat");
+      if (!grows || random.below(3) == 0) continue;
+      const std::uint64_t least = durable.contains(path) ? durable[path] : 0;
+      fs::resize_file(path, least + random.below(entry.file_size() - least + 1));
+    }
+    // The log of any moment since; of a later one than the first also a part.
+    const std::size_t moment = random.below(logs.size());
+    std::ofstream(folder_ + "/open.log", std::ios::binary | std::ios::trunc)
+        << (moment == 0 ? logs[0] : logs[moment].substr(0, random.below(logs[moment].size() + 1)));
+    if (moment != 0 && !closed)  // nothing was cut: what was signed is still in front
+      std::ofstream(folder_ + "/open.log", std::ios::binary | std::ios::trunc) << logs[moment];
+    auto again = StoreWriter::open(folder_, options, signer());
+    ASSERT_TRUE(again.has_value()) << "trial " << trial << ": " << again.error().message;
+    const std::uint64_t next = (*again)->next().value;
+    EXPECT_GE(next, sealed) << trial;
+    EXPECT_LE(next, end) << trial;
+    cut_back += next < end;
+    kept_more += next > sealed;
+    for (int life = 0; life < 2; ++life) {
+      fill(**again, 4500);
+      ASSERT_TRUE((*again)->seal().has_value());
+      again->reset();
+      const Store s = store();
+      EXPECT_EQ(s.graph().end().value, next + 4500 * (static_cast<std::uint64_t>(life) + 1));
+      EXPECT_EQ(s.doubt(verifies), std::nullopt) << trial;
+      std::uint64_t operations = 0;
+      EXPECT_TRUE(s.each_payload(UpdateId(1), [&](const Payload& payload) {
+        ++operations;
+        EXPECT_EQ(as_text(payload.operation), "operation " + std::to_string(payload.id.value));
+      })) << trial;
+      EXPECT_EQ(operations, s.graph().size());
+      for (std::uint64_t id = 1; id < s.graph().end().value; id += 977)
+        EXPECT_EQ(s.digest_of(UpdateId(id)), update(id).digest) << trial;
+      again = StoreWriter::open(folder_, options, signer());
+      ASSERT_TRUE(again.has_value()) << "trial " << trial << ": " << again.error().message;
+    }
+    // The same updates in one life: the same graph.
+    const std::string cut = std::exchange(folder_, folder_ + "-whole");
+    const Digest digest = (*again)->digest();
+    auto whole = writer(options);
+    fill(*whole, (*again)->next().value - 1);
+    EXPECT_EQ(whole->digest(), digest) << trial;
+    whole.reset();
+    fs::remove_all(folder_);
+    folder_ = cut;
+    again->reset();
+  }
+  EXPECT_GT(cut_back, 10u);
+  EXPECT_GT(kept_more, 5u);
+}
+
 TEST_F(GraphStore, AWriterGoesOnOnlyFromItsOwnHeadAndItsOwnApplication) {
   const auto signer_of = [](std::uint32_t who, std::uint8_t key) {
     const auto sign = [key](Span bytes) {

@@ -30,6 +30,12 @@ TEST(GraphTold, WhatIsReadIsWhatWasAddedInOrder) {
             random.chance(1, 2) ? bytes(90) : Bytes{},
             {}};
     if (random.chance(1, 2)) g.signed_operation = g.operation;
+    if (random.chance(1, 2)) {  // as it is: in what the client signed
+      const Bytes before = bytes(20), after = bytes(random.chance(1, 4) ? 30 : 0);
+      g.evidence = before;
+      append(g.evidence, g.operation);
+      append(g.evidence, after);
+    }
     if (random.chance(3, 4)) {
       auto& print = g.footprint.emplace();
       for (std::uint64_t n = random.below(4); n > 0; --n) print.reads.push_back(bytes(9));
@@ -50,6 +56,11 @@ TEST(GraphTold, WhatIsReadIsWhatWasAddedInOrder) {
     part.clear();
   }
   EXPECT_EQ(all.updates(), given.size());
+  Told twice, once;
+  const Bytes long_one = bytes(400), sealed = long_one;
+  twice.add({Seq(1), ClientId(1), long_one, {}, long_one, {}, nullptr});
+  once.add({Seq(1), ClientId(1), long_one, {}, long_one, sealed, nullptr});
+  EXPECT_EQ(twice.bytes(), once.bytes()) << "an operation that is in its evidence is there once";
   Told::Reader reader(all);
   for (std::size_t i = 0; i < given.size(); ++i) {
     const Given& g = given[i];
