@@ -73,11 +73,12 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
 }
 
 /// Whether its last two updates came here first: this server is its contact. A client that gives an update to
-/// everybody, because nobody answered, is then not taken for one.
+/// everybody, because nobody answered, is then not taken for one. The earlier one need not be executed here yet: that
+/// the client goes on says that it is, and a representative that lets this server lag must not keep it from knowing.
 bool Updates::chosen_by(ClientId client, Timestamp timestamp) {
   const auto* last = context_.execution.clients().find(client);
   const Timestamp before = std::exchange(given_here_[client], timestamp);
-  return last != nullptr && last->timestamp == before;
+  return before.value != 0 && (last == nullptr || last->timestamp <= before);
 }
 
 void Updates::pass_on(Instant now, const Signed<Update>& update, Way way, Effects& fx) {

@@ -78,6 +78,15 @@ TEST(StewardUpdates, OfAClientThatChoseThisServerGoToTheLeaderSiteWithoutTheRepr
   EXPECT_EQ(sent_to(), std::vector{representative});
 }
 
+// Its representative must not be able to hide from it that it is chosen. [Steward 3.2]
+TEST(StewardUpdates, OfItsClientsAServerThatLagsPassesOnByItself) {
+  Lone lone(server(1, 2));
+  lone.deliver(direct(lone, 3, 1));
+  lone.deliver(direct(lone, 3, 2));  // the first is executed elsewhere: its client goes on
+  ASSERT_EQ(lone.sent<ForwardedUpdate>(), 2u);
+  EXPECT_EQ(lone.bed.sent.back().to, Principal::of(server(0, 0)));
+}
+
 TEST(StewardUpdates, OfOtherSitesClientsAndOfStrangersAreRefused) {
   Lone lone(server(1, 2));
   EXPECT_EQ(lone.deliver(direct(lone, 1, 1), Reject::WrongSite), 1u);
