@@ -119,6 +119,19 @@ TEST(StewardUpdates, GoToTheRepresentativeThatTheLeaderSiteAnnounced) {
   EXPECT_EQ(lone.bed.sent[0].to, Principal::of(server(0, 2)));
 }
 
+// It may have been down when the notices came.
+TEST(StewardUpdates, GoToTheRepresentativeThatProposesLately) {
+  Lone lone(server(1, 0));
+  Batch b = lone.one();
+  lone.deliver(lone.carrier(lone.proposal(1, b, 0, 2), b));
+  Batch c = lone.one(2);
+  lone.deliver(lone.carrier(lone.proposal(2, c, 0, 1), c));  // older
+  lone.bed.sent.clear();
+  lone.deliver(direct(lone, 3, 1));
+  ASSERT_EQ(lone.sent<ForwardedUpdate>(), 1u);
+  EXPECT_EQ(lone.bed.sent.back().to, Principal::of(server(0, 2)));
+}
+
 TEST(StewardUpdates, FromAfarArePassedToAllServersOfTheLeaderSite) {
   Lone lone(server(0, 1));
   lone.deliver(forwarded(lone, Leg::ToLeaderSite, 3, 1));
