@@ -167,6 +167,7 @@ std::optional<Reject> GlobalOrdering::on_accept(Instant now, const Verified<Acce
 }
 
 // `asks`: sent again, for want of an answer. One that is only late, or that two servers combined, asks for nothing.
+// Without multicast the first one is relayed, too: then only one that was here before asks.
 std::optional<Reject> GlobalOrdering::take_accept(Instant now, Held<Accept> accept, bool asks, Effects& fx) {
   // DEVIATION(TR Fig. 7): the leader site sends no Accept; its Proposal counts as one, and is not counted twice.
   if (accept.signer == Principal::of(context_.views.leader_site(accept->gv))) return Reject::WrongSite;
@@ -177,10 +178,10 @@ std::optional<Reject> GlobalOrdering::take_accept(Instant now, Held<Accept> acce
   bool own = site == context_.self.site;
   // Early ones are kept, one per site and seq, of the highest gv. [Steward 3.8]
   auto it = entry->accepts.find(site);
-  if (it != entry->accepts.end() && it->second->gv >= accept->gv) {
-    if (asks && accept->seq <= context_.history.aru()) answer_site(now, *entry, site, fx);
-    return Reject::Duplicate;
-  }
+  const bool held = it != entry->accepts.end() && it->second->gv >= accept->gv;
+  const bool again = asks && (held || context_.settings.delivery == Delivery::Multicast);
+  if (again && accept->seq <= context_.history.aru()) answer_site(now, *entry, site, fx);
+  if (held) return Reject::Duplicate;
   Seq seq = accept->seq;
   Digest content = content_of_sealed(*accept.sealed);
   signed_event(content, accept.signer, seq, accept->gv, {}, fx);

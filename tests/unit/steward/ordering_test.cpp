@@ -344,6 +344,24 @@ TEST(StewardOrder, AnswersAPrePrepareOfAnOrderedSeqWithItsCertificate) {
   EXPECT_EQ(lone.sent<OrderedEntry>(), 1u);
 }
 
+// The first one may have been lost on its way here. [Steward 3.9]
+TEST(StewardOrder, AnswersARepeatedAcceptThatItNeverHadWithItsCertificate) {
+  for (const Delivery delivery : {Delivery::Multicast, Delivery::Representative}) {
+    Settings settings;
+    settings.delivery = delivery;
+    Lone lone(server(0, 1), settings);
+    Batch b = lone.one();
+    lone.order(1, b);
+    RelayedAccept relayed{lone.bed.sign(Principal::of(SiteId(2)), Accept{{}, Seq(1), digest_of(b)})};
+    const SharedBytes bytes = lone.bed.seal(Principal::of(server(2, 0)), relayed, AuthKind::Bare);
+    lone.deliver(bytes);
+    const bool repeated = delivery == Delivery::Multicast;  // else this is how the first one comes, only late
+    EXPECT_EQ(lone.sent<OrderedEntry>() > 0, repeated);
+    lone.deliver(bytes);
+    EXPECT_GT(lone.sent<OrderedEntry>(), 0u);
+  }
+}
+
 TEST(StewardOrder, TakesAnOrderCertificateOfAnyViewAndRefusesABadOne) {
   Lone lone(server(1, 1), {}, 5);
   Batch b = lone.one();
