@@ -33,6 +33,8 @@ class SignerChoice {
   /// `server` answered a question of its own in good time, though it does not answer by itself: it may have gone on
   /// to a view that the others did not follow into. It is asked from the beginning from now on.
   void answers_questions(ServerIndex server) { seats_[server.value].needs_asking = true; }
+  /// Its share came before any question could: it follows again.
+  void answers_unasked(ServerIndex server) { seats_[server.value].needs_asking = false; }
   bool needs_asking(ServerIndex server) const { return seats_[server.value].needs_asking; }
   /// `server` is provably faulty: it is never chosen again. True if the set changed.
   bool exclude(ServerIndex server);

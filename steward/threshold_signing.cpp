@@ -68,8 +68,10 @@ void ThresholdSigning::agree(Instant now, const Purpose& what, SharedBytes messa
   } else if (collector()) {
     instance.ask.start(now, share_timeout());
     instance.asked = choice_.chosen();
-    for (ServerIndex server : instance.asked)
+    for (ServerIndex server : instance.asked) {
+      if (instance.shares.contains(server)) choice_.answers_unasked(server);
       if (choice_.needs_asking(server)) request(content, instance, server, fx);
+    }
   } else if (collecting() && announced_.contains(self())) {
     instance.to.insert(context_.views.representative().index);
   }
@@ -222,7 +224,9 @@ std::optional<Reject> ThresholdSigning::on_share(Instant now, const Verified<Sig
   }
   HeldShare& held = instance->shares[sender];
   held = {m.share.value, message, Standing::Unproven, now};
-  if (collector() && instance->asked_each && now - *instance->asked_each <= 2 * usual_ + kSlowShareSlack)
+  // Who is not chosen never shares unasked: that says nothing about it.
+  if (collector() && instance->asked.contains(sender) && instance->asked_each &&
+      now - *instance->asked_each <= 2 * usual_ + kSlowShareSlack)
     choice_.answers_questions(sender);
   if (instance->failed && !m.proof.value.empty()) check_proof(m.content, *instance, sender, message, fx);
   if (instance->failed && m.proof.value.empty()) request(m.content, *instance, sender, fx);
