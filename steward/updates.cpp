@@ -67,9 +67,15 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
   }
   if (!again) sent.count = 1;
   // Those it was passed on to watch, and leave trying again to whoever passes on, unless it goes on for long: a
-  // representative must not be suspected for an update that it was never shown.
-  retries_.set(client, now + (leg == Leg::InsideLeaderSite ? 2 : 1) * retry_after());
+  // representative must not be suspected for an update that it was never shown. Nobody puts that off by repeating it.
+  const Instant due = now + (leg == Leg::InsideLeaderSite ? 2 : 1) * retry_after();
+  retry_at(client, again ? std::min(due, sent.due) : due);
   return std::nullopt;
+}
+
+void Updates::retry_at(ClientId client, Instant at) {
+  sent_[client].due = at;
+  retries_.set(client, at);
 }
 
 /// Whether its last two updates came here first: this server is its contact. A client that gives an update to
@@ -134,7 +140,7 @@ void Updates::on_tick(Instant now, Effects& fx) {
     Sent& sent = sent_[*client];
     sent.last = now;
     Duration wait = retry_after() * (1 << std::min(sent.count, 5u));
-    retries_.set(*client, now + std::min(wait, std::max(context_.settings.retransmit_max, retry_after())));
+    retry_at(*client, now + std::min(wait, std::max(context_.settings.retransmit_max, retry_after())));
     auto parts = parse_sealed(*it->second.sealed);
     auto body = decode<Update>(parts->body);
     Signed<Update> update{*it->second.sealed, parts->header, std::move(*body)};
@@ -154,7 +160,7 @@ void Updates::view_changed(Instant now) {
     // Where this server only watches, somebody else passes the update on first; a new representative orders it
     // itself.
     bool watches = !orders() && sent.leg == Leg::InsideLeaderSite && context_.views.at_leader_site();
-    retries_.set(client, watches ? now + 2 * retry_after() : now);
+    retry_at(client, watches ? now + 2 * retry_after() : now);
   }
 }
 

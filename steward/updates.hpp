@@ -44,6 +44,7 @@ class Updates {
   /// Returns the size of the result.
   std::size_t answer(ClientId client, const replication::Query& query, Effects& fx);
   Duration retry_after() const;
+  void retry_at(ClientId client, Instant at);
   /// True if it is this server that gives updates their place.
   bool orders() const;
 
@@ -53,6 +54,7 @@ class Updates {
   struct Sent {
     std::uint32_t count = 0;
     Instant last;
+    Instant due;                      // when it is passed on again
     Leg leg = Leg::ToRepresentative;  // how it came
     std::optional<Instant> given;     // when this server first gave it to the representative
   };

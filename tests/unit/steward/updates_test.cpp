@@ -48,6 +48,22 @@ TEST(StewardUpdates, ThatNobodyElseWasGivenAreShownToTheWholeSiteInTheEnd) {
   EXPECT_EQ(other.bed.sent.back().to, Principal::of(server(1, 0)));
 }
 
+// A representative that sends the client's own message back again and again must not keep the site from seeing it.
+TEST(StewardUpdates, AreShownToTheWholeSiteHoweverOftenTheyAreRepeated) {
+  Settings patient;
+  patient.representative_timeout = 60s;
+  Lone lone(server(1, 2), patient);
+  const SharedBytes update = direct(lone, 3, 1);
+  for (int i = 0; i < 200; ++i) {
+    lone.deliver(update);
+    lone.bed.run_for(100ms);
+  }
+  std::set<Principal> shown;
+  for (const auto& m : lone.bed.sent)
+    if (m.is<ForwardedUpdate>()) shown.insert(m.to);
+  EXPECT_EQ(shown.size(), 3u);
+}
+
 // A representative that takes its time with them would be noticed by nobody. [Steward 3.2]
 TEST(StewardUpdates, OfAClientThatChoseThisServerGoToTheLeaderSiteWithoutTheRepresentative) {
   Settings patient;
