@@ -50,6 +50,7 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
   const bool chosen = direct && !again && chosen_by(client, timestamp);
   if (direct) say_majority_lost(now, client, timestamp, fx);
   if (!again || leg == Leg::ToLeaderSite) sent.leg = leg;
+  if (direct || leg == Leg::ToLeaderSite) sent.first_hand = true;
   sent.last = now;
   if (context_.views.at_leader_site()) {
     // A representative must not be able to starve one client or one site without being replaced. [Steward 3.3]
@@ -97,8 +98,9 @@ void Updates::pass_on(Instant now, const Signed<Update>& update, Way way, Effect
                    ForwardedUpdate{Leg::ToLeaderSite, update}, {.auth = AuthKind::Bare});
   if (!views.is_representative()) {
     if (!sent.given) sent.given = now;
-    // In the end to all of the site: who has it alone can replace no representative.
-    const bool to_all = way == Way::Again && sent.count > 0 && sent.count % kAlone == 0;
+    // In the end to all of the site: who has it alone can replace no representative. Who has it from a neighbour does
+    // not have it alone, and not everybody needs to tell everybody.
+    const bool to_all = way == Way::Again && sent.first_hand && sent.count > 0 && sent.count % kAlone == 0;
     return fx.send(to_all ? Destination::to(context_.self.site) : Destination::to(views.representative()),
                    ForwardedUpdate{Leg::ToRepresentative, update}, {.auth = AuthKind::Bare});
   }

@@ -57,6 +57,7 @@ class Updates {
     Instant due;                      // when it is passed on again
     Leg leg = Leg::ToRepresentative;  // how it came
     std::optional<Instant> given;     // when this server first gave it to the representative
+    bool first_hand = false;          // not only from a neighbour
   };
   std::map<ClientId, Sent> sent_;  // of watched updates
   TimerSet<ClientId> retries_;

@@ -46,6 +46,9 @@ TEST(StewardUpdates, ThatNobodyElseWasGivenAreShownToTheWholeSiteInTheEnd) {
   EXPECT_EQ(other.core().updates().watched().size(), 1u);
   ASSERT_EQ(other.sent<ForwardedUpdate>(), 1u);
   EXPECT_EQ(other.bed.sent.back().to, Principal::of(server(1, 0)));
+  other.bed.run_for(20s);
+  for (const auto& m : other.bed.sent)
+    if (m.is<ForwardedUpdate>()) EXPECT_EQ(m.to, Principal::of(server(1, 0))) << "not everybody tells everybody";
 }
 
 // A representative that sends the client's own message back again and again must not keep the site from seeing it.
