@@ -30,11 +30,19 @@ ClientSettings ClientSettings::bft(ClientId client, const Membership& membership
   return settings;
 }
 
+namespace {
+
+const SiteInfo& home_of(const Membership& membership, const ClientSettings& settings) {
+  CHECK(settings.home.value < membership.sites.size());
+  return membership.site(settings.home);
+}
+
+}  // namespace
+
 ClientCore::ClientCore(const Membership& membership, ClientSettings settings)
     : settings_(settings),
-      contact_(settings.contact, membership.site(settings.home).servers, membership.site(settings.home).faults,
+      contact_(settings.contact, home_of(membership, settings).servers, home_of(membership, settings).faults,
                settings.try_contacts) {
-  CHECK(settings.home.value < membership.sites.size());
   CHECK(settings.auth == AuthKind::Signature || settings.auth == AuthKind::Authenticator);
   const SiteInfo& site = membership.site(settings.home);
   servers_ = site.servers;
@@ -244,8 +252,9 @@ void ClientCore::finish(Instant now, Seq seq, const Bytes& result, Effects& fx) 
   event.who = Principal::of(settings_.self);
   event.timestamp = timestamp_;
   fx.event(event);
+  const bool tried = contact_.alone();
   if (!current_.query) contact_.finished(took, current_.retries > 0);
-  rough_in_a_row_ = current_.retries == 0 ? 0 : rough_in_a_row_ + 1;
+  if (!tried) rough_in_a_row_ = current_.retries == 0 ? 0 : rough_in_a_row_ + 1;
   if (rough_in_a_row_ >= settings_.rotate_after) move_contact();
   completions_.push_back(std::move(current_));
   operation_.clear();

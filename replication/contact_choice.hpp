@@ -9,19 +9,24 @@
 
 namespace seneschal::replication {
 
-/// Now and then two updates in a row also go to another server; if the second of them takes much less time than
-/// usual, that server is the contact from then on. Costs a copy of some updates, and no time: a trial of a server
-/// that does nothing is noticed by nobody. The first of the two lets the other server know that it is asked
-/// [Steward 3.2].
+/// Now and then two updates in a row also go to another server; the first of them lets it know that it is asked
+/// [Steward 3.2]. If the second takes much less time than usual, two more go to that server alone: things may have
+/// got better by themselves, and then a server that did nothing must not become the contact. If they are as quick, it
+/// is. Costs a copy of some updates, and seldom time: a trial of a server that does nothing is noticed by nobody.
 class ContactChoice {
  public:
   /// `faults` of the `servers` may be faulty. `tries`: false keeps the contact until `move_to`.
   ContactChoice(ServerIndex first, std::uint16_t servers, std::uint16_t faults, bool tries)
       : contact_(first), next_(first), servers_(servers), faults_(faults), tries_(tries && servers > 1) {}
 
-  ServerIndex contact() const { return contact_; }
-  /// The server that is on trial: it gets the next update, too.
-  std::optional<ServerIndex> also() const { return trial_ ? std::optional(trial_->who) : std::nullopt; }
+  /// Who gets the next update.
+  ServerIndex contact() const { return trial_ && trial_->alone ? trial_->who : contact_; }
+  /// The server that is on trial beside it: it gets the next update, too.
+  std::optional<ServerIndex> also() const {
+    return trial_ && !trial_->alone ? std::optional(trial_->who) : std::nullopt;
+  }
+  /// Whether only a server on trial gets the next update: its failure says nothing about the contact.
+  bool alone() const { return trial_ && trial_->alone; }
   /// An update took so long; `repeated` if it had to be sent again.
   void finished(Duration took, bool repeated);
   void move_to(ServerIndex contact);
@@ -32,12 +37,16 @@ class ContactChoice {
 
  private:
   void begin_trial();
+  void tried(Duration took, bool repeated);
   void set_gap(std::uint32_t updates);
 
+  static constexpr int kUpdatesEach = 2;
   struct Trial {
     ServerIndex who;
-    int left = 2;  // updates
+    int left = kUpdatesEach;
     bool heard = false;
+    bool alone = false;
+    Duration together{};  // what the last one took that both had got
   };
   ServerIndex contact_, next_;
   std::uint16_t servers_, faults_;

@@ -17,7 +17,8 @@ class Answers {
         strangers_(settings.draw_stranger),
         sites_(settings.draw_site),
         relays_(settings.draw_neighbour),
-        clients_(settings.draw_client) {}
+        clients_(settings.draw_client),
+        contacts_(settings.draw_client) {}
 
   /// A server of our site asked, with its MAC.
   bool to_neighbour(Instant now, ServerIndex asker, std::size_t bytes) { return neighbours_.draw(now, asker, bytes); }
@@ -37,10 +38,14 @@ class Answers {
   bool to_client(Instant now, ClientId client, std::size_t bytes) { return clients_.draw(now, client, bytes); }
   /// What an answer that `to_client` let begin weighed in the end.
   void and_to_client(Instant now, ClientId client, std::size_t bytes) { clients_.charge(now, client, bytes); }
+  /// A client's update is sent to the leader site past the representative. If the client gave it to all servers, or
+  /// somebody replays what it signed, each of them does so.
+  bool for_contact(Instant now, ClientId client, std::size_t bytes) { return contacts_.draw(now, client, bytes); }
   /// Clients that left.
   template <class Gone>
   void forget_clients_if(const Gone& gone) {
     clients_.forget_if(gone);
+    contacts_.forget_if(gone);
   }
 
  private:
@@ -50,6 +55,7 @@ class Answers {
   Accounts<SiteId> sites_;
   Accounts<SiteId> relays_;
   Accounts<ClientId> clients_;
+  Accounts<ClientId> contacts_;
 };
 
 }  // namespace seneschal::steward

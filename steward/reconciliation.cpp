@@ -78,8 +78,8 @@ void Reconciliation::ask(Instant now, Effects& fx) {
     next_ = now + context_.settings.reconcile_idle;
     return;
   }
-  // Ever more rarely, but only once f+1 have been of no help, one of them correct.
-  const std::uint32_t rounds = fruitless_++ / (context_.own().faults + 1u);
+  // Ever more rarely, but only once f+1 have been of no help. Who asks for nothing in particular does not count.
+  const std::uint32_t rounds = behind ? fruitless_++ / (context_.own().faults + 1u) : 0;
   Duration wait = context_.settings.reconcile_after * (1 << std::min(rounds, 3u));
   next_ = now + (behind ? std::min(wait, context_.settings.reconcile_idle) : context_.settings.reconcile_idle);
   if (to != context_.self)

@@ -91,11 +91,13 @@ bool Updates::chosen_by(ClientId client, Timestamp timestamp) {
 void Updates::pass_on(Instant now, const Signed<Update>& update, Way way, Effects& fx) {
   const Views& views = context_.views;
   Sent& sent = sent_[update.signer().client()];
-  // Deviation from [Steward 3.2]: a client's contact does without its representative, which could take its time with
-  // everything its site's clients want, and nobody could tell. What does not arrive goes through it.
-  if (!views.is_representative() && way == Way::Chosen && !views.at_leader_site())
-    return fx.send(Destination::to(views.representative(views.leader_site())),
-                   ForwardedUpdate{Leg::ToLeaderSite, update}, {.auth = AuthKind::Bare});
+  // Deviation from [Steward 3.2]: a client's contact sends to the leader site itself, too. Its representative could
+  // take its time with everything its site's clients want, and nobody could tell. It gets the update all the same:
+  // who leads there may keep what it alone was given to itself, and then f+1 of its site must be told in time.
+  if (!views.is_representative() && way == Way::Chosen && !views.at_leader_site() &&
+      context_.answers.for_contact(now, update.signer().client(), update.sealed.size()))
+    fx.send(Destination::to(views.representative(views.leader_site())), ForwardedUpdate{Leg::ToLeaderSite, update},
+            {.auth = AuthKind::Bare});
   if (!views.is_representative()) {
     if (!sent.given) sent.given = now;
     // In the end to all of the site: who has it alone can replace no representative. Who has it from a neighbour does
