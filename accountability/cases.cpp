@@ -23,7 +23,6 @@ class Teller {
     update.seq = seq;
     update.formula = formula;
     update.operation = operation;
-    update.digest = crypto::sha256(operation);
     const auto id = to_.add(update);
     if (!id && status_) status_ = failure(std::string(to_string(id.error())));
     if (id && id->value % 4096 == 0 && status_) status_ = to_.flush();

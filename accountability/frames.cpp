@@ -45,29 +45,47 @@ Status system_error(const std::string& path, const char* what) {
 
 }  // namespace
 
+namespace {
+
+/// What is wrong with the header, and where the frame would be; its content is not looked at.
+const char* read_header(Span bytes, std::size_t at, FrameHeader& header, Frame& frame) {
+  const Span rest = bytes.subspan(at);
+  if (rest.size() < sizeof header) return "cut off in a header";
+  std::memcpy(&header, rest.data(), sizeof header);
+  if (header.magic != FrameHeader{}.magic) return "not a frame of the graph";
+  if (header.header_crc != crc_of(header)) return "damaged header";
+  if (header.kind < 1 || header.kind > static_cast<std::uint32_t>(FrameKind::kLast) || header.size > kMaxFrame ||
+      header.first > (std::uint64_t{1} << 62))
+    return "a frame of unknown kind";
+  if (rest.size() - sizeof header < header.size) return "cut off";
+  frame = {static_cast<FrameKind>(header.kind), UpdateId(header.first), header.count,
+           rest.subspan(sizeof header, header.size), at + sizeof header + header.size};
+  return nullptr;
+}
+
+}  // namespace
+
 FrameScan scan_frames(Span bytes) {
   FrameScan scan;
-  const auto stop = [&scan](std::string what) {
-    scan.problem = "at byte " + std::to_string(scan.good) + ": " + std::move(what);
-  };
   while (scan.good < bytes.size()) {
-    const Span rest = bytes.subspan(scan.good);
     FrameHeader header;
-    if (rest.size() < sizeof header) return stop("cut off in a header"), scan;
-    std::memcpy(&header, rest.data(), sizeof header);
-    if (header.magic != FrameHeader{}.magic) return stop("not a frame of the graph"), scan;
-    if (header.header_crc != crc_of(header)) return stop("damaged header"), scan;
-    if (header.kind < 1 || header.kind > static_cast<std::uint32_t>(FrameKind::kLast) || header.size > kMaxFrame ||
-        header.first > (std::uint64_t{1} << 62))
-      return stop("a frame of unknown kind"), scan;
-    if (rest.size() - sizeof header < header.size) return stop("cut off"), scan;
-    const Span content = rest.subspan(sizeof header, header.size);
-    if (crc32c(content) != header.content_crc) return stop("damaged content"), scan;
-    scan.good += sizeof header + header.size;
-    scan.frames.push_back(
-        {static_cast<FrameKind>(header.kind), UpdateId(header.first), header.count, content, scan.good});
+    Frame frame;
+    const char* problem = read_header(bytes, scan.good, header, frame);
+    if (problem == nullptr && crc32c(frame.content) != header.content_crc) problem = "damaged content";
+    if (problem != nullptr) {
+      scan.problem = "at byte " + std::to_string(scan.good) + ": " + problem;
+      break;
+    }
+    scan.good = frame.end;
+    scan.frames.push_back(frame);
   }
   return scan;
+}
+
+std::optional<Frame> frame_at(Span bytes, std::size_t at) {
+  FrameHeader header;
+  Frame frame;
+  return at < bytes.size() && read_header(bytes, at, header, frame) == nullptr ? std::optional(frame) : std::nullopt;
 }
 
 Bytes make_frame(FrameKind kind, UpdateId first, std::uint32_t count, Span content) {

@@ -42,6 +42,9 @@ struct FrameScan {
 
 /// Splits a file's bytes into frames, checking each; stops at the first that is not good. Any bytes are safe.
 FrameScan scan_frames(Span bytes);
+/// The frame that begins at `at`, without a look at whether its content is what was written. Nothing if there is
+/// none.
+std::optional<Frame> frame_at(Span bytes, std::size_t at);
 /// A frame's bytes.
 Bytes make_frame(FrameKind kind, UpdateId first, std::uint32_t count, Span content);
 

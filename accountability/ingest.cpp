@@ -1,7 +1,6 @@
 #include "accountability/ingest.hpp"
 
 #include "base/check.hpp"
-#include "crypto/digest.hpp"
 
 #include <algorithm>
 
@@ -27,16 +26,6 @@ Bytes declare(const Formula& formula, std::vector<Digest> digests, Span operatio
   declaration.formula.items = formula.tokens();
   declaration.digests.items = std::move(digests);
   return replication::with_dependencies(encode(declaration), operation);
-}
-
-Digest update_digest(Span sealed) {
-  return crypto::sha256({as_span("seneschal/graph/update/2"), sealed});
-}
-
-Digest update_digest(ClientId client, Span operation) {
-  Bytes head = to_bytes("seneschal/graph/update/bare/2");
-  append(head, encode(client));
-  return crypto::sha256({head, operation});
 }
 
 Ingest::Writers::value_type* Ingest::find(Span name) {
@@ -85,8 +74,7 @@ std::optional<UpdateId> Ingest::take(const replication::ExecutionObserver::Execu
   NewUpdate update;
   update.client = executed.client;
   update.seq = executed.seq;
-  update.digest = executed.evidence.empty() ? update_digest(executed.client, executed.signed_operation)
-                                            : update_digest(executed.evidence);
+  update.evidence = executed.evidence;
   update.operation = executed.operation;
   if (executed.footprint != nullptr) update.writes = executed.footprint->writes;
   std::vector<UpdateId> seen;

@@ -27,12 +27,6 @@ struct Declaration {
 };
 /// Operation bytes for `ClientCore`; `formula` with digests as the client knows them.
 Bytes declare(const Formula& formula, std::vector<Digest> digests, Span operation);
-/// Digest of an update as the graph keeps it: of the sealed update, its client's signature included, so that it says
-/// of whoever shows that update later whether it is the one that was executed.
-Digest update_digest(Span sealed);
-/// Of an update that came without its signature.
-Digest update_digest(ClientId client, Span operation);
-
 class Ingest {
  public:
   /// Where updates go: gives the id, or why the update's dependencies are refused.

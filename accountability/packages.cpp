@@ -204,7 +204,6 @@ class Publisher {
     update.seq = seq_;
     update.formula = formula;
     update.operation = operation;
-    update.digest = crypto::sha256(operation);
     const auto id = to_.add(update);
     if (!id && status_) status_ = failure(package.name + ": " + std::string(to_string(id.error())));
     if (id && id->value % kBlockUpdates == 0 && status_) status_ = to_.flush();

@@ -52,7 +52,7 @@ Ingest Recorder::fresh_ingest() {
 }
 
 Result<std::shared_ptr<Recorder>> Recorder::start(const Settings& settings, Signer signer) {
-  const StoreOptions everything{.digests = true, .payloads = true, .application = settings.application};
+  const StoreOptions everything{.payloads = true, .application = settings.application};
   auto writer = StoreWriter::open(settings.folder, everything, std::move(signer));
   if (!writer) return std::unexpected(writer.error());
   std::shared_ptr<Recorder> recorder(new Recorder(settings, std::move(*writer)));
@@ -193,7 +193,7 @@ void Recorder::stop_at(const std::string& trouble) {
 std::expected<UpdateId, Refusal> Recorder::add(const NewUpdate& update) {
   if (position_ < writer_->next()) {
     const auto known = writer_->digest_of(position_);
-    if (known && *known != update.digest)
+    if (known && *known != update.digest())
       stop_at("update " + std::to_string(position_.value) + " of the graph is not the one that was executed");
     return std::exchange(position_, position_.next());
   }

@@ -11,8 +11,6 @@ namespace seneschal::accountability {
 namespace {
 
 namespace fs = std::filesystem;
-/// In front of a frame that is chained: the digest of the one before.
-constexpr std::size_t kChainedBytes = 32;
 
 /// Files called PREFIX-NUMBER.ENDING, by number.
 std::map<std::uint64_t, std::string> numbered(const std::string& folder, const std::string& prefix,
@@ -36,7 +34,7 @@ std::map<std::uint64_t, std::string> numbered(const std::string& folder, const s
 Bytes Head::signed_bytes() const {
   Head bare = *this;
   bare.signature.value.clear();
-  Bytes bytes = to_bytes("seneschal/graph/head/4");
+  Bytes bytes = to_bytes("seneschal/graph/head/5");
   append(bytes, encode(bare));
   return bytes;
 }
@@ -77,16 +75,11 @@ void Store::load_snapshot_names() {
   for (const auto& [number, path] : numbered(folder_, "snapshot", ".snap")) snapshots_.emplace_back(number);
 }
 
-/// Where the chain begins: the head knows, or the digests, or without a full block the log.
+/// Where the chain begins: the head knows, or without a full block the log.
 void Store::find_begin() {
   std::error_code error;
   if (head_) {
     begin_ = UpdateId(std::clamp<std::uint64_t>(head_->begin, 1, std::uint64_t{1} << 62));
-  } else if (fs::exists(folder_ + "/digests.dat", error)) {
-    if (auto file = MappedFile::open(folder_ + "/digests.dat")) {
-      const FrameScan one = scan_frames(file->bytes().first(std::min(file->bytes().size(), kDigestsFrame)));
-      if (!one.frames.empty() && one.frames[0].first.value > 0) begin_ = one.frames[0].first;
-    }
   }
   if (numbered(folder_, "graph", ".seg").empty() && fs::exists(folder_ + "/open.log", error)) {
     if (auto file = MappedFile::open(folder_ + "/open.log")) {
@@ -180,14 +173,6 @@ void Store::load_open(std::vector<Block>& blocks) {
   const FrameScan scan = scan_frames(file->bytes());
   Builder open({}, begin_, closed_, chain_, last_closed_seq_);
   for (const Frame& frame : scan.frames) {
-    if (frame.kind == FrameKind::Digests && frame.content.size() == std::size_t{frame.count} * 32) {
-      for (std::uint32_t i = 0; i < frame.count; ++i) {
-        Digest digest;
-        std::memcpy(digest.bytes.data(), frame.content.data() + 32 * i, 32);
-        open_digests_[frame.first + i] = digest;
-      }
-      continue;
-    }
     auto rows = frame.kind == FrameKind::Rows
                     ? Block::parse(frame.content)
                     : std::expected<Block, std::string>(std::unexpected("unexpected frame"));
@@ -209,20 +194,14 @@ void Store::load_open(std::vector<Block>& blocks) {
 }
 
 void Store::load_rest() {
-  std::error_code error;
-  if (fs::exists(folder_ + "/digests.dat", error)) {
-    auto file = MappedFile::open(folder_ + "/digests.dat");
-    if (file)
-      digests_ = std::move(*file);
-    else
-      note(folder_, file.error().message);
-  }
   for (const auto& [number, path] : numbered(folder_, "payloads", ".seg")) {
     auto file = MappedFile::open(path);
-    if (file)
-      payloads_.push_back(std::move(*file));
-    else
+    if (!file) {
       note(folder_, file.error().message);
+      continue;
+    }
+    payloads_.push_back(std::move(*file));
+    payload_firsts_.emplace_back(number);
   }
 }
 
@@ -236,7 +215,6 @@ std::optional<std::string> Store::doubt(const Verifier& verify) const {
   if (!verify(head_->signer, head_->signed_bytes(), head_->signature.value))
     return "the head's signature is not that of " + to_string(head_->signer);
   if (auto wrong = updates_doubt()) return wrong;
-  if (auto wrong = evidence_doubt()) return wrong;
   return payload_doubt();
 }
 
@@ -294,22 +272,9 @@ void Store::end_at(UpdateId end) {
   graph_ = *Graph::of(std::move(blocks), std::min(whole_->base(), end));
 }
 
-UpdateId Store::digests_end() const {
-  UpdateId next = head_ ? UpdateId(head_->closed) : begin_;
-  Digest chain = head_ ? head_->closed_evidence : Digest{};
-  for (; next < closed_; next = next + kBlockUpdates) {
-    const Span digests = block_digests(next);
-    if (digests.empty()) break;
-    const Span frame(digests.data() - 32, digests.size() + 32);
-    if (!equal(frame.first(32), chain.bytes)) break;
-    chain = crypto::sha256(frame);
-  }
-  while (next < graph_.end() && open_digests_.contains(next)) next = next.next();
-  return next;
-}
-
-UpdateId Store::payloads_end(UpdateId end) const {
+UpdateId Store::payloads_end() const {
   UpdateId next(head_ ? head_->next : begin_.value);
+  const UpdateId end = graph_.end();
   Span before;  // the frame before
   for (const MappedFile& file : payloads_) {
     for (const Frame& frame : scan_frames(file.bytes()).frames) {
@@ -332,19 +297,6 @@ void Store::cut_at(UpdateId end) {
       blocks.push_back(block);
       continue;
     }
-    std::map<UpdateId, Digest> digests;
-    const Span closed = block_digests(block.first());
-    for (UpdateId id = block.first(); id < end; id = id.next()) {
-      const auto open = open_digests_.find(id);
-      Digest& digest = digests[id];
-      if (open != open_digests_.end())
-        digest = open->second;
-      else if (const std::size_t at = 32 * (id.value - block.first().value); at < closed.size())
-        std::memcpy(digest.bytes.data(), closed.data() + at, 32);
-      else
-        digests.erase(id);
-    }
-    open_digests_ = std::move(digests);
     closed_ = block.first();
     chain_ = Digest{block.header().before};
     last_closed_seq_ =
@@ -368,48 +320,6 @@ void Store::cut_at(UpdateId end) {
   segments_.erase(segments_.begin() + static_cast<std::ptrdiff_t>(segments), segments_.end());
   if (!open_block_.empty()) blocks.push_back(*Block::parse(open_block_));
   graph_ = *Graph::of(std::move(blocks), base);
-}
-
-Digest Store::evidence_at(const Digest& closed_evidence, UpdateId closed, UpdateId next) const {
-  Bytes open = to_bytes(closed_evidence.bytes);
-  for (UpdateId id = closed; id < next; ++id) {
-    const auto digest = digest_of(id);
-    if (!digest) return {};
-    append(open, digest->bytes);
-  }
-  return next == closed ? closed_evidence : crypto::sha256(open);
-}
-
-std::optional<std::string> Store::evidence_doubt() const {
-  if (!head_ || head_->evidence.is_zero()) return std::nullopt;
-  const std::string path = folder_ + "/digests.dat";
-  const auto updates = [](UpdateId from, UpdateId to) {
-    return "the digests of updates " + std::to_string(from.value) + " to " + std::to_string(to.value - 1);
-  };
-  Digest chain;
-  UpdateId next(head_->begin);
-  FrameScan scan;
-  if (digests_) scan = scan_frames(digests_->bytes());
-  for (const Frame& frame : scan.frames) {
-    if (next.value == head_->closed) break;
-    if (frame.kind != FrameKind::Digests || frame.first != next || frame.count != kBlockUpdates ||
-        frame.content.size() != 32 + 32 * std::size_t{kBlockUpdates})
-      return path + ": before byte " + std::to_string(frame.end) + ": not " + updates(next, next + kBlockUpdates);
-    if (!equal(frame.content.first(32), chain.bytes)) {
-      const UpdateId was(next.value - std::min<std::uint64_t>(kBlockUpdates, next.value - head_->begin));
-      return path + ": " + updates(was, next) + " are not those that the next ones follow";
-    }
-    chain = crypto::sha256(frame.content);
-    next = frame.end_id();
-  }
-  if (next.value != head_->closed)
-    return path + ": " + scan.problem.value_or("ends at byte " + std::to_string(scan.good)) + "; " +
-           updates(next, UpdateId(head_->closed)) + " are missing, which were signed";
-  if (chain != head_->closed_evidence)
-    return path + ": " + updates(UpdateId(head_->begin), next) + " are not those that were signed";
-  if (evidence_at(chain, next, UpdateId(head_->next)) != head_->evidence)
-    return folder_ + ": " + updates(next, UpdateId(head_->next)) + " are not those that were signed";
-  return std::nullopt;
 }
 
 std::optional<std::string> Store::payload_doubt() const {
@@ -456,43 +366,34 @@ Digest Store::digest() const {
 }
 
 std::optional<Digest> Store::digest_of(UpdateId id) const {
-  if (const auto open = open_digests_.find(id); open != open_digests_.end()) return open->second;
-  const Span digests = block_digests(id);
-  if (digests.empty()) return std::nullopt;
-  Digest digest;
-  std::memcpy(digest.bytes.data(), digests.data() + 32 * ((id.value - begin_.value) % kBlockUpdates), 32);
-  return digest;
-}
-
-Span Store::block_digests(UpdateId id) const {
-  if (!digests_ || id < begin_ || id >= closed_) return {};  // those before the base are here, too
-  const std::size_t at = (id.value - begin_.value) / kBlockUpdates * kDigestsFrame;
-  if (digests_->bytes().size() < at + kDigestsFrame) return {};
-  const FrameScan one = scan_frames(digests_->bytes().subspan(at, kDigestsFrame));
-  if (one.frames.size() != 1 || one.frames[0].content.size() != 32 + 32 * std::size_t{kBlockUpdates}) return {};
-  return one.frames[0].content.subspan(32);
+  const auto after = std::ranges::upper_bound(payload_firsts_, id);
+  if (after == payload_firsts_.begin() || id >= whole().end()) return std::nullopt;
+  const auto index = static_cast<std::size_t>(after - payload_firsts_.begin()) - 1;
+  if (!found_.frame || found_.file != index || id < found_.frame->first()) found_ = {index, 0, std::nullopt};
+  const Span bytes = payloads_[index].bytes();
+  while (!found_.frame || id >= found_.frame->end()) {
+    auto frame = frame_at(bytes, found_.at);
+    if (!frame) return found_ = {}, std::nullopt;
+    const std::size_t begin = std::exchange(found_.at, frame->end);
+    if (frame->kind != FrameKind::Payloads || id >= frame->end_id()) continue;
+    const FrameScan checked = scan_frames(bytes.subspan(begin, frame->end - begin));
+    if (checked.frames.empty() || id < frame->first || !(found_.frame = PayloadFrame::of(*frame)))
+      return found_ = {}, std::nullopt;
+  }
+  const auto payload = found_.frame->at(id);
+  return payload ? std::optional(payload->digest()) : std::nullopt;
 }
 
 bool Store::each_payload(UpdateId from, const std::function<void(const Payload&)>& visit) const {
   UpdateId next = from;
   for (const MappedFile& file : payloads_) {
     for (const Frame& frame : scan_frames(file.bytes()).frames) {
-      if (frame.kind != FrameKind::Payloads || frame.first > next || frame.end_id() <= next ||
-          frame.content.size() < 32)
-        continue;
-      Reader in(frame.content.subspan(32));
-      for (std::uint32_t i = 0; i < frame.count; ++i) {
-        Payload payload{frame.first + i, {}, {}};
-        std::size_t size = 0;
-        if (!decode_from(in, payload.client) || !in.count(size, kMaxFrame, 1) || !in.raw(payload.operation, size) ||
-            !in.count(size, kMaxFrame, 4))
-          return false;
-        payload.writes.resize(size);
-        for (Span& name : payload.writes)
-          if (!in.count(size, kMaxFrame, 1) || !in.raw(name, size)) return false;
-        if (payload.id < next || payload.id >= graph_.end()) continue;
-        visit(payload);
-        next = payload.id.next();
+      if (frame.kind != FrameKind::Payloads || frame.first > next || frame.end_id() <= next) continue;
+      const auto view = PayloadFrame::of(frame);
+      for (; view && next < view->end() && next < graph_.end(); next = next.next()) {
+        const auto payload = view->at(next);
+        if (!payload) return false;
+        visit(*payload);
       }
     }
   }
@@ -539,7 +440,6 @@ std::vector<std::string> Store::shrunk() const {
     if (file.shrank()) names.push_back(file.path());
   for (const MappedFile& file : payloads_)
     if (file.shrank()) names.push_back(file.path());
-  if (digests_ && digests_->shrank()) names.push_back(digests_->path());
   return names;
 }
 

@@ -2,10 +2,8 @@
 //
 //   graph-FIRST.seg     full blocks, chained by digests; a new file at 64 MiB and at each snapshot
 //   open.log            the updates after the last full block, one frame per flush
-//   digests.dat         32 bytes per update of full blocks: what its client signed, chained as blocks are (optional)
-//   payloads-FIRST.seg  the operations, for regeneration, and the digests of states, chained (optional); a new file
-//   at
-//                       each snapshot
+//   payloads-FIRST.seg  what clients signed and what was executed of it, and the digests of states, chained
+//                       (optional); a new file at each snapshot
 //   snapshot-LAST.snap  the application's state right after update LAST
 //   times.dat           when updates came in, by this server's clock (optional; not part of the digest)
 //   head                how far the graph goes and its digest, signed
@@ -20,6 +18,7 @@
 #include "accountability/graph.hpp"
 #include "accountability/mapped_file.hpp"
 #include "accountability/marking.hpp"
+#include "accountability/payloads.hpp"
 #include "base/principal.hpp"
 #include "replication/application.hpp"
 
@@ -27,25 +26,19 @@
 
 namespace seneschal::accountability {
 
-/// A frame of digests.dat: the digest of the frame before (zero at first), and one per update of a block.
-inline constexpr std::size_t kDigestsFrame = 32 + 32 + 32 * kBlockUpdates;
-
 struct Head {
-  std::uint64_t begin = 1;       // first update of the chain: what is named before it is the snapshot it begins with
-  std::uint64_t base = 1;        // first update that is kept: what is before it was dropped, to the last
-  std::uint64_t closed = 1;      // one past the last update of a full block
-  Digest chain;                  // of the full blocks
-  std::uint64_t next = 1;        // one past the last update
-  Digest digest;                 // of all
-  Digest closed_evidence;        // of the digests of all updates in full blocks; zero if they are not kept
-  Digest evidence;               // of the digests of all updates
-  Digest payloads;               // of all operations, and of the states that there are snapshots of; zero if not kept
+  std::uint64_t begin = 1;   // first update of the chain: what is named before it is the snapshot it begins with
+  std::uint64_t base = 1;    // first update that is kept: what is before it was dropped, to the last
+  std::uint64_t closed = 1;  // one past the last update of a full block
+  Digest chain;              // of the full blocks
+  std::uint64_t next = 1;    // one past the last update
+  Digest digest;             // of all
+  Digest payloads;           // of all that was signed and executed, and of the states of snapshots; zero if not kept
   BoundedBytes<64> application;  // by name: whose operations they are; empty if nobody said
   Principal signer;
   BoundedBytes<1024> signature;
   auto fields() {
-    return std::tie(begin, base, closed, chain, next, digest, closed_evidence, evidence, payloads, application,
-                    signer, signature);
+    return std::tie(begin, base, closed, chain, next, digest, payloads, application, signer, signature);
   }
   bool operator==(const Head&) const = default;
   /// What is signed: a domain and everything but the signature.
@@ -75,14 +68,6 @@ struct StateNote {
   auto fields() { return std::tie(last.value, state_digest); }
 };
 
-/// What happened to an update: for regeneration.
-struct Payload {
-  UpdateId id;
-  ClientId client;
-  Span operation;
-  std::vector<Span> writes;  // names that it wrote
-};
-
 /// A graph on disk, read-only. Memory: the views of its blocks, about 1/500 of the files.
 class Store {
  public:
@@ -101,15 +86,12 @@ class Store {
   /// The first thing that makes updates unusable; nothing if none is.
   std::optional<std::string> damage() const;
   const std::optional<Head>& head() const { return head_; }
-  /// Nothing if the head is there, is what `verify` takes for its signer's word, and fits the graph and the digests
-  /// of its updates; else what is wrong. Reads all digests.
+  /// Nothing if the head is there, is what `verify` takes for its signer's word, and fits the graph and all that is
+  /// kept of its updates; else what is wrong. Reads everything.
   std::optional<std::string> doubt(const Verifier& verify) const;
   /// Nothing if the updates that the head covers are there and are those that it was made over, whoever signed it;
   /// else what is wrong.
   std::optional<std::string> updates_doubt() const;
-  /// Nothing if the digests of updates are there as far as the head goes, and are those that it was made over; else
-  /// what is wrong, and where.
-  std::optional<std::string> evidence_doubt() const;
   /// Nothing if the operations and the notes of states are those that the head was made over; else what is wrong, and
   /// where. Reads all of them.
   std::optional<std::string> payload_doubt() const;
@@ -121,7 +103,7 @@ class Store {
   /// The digest that the graph had when `next` was its next update; nothing if that is not in the blocks that are
   /// here. At most one block is made again.
   std::optional<Digest> digest_at(UpdateId next) const;
-  /// What the update's client signed; nothing if that was not kept.
+  /// Of what the update's client signed; nothing if that was not kept, or has left the graph.
   std::optional<Digest> digest_of(UpdateId id) const;
   /// Operations in order, from `from` on; false if some are missing.
   bool each_payload(UpdateId from, const std::function<void(const Payload&)>& visit) const;
@@ -146,21 +128,15 @@ class Store {
   void load_rest();
   void load_snapshot_names();
   void find_begin();
-  /// The digests of the full block that `id` is in, checked; empty if they are not there.
-  Span block_digests(UpdateId id) const;
-  Digest evidence_at(const Digest& closed_evidence, UpdateId closed, UpdateId next) const;
-  /// How far the digests go that follow those which the head covers.
-  UpdateId digests_end() const;
-  /// How far the operations go that follow those which the head covers, as far as `end` at most: to the end of a
-  /// frame.
-  UpdateId payloads_end(UpdateId end) const;
+  /// How far the operations go that follow those which the head covers, to the end of a frame, and no further than
+  /// the updates.
+  UpdateId payloads_end() const;
   /// Leaves out the updates from `end` on for whoever goes on writing there.
   void cut_at(UpdateId end);
   void note(const std::string& path, const std::string& what) { notes_.push_back(path + ": " + what); }
 
   std::string folder_;
   std::vector<MappedFile> segments_, payloads_;
-  std::optional<MappedFile> digests_;
   std::vector<std::string> notes_;
   std::vector<UpdateId> snapshots_;
   std::optional<Head> head_;
@@ -168,33 +144,26 @@ class Store {
   Seq last_closed_seq_;
   UpdateId begin_{1}, closed_{1};
   std::optional<Digest> chain_at_head_;  // after the full block where the head was signed
-  std::map<UpdateId, Digest> open_digests_;
   Bytes open_block_;
   std::size_t segment_good_ = 0;  // bytes of the last segment that are good
   std::uint64_t lost_from_ = 0;   // damage: updates from here on are gone; 0: none
   Graph graph_;
-  std::optional<Graph> whole_;  // if `graph_` is not all
-  Bytes last_block_;            // of `graph_`, if that ends in the middle of one
+  std::optional<Graph> whole_;            // if `graph_` is not all
+  Bytes last_block_;                      // of `graph_`, if that ends in the middle of one
+  std::vector<UpdateId> payload_firsts_;  // of `payloads_`, in order
+  /// Where `digest_of` found the last one: the next is likely to be there, too.
+  struct Found {
+    std::size_t file = 0, at = 0;
+    std::optional<PayloadFrame> frame;
+  };
+  mutable Found found_;
   const Graph& whole() const { return whole_ ? *whole_ : graph_; }
 };
 
 struct StoreOptions {
-  bool digests = false;
   bool payloads = false;
   std::size_t segment_bytes = 64 * 1024 * 1024;
   std::string application;  // what executes the operations; empty: not told
-};
-
-/// An update as the application executed it.
-struct NewUpdate {
-  ClientId client;
-  Seq seq;
-  Formula formula;
-  std::size_t declared = 0;   // how many of the formula's first leaves the client named
-  std::vector<Digest> named;  // their digests, in order; empty: not given
-  Digest digest;              // of what the client signed
-  Span operation;
-  std::span<const Bytes> writes;  // names that it wrote
 };
 
 /// Appends to a graph on disk; goes on where an earlier life stopped. One writer per folder.
@@ -215,7 +184,7 @@ class StoreWriter {
   Seq last_seq() const { return builder_->last_seq(); }
   /// Takes an update in memory; `flush` writes it.
   std::expected<UpdateId, Refusal> add(const NewUpdate& update);
-  /// Without digests and payloads: the fast way.
+  /// Without payloads: the fast way.
   std::expected<UpdateId, Refusal> add(ClientId client, Seq seq, std::span<const UpdateId> names);
   /// What was added survives the end of this process.
   Status flush();
@@ -227,7 +196,7 @@ class StoreWriter {
   Status note_time(std::uint64_t unix_ms);
   /// Removes segments and snapshots before `keep`, a snapshot.
   Status drop_before(UpdateId keep);
-  /// The digest that was added with `id`; nothing if unknown.
+  /// Of what was added with `id`; nothing if that is not kept, or has left the graph.
   std::optional<Digest> digest_of(UpdateId id) const;
   std::uint64_t bytes_written() const { return bytes_written_; }
 
@@ -238,15 +207,12 @@ class StoreWriter {
   Status recover(const Store& store);
   Status recover_payloads(const Store& store);
   Status new_payload_file();
-  Status write_payloads(FrameKind kind, UpdateId first, std::uint32_t count, Bytes& content);
+  Status write_payloads(FrameKind kind, UpdateId first, std::uint32_t count, Span content);
   Status note_state(UpdateId last, const Digest& state_digest);
-  Status recover_digests(const Store& store);
-  Status close_digests(UpdateId first);
   Result<Bytes> snapshot_frame(const Snapshot& snapshot) const;
   Status sync();
   static Status finish_moving(const std::string& folder);
   static Status remove_files(const std::string& folder);
-  Digest evidence() const;
   Status write(FrameFile& file, FrameKind kind, UpdateId first, std::uint32_t count, Span content);
 
   std::string folder_;
@@ -254,16 +220,18 @@ class StoreWriter {
   Signer signer_;
   std::shared_ptr<FileLock> lock_;  // of the folder
   std::unique_ptr<Builder> builder_;
-  FrameFile segment_, open_, digests_, payloads_, times_;
-  UpdateId base_{1};     // the first update that is kept
-  UpdateId flushed_{1};  // one past the last update in a file
-  Bytes block_digests_;  // of the open block
-  Digest evidence_;      // chain over the digests of full blocks
-  Bytes new_payloads_;   // since the last flush, behind room for the digest of the frame before
+  FrameFile segment_, open_, payloads_, times_;
+  UpdateId base_{1};             // the first update that is kept
+  UpdateId flushed_{1};          // one past the last update in a file
+  PayloadBuilder new_payloads_;  // since the last flush
   Digest payload_chain_;
+  std::vector<UpdateId> payload_firsts_;  // of the files, in order
+  /// Of every kPlaced-th update: where in its file the frame begins that it is in.
+  static constexpr std::uint64_t kPlaced = 256;
+  std::vector<std::uint64_t> places_;
+  void note_places(UpdateId first, UpdateId end, std::uint64_t at);
   UpdateId payloads_from_{1};
   std::uint64_t last_time_ms_ = 0;
-  std::vector<Digest> recent_;  // ring of the last kBlockUpdates * 16 digests
   bool new_segment_ = true;
   bool signed_in_log_ = false;  // some of what the head covers is in the log only
   Status trouble_;              // the first failure to write a block: told by the next flush

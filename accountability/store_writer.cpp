@@ -14,10 +14,6 @@ namespace seneschal::accountability {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr std::size_t kRecent = 16 * kBlockUpdates;
-/// In front of a frame that is chained: the digest of the one before.
-constexpr std::size_t kChained = 32;
-
 /// PREFIX, a number, SUFFIX.
 std::optional<std::uint64_t> number_of(std::string_view name, std::string_view prefix, std::string_view suffix) {
   std::uint64_t number = 0;
@@ -33,7 +29,7 @@ std::optional<std::uint64_t> graph_file(const std::string& name) {
   for (const char* prefix : {"graph-", "payloads-"})
     if (const auto number = number_of(name, prefix, ".seg")) return number;
   if (const auto number = number_of(name, "snapshot-", ".snap")) return number;
-  for (const char* one : {"head", "open.log", "digests.dat", "times.dat"})
+  for (const char* one : {"head", "open.log", "times.dat"})
     if (name == one) return 0;
   return std::nullopt;
 }
@@ -69,10 +65,7 @@ Status move_aside(const std::string& folder, std::uint64_t first) {
 
 StoreWriter::StoreWriter(std::string folder, const StoreOptions& options, Signer signer,
                          std::shared_ptr<FileLock> lock)
-    : folder_(std::move(folder)), options_(options), signer_(std::move(signer)), lock_(std::move(lock)) {
-  if (options_.digests) recent_.resize(kRecent);
-  new_payloads_.resize(kChained);
-}
+    : folder_(std::move(folder)), options_(options), signer_(std::move(signer)), lock_(std::move(lock)) {}
 
 Result<std::unique_ptr<StoreWriter>> StoreWriter::open(const std::string& folder, const StoreOptions& options,
                                                        Signer signer) {
@@ -91,10 +84,7 @@ Result<std::unique_ptr<StoreWriter>> StoreWriter::open(const std::string& folder
       return failure(good.error().message + "; nothing was changed: move the folder away to begin a new graph");
     // What the head covers is durable, in all files. Of what came after it a power cut may have taken different parts
     // of each: what is not in all of them goes, and the replica executes it again or begins a graph anew.
-    if (before.head_) {
-      const UpdateId end = options.digests ? before.digests_end() : before.graph_.end();
-      before.cut_at(options.payloads ? before.payloads_end(end) : end);
-    }
+    if (before.head_ && options.payloads) before.cut_at(before.payloads_end());
   }
   std::unique_ptr<StoreWriter> writer(
       new StoreWriter(folder, options, std::move(signer), std::make_shared<FileLock>(std::move(*lock))));
@@ -156,8 +146,6 @@ Status StoreWriter::acceptable(const Store& before, const StoreOptions& options,
                    " but is good only up to " + std::to_string(before.graph_.end().value - 1) + why);
   }
   if (const auto doubt = before.updates_doubt()) return failure(before.folder_ + ": " + *doubt);
-  if (options.digests)
-    if (const auto doubt = before.evidence_doubt()) return failure(*doubt);
   if (options.payloads)
     if (const auto doubt = before.payload_doubt()) return failure(*doubt);
   return {};
@@ -216,8 +204,6 @@ Status StoreWriter::recover(const Store& store) {
   std::error_code error;
   for (const UpdateId last : store.snapshots_)
     if (last >= store.graph_.end()) fs::remove(store.snapshot_path(last), error);
-  if (options_.digests)
-    if (Status done = recover_digests(store); !done) return done;
   base_ = store.graph_.base();
   if (store.head_) base_ = std::max(base_, UpdateId(store.head_->base));  // a crash while old files were removed
   flushed_ = store.closed_;
@@ -227,16 +213,10 @@ Status StoreWriter::recover(const Store& store) {
     each_row(*Block::parse(store.open_block_), [&](UpdateId id, ClientId client, Seq seq, const Formula& formula) {
       const auto taken = builder_->add(client, seq, formula);
       CHECK(taken.has_value() && *taken == id);
-      if (options_.digests) {
-        const Digest digest = store.digest_of(id).value_or(Digest{});
-        recent_[id.value % kRecent] = digest;
-        append(block_digests_, digest.bytes);
-      }
       return true;
     });
     const auto count = static_cast<std::uint32_t>(next().value - flushed_.value);
     log = make_frame(FrameKind::Rows, flushed_, count, builder_->open_rows(flushed_));
-    if (options_.digests) append(log, make_frame(FrameKind::Digests, flushed_, count, block_digests_));
     flushed_ = next();
     signed_in_log_ = true;
   }
@@ -247,56 +227,15 @@ Status StoreWriter::recover(const Store& store) {
   return options_.payloads ? recover_payloads(store) : Status{};
 }
 
-Status StoreWriter::recover_digests(const Store& store) {
-  const std::string path = folder_ + "/digests.dat";
-  const std::size_t full = (store.closed_.value - store.begin_.value) / kBlockUpdates;
-  const std::size_t there = std::min((store.digests_ ? store.digests_->bytes().size() : 0) / kDigestsFrame, full);
-  if (there + 1 < full) return failure(path + ": does not reach as far as the graph");
-  auto file = FrameFile::open(path, there * kDigestsFrame);
-  if (!file) return std::unexpected(file.error());
-  digests_ = std::move(*file);
-  if (there > 0)
-    evidence_ = crypto::sha256(store.digests_->bytes().subspan((there - 1) * kDigestsFrame + 32, kDigestsFrame - 32));
-  if (there < full) {  // a crash between the block and its digests: they are still in the log
-    const UpdateId first(store.closed_.value - kBlockUpdates);
-    for (UpdateId id = first; id < store.closed_; ++id) {
-      const auto digest = store.open_digests_.find(id);
-      if (digest == store.open_digests_.end())
-        return failure(path + ": the digest of update " + std::to_string(id.value) + " is lost");
-      append(block_digests_, digest->second.bytes);
-    }
-    if (Status done = close_digests(first); !done) return done;
-  }
-  const std::uint64_t known = std::min(store.closed_.value - store.begin_.value, std::uint64_t{kRecent});
-  for (UpdateId first(store.closed_.value - known); first < store.closed_; first = first + kBlockUpdates) {
-    const Span digests = store.block_digests(first);
-    for (std::size_t i = 0; i < digests.size() / 32; ++i)
-      std::memcpy(recent_[(first.value + i) % kRecent].bytes.data(), digests.data() + 32 * i, 32);
-  }
-  return {};
-}
-
-/// Those of a full block go to their file.
-Status StoreWriter::close_digests(UpdateId first) {
-  Bytes content = to_bytes(evidence_.bytes);
-  append(content, block_digests_);
-  block_digests_.clear();
-  evidence_ = crypto::sha256(content);
-  return write(digests_, FrameKind::Digests, first, kBlockUpdates, content);
-}
-
-Digest StoreWriter::evidence() const {
-  if (block_digests_.empty()) return evidence_;
-  return crypto::sha256({Span(evidence_.bytes), Span(block_digests_)});
-}
-
 Status StoreWriter::recover_payloads(const Store& store) {
   std::optional<UpdateId> noted;
-  for (const MappedFile& file : store.payloads_) {
+  for (std::size_t i = 0; i < store.payloads_.size(); ++i) {
+    const MappedFile& file = store.payloads_[i];
+    payload_firsts_.push_back(store.payload_firsts_[i]);
     std::size_t keep = 0;
     for (const Frame& frame : scan_frames(file.bytes()).frames) {
       if (frame.end_id() > store.graph_.end()) continue;
-      keep = frame.end;
+      note_places(frame.first, frame.end_id(), std::exchange(keep, frame.end));
       payload_chain_ = crypto::sha256(frame.content);
       if (frame.kind == FrameKind::State) noted = UpdateId(frame.first.value - 1);
     }
@@ -315,16 +254,23 @@ Status StoreWriter::recover_payloads(const Store& store) {
   return note_state(last, snapshot->state_digest);
 }
 
-/// `content` begins with room for the digest.
-Status StoreWriter::write_payloads(FrameKind kind, UpdateId first, std::uint32_t count, Bytes& content) {
-  std::ranges::copy(payload_chain_.bytes, content.begin());
+/// `content` begins with the digest of the one before.
+Status StoreWriter::write_payloads(FrameKind kind, UpdateId first, std::uint32_t count, Span content) {
+  const std::uint64_t at = payloads_.size();
   if (Status done = write(payloads_, kind, first, count, content); !done) return done;
   payload_chain_ = crypto::sha256(content);
+  note_places(first, first + count, at);
   return {};
 }
 
+void StoreWriter::note_places(UpdateId first, UpdateId end, std::uint64_t at) {
+  if (first < begin()) return;
+  // What is not there any more keeps the place of what comes after it: it is not found there.
+  while (begin().value + kPlaced * places_.size() < end.value) places_.push_back(at);
+}
+
 Status StoreWriter::note_state(UpdateId last, const Digest& state_digest) {
-  Bytes content(kChained);
+  Bytes content = to_bytes(payload_chain_.bytes);
   append(content, encode(StateNote{last, state_digest}));
   return write_payloads(FrameKind::State, last.next(), 0, content);
 }
@@ -333,6 +279,7 @@ Status StoreWriter::new_payload_file() {
   auto file = FrameFile::open(folder_ + "/payloads-" + std::to_string(next().value) + ".seg", 0);
   if (!file) return std::unexpected(file.error());
   payloads_ = std::move(*file);
+  if (payload_firsts_.empty() || payload_firsts_.back() != next()) payload_firsts_.push_back(next());
   return {};
 }
 
@@ -375,71 +322,56 @@ std::expected<UpdateId, Refusal> StoreWriter::add(const NewUpdate& update) {
   }
   const auto id = builder_->add(update.client, update.seq, update.formula);
   if (!id) return id;
-  if (options_.digests) {
-    recent_[id->value % kRecent] = update.digest;
-    append(block_digests_, update.digest.bytes);
-    if (block_digests_.size() == 32 * kBlockUpdates) {
-      Status done = close_digests(UpdateId(id->value - kBlockUpdates + 1));
-      if (!done && trouble_) trouble_ = done;
-    }
-  }
-  if (options_.payloads) {
-    Writer out(new_payloads_);
-    encode_to(out, update.client);
-    out.number(update.operation.size(), 4);
-    out.raw(update.operation);
-    out.number(update.writes.size(), 4);
-    for (const Bytes& name : update.writes) {
-      out.number(name.size(), 4);
-      out.raw(name);
-    }
-  }
+  if (options_.payloads) new_payloads_.add(update);
   return id;
 }
 
 std::optional<Digest> StoreWriter::digest_of(UpdateId id) const {
-  if (!options_.digests || id < begin() || id >= next()) return std::nullopt;
-  if (next().value - id.value <= kRecent) return recent_[id.value % kRecent];
-  // Further back: from the file. The frame's place follows from the id.
-  Digest digest;
-  std::ifstream file(digests_.path(), std::ios::binary);
-  const std::uint64_t index = id.value - begin().value;
-  file.seekg(static_cast<std::streamoff>(index / kBlockUpdates * kDigestsFrame + 64 + 32 * (index % kBlockUpdates)));
-  if (!file.read(reinterpret_cast<char*>(digest.bytes.data()), 32)) return std::nullopt;
-  return digest;
+  if (!options_.payloads || id < begin() || id >= next()) return std::nullopt;
+  if (id >= payloads_from_) return new_payloads_.digest(static_cast<std::uint32_t>(id.value - payloads_from_.value));
+  const auto after = std::ranges::upper_bound(payload_firsts_, id);
+  if (after == payload_firsts_.begin()) return std::nullopt;
+  const UpdateId first = *std::prev(after);
+  const auto file = MappedFile::open(folder_ + "/payloads-" + std::to_string(first.value) + ".seg");
+  if (!file) return std::nullopt;
+  // From the frame on that the last placed update before it is in, if that is in this file.
+  const std::uint64_t slot = (id.value - begin().value) / kPlaced;
+  std::uint64_t at = begin().value + slot * kPlaced >= first.value ? places_.at(slot) : 0;
+  for (auto frame = frame_at(file->bytes(), at); frame; frame = frame_at(file->bytes(), frame->end)) {
+    if (frame->kind != FrameKind::Payloads || id >= frame->end_id()) continue;
+    const auto view = PayloadFrame::of(*frame);
+    const auto payload = view ? view->at(id) : std::nullopt;
+    return payload ? std::optional(payload->digest()) : std::nullopt;
+  }
+  return std::nullopt;
 }
 
 Status StoreWriter::flush() {
   if (!trouble_) return trouble_;
-  if (new_payloads_.size() > kChained) {
-    const auto count = static_cast<std::uint32_t>(next().value - payloads_from_.value);
-    if (Status done = write_payloads(FrameKind::Payloads, payloads_from_, count, new_payloads_); !done) return done;
-    new_payloads_.resize(kChained);
+  if (const std::uint32_t count = new_payloads_.count(); count > 0) {
+    const Span content = new_payloads_.finish(payload_chain_);
+    if (Status done = write_payloads(FrameKind::Payloads, payloads_from_, count, content); !done) return done;
+    new_payloads_.clear();
   }
   payloads_from_ = next();
   const UpdateId open_first = builder_->open_first();
   if (open_first > flushed_) {  // the log's updates are in a full block now
     // Where the head covers some of them, that must be durable first. Others a power cut may take.
     if (std::exchange(signed_in_log_, false))
-      for (FrameFile* file : {&segment_, &digests_})
-        if (Status done = file->sync(); !done) return done;
+      if (Status done = segment_.sync(); !done) return done;
     if (Status done = open_.cut(0); !done) return done;
     flushed_ = open_first;
   }
   if (flushed_ == next()) return {};
   const auto count = static_cast<std::uint32_t>(next().value - flushed_.value);
   if (Status done = write(open_, FrameKind::Rows, flushed_, count, builder_->open_rows(flushed_)); !done) return done;
-  if (options_.digests) {
-    const Span fresh = Span(block_digests_).last(32 * std::size_t{count});
-    if (Status done = write(open_, FrameKind::Digests, flushed_, count, fresh); !done) return done;
-  }
   flushed_ = next();
   return {};
 }
 
 Status StoreWriter::sync() {
   if (Status done = flush(); !done) return done;
-  for (FrameFile* file : {&segment_, &digests_, &payloads_, &open_})
+  for (FrameFile* file : {&segment_, &payloads_, &open_})
     if (Status done = file->sync(); !done) return done;
   return {};
 }
@@ -450,10 +382,6 @@ Status StoreWriter::seal() {
   head.begin = begin().value;
   head.base = base_.value;
   head.application.value = to_bytes(options_.application);
-  if (options_.digests) {
-    head.closed_evidence = evidence_;
-    head.evidence = evidence();
-  }
   if (options_.payloads) head.payloads = payload_chain_;
   head.closed = builder_->open_first().value;
   head.chain = builder_->chain();

@@ -28,7 +28,7 @@ bool verifies(const Principal& who, Span message, Span signed_with) {
 }
 
 StoreOptions options() {
-  return {.digests = true, .payloads = true, .application = "kv"};
+  return {.payloads = true, .application = "kv"};
 }
 
 Signer signer() {
@@ -59,7 +59,6 @@ struct Original {
         CHECK(formula.has_value());
         update.formula = *formula;
       }
-      update.digest = crypto::sha256(operation);
       update.operation = operation;
       CHECK(writer->add(update) == UpdateId(n));
       (void)application.apply(update.client, operation);

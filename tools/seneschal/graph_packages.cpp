@@ -133,7 +133,7 @@ int make_packages(const PackagesArguments& arguments) {
   const std::vector<Release> releases = read_lists(arguments.lists);
   const std::size_t since = release_of(releases, arguments.since);
   StoreOptions options;
-  options.digests = options.payloads = true;
+  options.payloads = true;
   options.application = "kv";
   auto writer = StoreWriter::open(arguments.graph, options, {});
   if (!writer) fail(writer.error().message);

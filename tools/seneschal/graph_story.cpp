@@ -22,7 +22,7 @@ constexpr std::size_t kMostDrawn = 60;
 
 std::unique_ptr<StoreWriter> new_graph(const std::string& folder) {
   StoreOptions options;
-  options.digests = options.payloads = true;
+  options.payloads = true;
   options.application = "kv";
   auto writer = StoreWriter::open(folder, options, {});
   if (!writer) fail(writer.error().message);

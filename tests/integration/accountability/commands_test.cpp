@@ -156,7 +156,7 @@ TEST_F(GraphCommands, AStateIsMadeByTheApplicationWhoseOperationsTheyAre) {
 }
 
 TEST_F(GraphCommands, AMarkBeforeTheGraphsBeginningIsNamedAndNothingIsMadeOfIt) {
-  auto writer = *StoreWriter::open(folder_, {.digests = true, .payloads = true, .application = "kv"}, {});
+  auto writer = *StoreWriter::open(folder_, {.payloads = true, .application = "kv"}, {});
   const Bytes operation = replication::kv::put("a", as_span("b"));
   replication::kv::KvApplication state;
   for (std::uint64_t epoch = 1; epoch <= 3; ++epoch) {

@@ -21,7 +21,7 @@ class GraphCases : public testing::Test {
 };
 
 TEST_F(GraphCases, TheFalseReportMarksConvoySuppliedUnitAndCommando) {  // [TR IV-B]
-  auto writer = *StoreWriter::open(folder_, {.digests = true, .payloads = true}, {});
+  auto writer = *StoreWriter::open(folder_, {.payloads = true}, {});
   const auto story = generate(Picture{.units = 100, .minutes = 60}, *writer);
   ASSERT_TRUE(story.has_value());
   const Store store = *Store::open(folder_);
@@ -35,7 +35,7 @@ TEST_F(GraphCases, TheFalseReportMarksConvoySuppliedUnitAndCommando) {  // [TR I
 }
 
 TEST_F(GraphCases, AMessageWithASecondSourceStaysCleanWhenOneSourceLied) {  // [TR III-C, IV-C]
-  auto writer = *StoreWriter::open(folder_, {.digests = true, .payloads = true}, {});
+  auto writer = *StoreWriter::open(folder_, {.payloads = true}, {});
   const auto story = generate(Threads{.members = 50, .messages = 3000}, *writer);
   ASSERT_TRUE(story.has_value());
   const Store store = *Store::open(folder_);
@@ -57,7 +57,7 @@ TEST_F(GraphCases, AMessageWithASecondSourceStaysCleanWhenOneSourceLied) {  // [
 }
 
 TEST_F(GraphCases, AStudyThatCannotTellItsStoryIsRefused) {
-  auto writer = *StoreWriter::open(folder_, {.digests = true, .payloads = true}, {});
+  auto writer = *StoreWriter::open(folder_, {.payloads = true}, {});
   EXPECT_FALSE(generate(Picture{.units = 16, .minutes = 60}, *writer).has_value());
   EXPECT_FALSE(generate(Picture{.units = 100, .minutes = 9}, *writer).has_value());
   EXPECT_FALSE(generate(Threads{.members = 0}, *writer).has_value());

@@ -69,7 +69,7 @@ class Packages : public testing::Test {
     std::string name = (fs::temp_directory_path() / "packages-test-XXXXXX").string();
     EXPECT_NE(::mkdtemp(name.data()), nullptr);
     folder_ = name;
-    auto writer = *StoreWriter::open(folder_, {.digests = true, .payloads = true}, {});
+    auto writer = *StoreWriter::open(folder_, {.payloads = true}, {});
     const auto made =
         generate({{"first", *parse_packages(kFirst, "first")}, {"second", *parse_packages(kSecond, "second")}},
                  *writer, folder_);
@@ -120,7 +120,7 @@ TEST(WidePackages, WhatHasMoreProvidersThanAFormulaNamesDependsOnEverythingBefor
   list += "Package: zathura\nVersion: 1\nDepends: font\n\nPackage: zed\nVersion: 1\nDepends: zathura\n";
   std::string folder = (fs::temp_directory_path() / "packages-test-XXXXXX").string();
   ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-  auto writer = *StoreWriter::open(folder, {.digests = true, .payloads = true}, {});
+  auto writer = *StoreWriter::open(folder, {.payloads = true}, {});
   const auto made = generate({{"wide", *parse_packages(list, "wide")}}, *writer, folder);
   ASSERT_TRUE(made.has_value()) << made.error().message;
   EXPECT_EQ(made->too_wide, 1u);

@@ -45,12 +45,17 @@ class GraphStore : public testing::Test {
     EXPECT_TRUE(store.has_value()) << store.error().message;
     return std::move(*store);
   }
+  /// What its client signed: not the operation, which is kept apart.
+  static Span signed_by_client(std::uint64_t n) {
+    static std::map<std::uint64_t, std::string> known;
+    return as_span(known.try_emplace(n, "sealed update " + std::to_string(n)).first->second);
+  }
   static NewUpdate update(std::uint64_t n, std::string_view formula = "") {
     NewUpdate u;
     u.client = ClientId(static_cast<std::uint32_t>(n % 7 + 1));
     u.seq = Seq(n);
     u.formula = *Formula::parse(formula);
-    u.digest = crypto::sha256(as_span(std::to_string(n)));
+    u.evidence = signed_by_client(n);
     return u;
   }
   /// `count` updates, each naming the one before, flushed every 100.
@@ -121,7 +126,7 @@ TEST_F(GraphStore, DigestDoesNotDependOnWhenBlocksWereWritten) {
 }
 
 TEST_F(GraphStore, GoesOnAfterARestartAsIfThereHadBeenNone) {
-  StoreOptions all{.digests = true, .payloads = true};
+  StoreOptions all{.payloads = true};
   {
     auto w = writer(all);
     fill(*w, 4321);
@@ -135,7 +140,7 @@ TEST_F(GraphStore, GoesOnAfterARestartAsIfThereHadBeenNone) {
         other.add(update(n).client, Seq(n), *Formula::parse(n == 1 ? "" : std::to_string(n - 1))).has_value());
   EXPECT_EQ(s.digest(), other.digest());
   for (const std::uint64_t n : {1, 4096, 4097, 8192, 8193, 8765})
-    EXPECT_EQ(s.digest_of(UpdateId(n)), crypto::sha256(as_span(std::to_string(n)))) << n;
+    EXPECT_EQ(s.digest_of(UpdateId(n)), update(n).digest()) << n;
   std::uint64_t next = 3;
   EXPECT_TRUE(s.each_payload(UpdateId(3), [&](const Payload& p) {
     EXPECT_EQ(p.id.value, next);
@@ -207,18 +212,19 @@ TEST_F(GraphStore, SignedHeadVouchesForTheGraph) {
   EXPECT_THAT(store().doubt(verifies).value_or(""), HasSubstr("not those that were signed"));
 }
 
-/// The folder's digests with the bytes of one update exchanged, checksums and all.
-void exchange_digest(const std::string& path, std::uint64_t update, bool mend_chain) {
+/// A folder's file of what was signed, with another byte in what the client of one update signed, checksums and all.
+void exchange_evidence(const std::string& path, std::uint64_t update, bool mend_chain) {
   std::ifstream in(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(in)), {});
+  const std::string text((std::istreambuf_iterator<char>(in)), {});
   const Bytes bytes(text.begin(), text.end());
   Bytes forged;
   Digest chain;
   for (const Frame& frame : scan_frames(bytes).frames) {
     Bytes content = to_bytes(frame.content);
     if (mend_chain) std::ranges::copy(chain.bytes, content.begin());
-    if (update >= frame.first.value && update < frame.end_id().value)
-      content[32 + 32 * (update - frame.first.value)] ^= 1;
+    if (const auto view = PayloadFrame::of(frame))
+      if (const auto payload = view->at(UpdateId(update)))
+        content[static_cast<std::size_t>(payload->evidence.data() - frame.content.data())] ^= 1;
     chain = crypto::sha256(content);
     append(forged, make_frame(frame.kind, frame.first, frame.count, content));
   }
@@ -273,8 +279,8 @@ TEST_F(GraphStore, FindingsThatCannotBeReadAreNotNoFindings) {
   EXPECT_FALSE(load_findings(folder_).has_value());
 }
 
-TEST_F(GraphStore, TheSignedHeadCoversTheDigestsOfUpdates) {
-  const StoreOptions options{.digests = true};
+TEST_F(GraphStore, TheSignedHeadCoversWhatClientsSigned) {
+  const StoreOptions options{.payloads = true};
   {
     auto w = writer(options);
     fill(*w, 3 * kBlockUpdates + 77);
@@ -282,43 +288,78 @@ TEST_F(GraphStore, TheSignedHeadCoversTheDigestsOfUpdates) {
     fill(*w, 200);  // not signed yet
   }
   EXPECT_EQ(store().doubt(verifies), std::nullopt);
-  const std::string path = folder_ + "/digests.dat", kept = folder_ + ".kept";
+  const std::string path = folder_ + "/payloads-1.seg", kept = folder_ + ".kept";
   fs::copy_file(path, kept);
   const auto doubt_after = [&](std::uint64_t exchanged, bool mend_chain) {
-    exchange_digest(path, exchanged, mend_chain);
+    exchange_evidence(path, exchanged, mend_chain);
+    EXPECT_NE(store().digest_of(UpdateId(exchanged)), update(exchanged).digest());
     const std::string doubt = store().doubt(verifies).value_or("");
     const auto again = StoreWriter::open(folder_, options, signer());
     EXPECT_FALSE(again.has_value()) << "and nobody goes on from there";
     fs::copy_file(kept, path, fs::copy_options::overwrite_existing);
     return doubt;
   };
-  EXPECT_THAT(doubt_after(5000, false), HasSubstr("digests.dat: the digests of updates 4097 to 8192 are not those"));
-  EXPECT_THAT(doubt_after(5000, true), HasSubstr("digests.dat: the digests of updates 1 to 12288 are not those"));
-  EXPECT_THAT(doubt_after(12288, false), HasSubstr("digests.dat: the digests of updates 1 to 12288 are not those"));
+  EXPECT_THAT(doubt_after(5000, false), HasSubstr("operations from update 5001 on are not those that follow"));
+  EXPECT_THAT(doubt_after(5000, true), HasSubstr("the operations up to update 12365 are not those that were signed"));
+  EXPECT_THAT(doubt_after(12365, false), HasSubstr("operations from update 12366 on are not those that follow"));
   flip(path, 4096 * 32 + 200);  // plain damage
-  EXPECT_THAT(store().doubt(verifies).value_or(""),
-              HasSubstr("damaged content; the digests of updates 4097 to 12288 are missing"));
+  EXPECT_THAT(store().doubt(verifies).value_or(""), HasSubstr("damaged content"));
   fs::resize_file(path, fs::file_size(path) / 2);
-  EXPECT_THAT(store().doubt(verifies).value_or(""), HasSubstr("digests.dat"));
+  EXPECT_THAT(store().doubt(verifies).value_or(""), HasSubstr("payloads-1.seg"));
   fs::rename(kept, path);
-  // Those after the last full block lie in the log.
-  Bytes log;
-  {
-    std::ifstream in(folder_ + "/open.log", std::ios::binary);
-    std::string text((std::istreambuf_iterator<char>(in)), {});
-    for (const Frame& frame : scan_frames(as_span(text)).frames) {
-      Bytes content = to_bytes(frame.content);
-      if (frame.kind == FrameKind::Digests && frame.first.value == 12289) content[0] ^= 1;
-      append(log, make_frame(frame.kind, frame.first, frame.count, content));
+  EXPECT_EQ(store().doubt(verifies), std::nullopt);
+}
+
+TEST_F(GraphStore, TheDigestOfAnyUpdateIsFoundByWriterAndReaderHoweverTheyWereFlushed) {
+  const StoreOptions options{.payloads = true};
+  Prng random(11);
+  std::uint64_t n = 0;
+  std::set<std::uint64_t> dropped;
+  const auto check = [&](const StoreWriter& w) {
+    for (int i = 0; i < 60; ++i) {
+      const std::uint64_t id = 1 + random.below(n);
+      const bool there = !dropped.contains(id);
+      ASSERT_EQ(w.digest_of(UpdateId(id)), there ? std::optional(update(id).digest()) : std::nullopt) << id;
     }
+    EXPECT_EQ(w.digest_of(UpdateId(0)), std::nullopt);
+    EXPECT_EQ(w.digest_of(UpdateId(n + 1)), std::nullopt);
+  };
+  for (int life = 0; life < 6; ++life) {
+    auto w = writer(options);
+    for (int step = 0; step < 12; ++step) {
+      for (std::uint64_t more = random.below(random.chance(1, 3) ? 3000 : 5); more > 0; --more) {
+        NewUpdate u = update(++n);
+        if (random.chance(1, 2)) u.operation = u.evidence.subspan(2, 4);  // in what was signed
+        ASSERT_EQ(w->add(u), UpdateId(n));
+      }
+      if (n > 0) check(*w);
+      if (random.chance(2, 3)) {
+        ASSERT_TRUE(w->flush().has_value());
+      }
+      if (n > 0 && random.chance(1, 6) && (store().snapshots().empty() || store().snapshots().back().value < n)) {
+        ASSERT_TRUE(w->snapshot(w->last_seq(), {to_bytes("state")}, {}).has_value());
+      }
+    }
+    if (life == 3) {
+      const UpdateId keep = store().snapshots().at(1);
+      ASSERT_TRUE(w->drop_before(keep).has_value());
+      for (std::uint64_t id = 1; id <= keep.value; ++id) dropped.insert(id);
+    }
+    ASSERT_TRUE(w->flush().has_value());
+    check(*w);
+    w.reset();
+    const Store s = store();
+    for (int i = 0; i < 300; ++i) {
+      const std::uint64_t id = i % 2 == 0 ? 1 + random.below(n) : std::min<std::uint64_t>(n, 1 + n / 300 * i);
+      const bool there = !dropped.contains(id);
+      ASSERT_EQ(s.digest_of(UpdateId(id)), there ? std::optional(update(id).digest()) : std::nullopt) << id;
+    }
+    EXPECT_EQ(s.digest_of(UpdateId(n + 1)), std::nullopt);
   }
-  std::ofstream(folder_ + "/open.log", std::ios::binary) << as_text(log);
-  EXPECT_THAT(store().doubt(verifies).value_or(""),
-              HasSubstr("the digests of updates 12289 to 12365 are not those that were signed"));
 }
 
 TEST_F(GraphStore, AGraphCanBeginAnewAtAState) {
-  const StoreOptions options{.digests = true, .payloads = true};
+  const StoreOptions options{.payloads = true};
   fill(*writer(options), 5000);
   Snapshot state;
   state.last = UpdateId(7000);
@@ -336,7 +377,7 @@ TEST_F(GraphStore, AGraphCanBeginAnewAtAState) {
   {
     auto w = writer(options);
     ASSERT_TRUE(w->seal().has_value());
-    EXPECT_EQ(w->digest_of(UpdateId(7001)), crypto::sha256(as_span("7001")));
+    EXPECT_EQ(w->digest_of(UpdateId(7001)), update(7001).digest());
     EXPECT_EQ(w->digest_of(UpdateId(7000)), std::nullopt);
   }
   const Store s = store();
@@ -345,7 +386,7 @@ TEST_F(GraphStore, AGraphCanBeginAnewAtAState) {
   EXPECT_EQ(s.graph().base(), UpdateId(7001));
   EXPECT_EQ(s.graph().end(), UpdateId(16001));
   EXPECT_EQ(s.graph().formula(UpdateId(7001)).text(), "") << "it names an update before: the snapshot, and good";
-  EXPECT_EQ(s.digest_of(UpdateId(15999)), crypto::sha256(as_span("15999")));
+  EXPECT_EQ(s.digest_of(UpdateId(15999)), update(15999).digest());
   std::uint64_t next = 7001;
   EXPECT_TRUE(s.each_payload(UpdateId(7001), [&](const Payload& p) { EXPECT_EQ(p.id.value, next++); }));
   const auto before = Store::open(folder_ + "/before-7001");
@@ -373,7 +414,7 @@ TEST_F(GraphStore, AFileThatShrinksUnderTheReaderIsSurvivedAndNamed) {
 
 TEST_F(GraphStore, EverySingleDamagedByteIsSurvivedAndNoticed) {
   {
-    auto w = writer({.digests = true, .payloads = true});
+    auto w = writer({.payloads = true});
     fill(*w, kBlockUpdates + 30);
     ASSERT_TRUE(w->seal().has_value());
   }
@@ -398,7 +439,7 @@ TEST_F(GraphStore, EverySingleDamagedByteIsSurvivedAndNoticed) {
 }
 
 TEST_F(GraphStore, TheSignedHeadTellsWithWhichUpdateTheGraphBegins) {
-  const StoreOptions options{.digests = true, .payloads = true};
+  const StoreOptions options{.payloads = true};
   const std::uint64_t epoch = kBlockUpdates + 10;
   const UpdateId keep(2 * epoch);
   {
@@ -434,7 +475,7 @@ TEST_F(GraphStore, TheSignedHeadTellsWithWhichUpdateTheGraphBegins) {
 
 // Each step of it may be the last one.
 TEST_F(GraphStore, ACrashWhileOldEpochsAreRemovedLeavesAGraphThatGoesOn) {
-  const StoreOptions options{.digests = true, .payloads = true};
+  const StoreOptions options{.payloads = true};
   const std::uint64_t epoch = kBlockUpdates + 10;
   const auto files = [&] {
     std::set<std::string> names;
@@ -477,7 +518,7 @@ TEST_F(GraphStore, ACrashWhileOldEpochsAreRemovedLeavesAGraphThatGoesOn) {
 }
 
 TEST_F(GraphStore, ACrashWhileAGraphBeginsAnewLeavesOneThatCanGoOn) {
-  const StoreOptions options{.digests = true, .payloads = true};
+  const StoreOptions options{.payloads = true};
   {
     auto w = writer(options);
     for (int i = 1; i <= 2; ++i) {
@@ -526,7 +567,7 @@ TEST_F(GraphStore, UpdatesWithoutAHeadAreNobodys) {
 }
 
 TEST_F(GraphStore, ASnapshotOfUpdatesThatAPowerCutTookGoes) {
-  const StoreOptions options{.digests = true, .payloads = true};
+  const StoreOptions options{.payloads = true};
   fill(*writer(options), 200);
   std::ofstream(folder_ + "/snapshot-3000.snap") << "later";
   fill(*writer(options), 100);
@@ -535,7 +576,7 @@ TEST_F(GraphStore, ASnapshotOfUpdatesThatAPowerCutTookGoes) {
 
 // Files grow by themselves: a power cut leaves of each whatever was written back, but at least what was made durable.
 TEST_F(GraphStore, WhatAPowerCutLeavesOfEachFileIsGoneOnFromTheLastUpdateThatIsInAllOfThem) {
-  const StoreOptions options{.digests = true, .payloads = true, .segment_bytes = 40'000};
+  const StoreOptions options{.payloads = true, .segment_bytes = 40'000};
   const auto contents = [](const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     return std::string(std::istreambuf_iterator<char>(file), {});
@@ -564,7 +605,6 @@ TEST_F(GraphStore, WhatAPowerCutLeavesOfEachFileIsGoneOnFromTheLastUpdateThatIsI
       if (!closed && (w->next().value - 1) / kBlockUpdates > block) {
         closed = true;
         sizes("graph-");
-        sizes("digests.dat");
       }
       logs.push_back(contents(folder_ + "/open.log"));
     }
@@ -572,7 +612,7 @@ TEST_F(GraphStore, WhatAPowerCutLeavesOfEachFileIsGoneOnFromTheLastUpdateThatIsI
     w.reset();
     for (const auto& entry : fs::directory_iterator(folder_)) {
       const std::string path = entry.path().string();
-      const bool grows = path.ends_with(".seg") || path.ends_with("digests.dat");
+      const bool grows = path.ends_with(".seg");
       if (!grows || random.below(3) == 0) continue;
       const std::uint64_t least = durable.contains(path) ? durable[path] : 0;
       fs::resize_file(path, least + random.below(entry.file_size() - least + 1));
@@ -604,7 +644,7 @@ TEST_F(GraphStore, WhatAPowerCutLeavesOfEachFileIsGoneOnFromTheLastUpdateThatIsI
       })) << trial;
       EXPECT_EQ(operations, s.graph().size());
       for (std::uint64_t id = 1; id < s.graph().end().value; id += 977)
-        EXPECT_EQ(s.digest_of(UpdateId(id)), update(id).digest) << trial;
+        EXPECT_EQ(s.digest_of(UpdateId(id)), update(id).digest()) << trial;
       again = StoreWriter::open(folder_, options, signer());
       ASSERT_TRUE(again.has_value()) << "trial " << trial << ": " << again.error().message;
     }
@@ -668,7 +708,7 @@ TEST_F(GraphStore, AFolderHasOneWriterAtATime) {
 }
 
 TEST_F(GraphStore, WhatIsNoFileIsNotWaitedFor) {
-  fill(*writer({.digests = true, .payloads = true}), 200);
+  fill(*writer({.payloads = true}), 200);
   for (const char* name : {"/payloads-1.seg", "/findings.txt"}) {
     fs::remove(folder_ + name);
     ASSERT_EQ(::mkfifo((folder_ + name).c_str(), 0600), 0);
@@ -691,7 +731,7 @@ TEST_F(GraphStore, TheDigestOfAnyEarlierMomentCanBeTold) {
 }
 
 TEST_F(GraphStore, SnapshotsBeginSegmentsAndOldOnesCanGo) {
-  auto w = writer({.digests = true, .payloads = true});
+  auto w = writer({.payloads = true});
   for (int epoch = 1; epoch <= 4; ++epoch) {
     fill(*w, kBlockUpdates + 10);
     ASSERT_TRUE(w->snapshot(w->last_seq(), {to_bytes("state " + std::to_string(epoch))}, {}).has_value());
@@ -714,7 +754,7 @@ TEST_F(GraphStore, SnapshotsBeginSegmentsAndOldOnesCanGo) {
 }
 
 TEST_F(GraphStore, RefusesForgedDependencies) {
-  auto w = writer({.digests = true});
+  auto w = writer({.payloads = true});
   for (std::uint64_t n = 1; n <= 5; ++n) ASSERT_TRUE(w->add(update(n)).has_value());
   const auto refused = [&](NewUpdate u) {
     const auto id = w->add(u);
@@ -728,12 +768,12 @@ TEST_F(GraphStore, RefusesForgedDependencies) {
     u.declared = u.formula.leaves().size();
     return u;
   };
-  const Digest third = update(3).digest;
+  const Digest third = update(3).digest();
   EXPECT_EQ(refused(update(6, "6")), Refusal::RefersToItself);
   EXPECT_EQ(refused(update(6, "7")), Refusal::RefersToFuture);
   EXPECT_EQ(refused(update(6, "18446744073709551615")), Refusal::RefersToFuture);
   EXPECT_EQ(refused(update(6, "2 and 0")), Refusal::NoSuchUpdate);
-  EXPECT_EQ(refused(with("3", {update(4).digest})), Refusal::DigestMismatch);
+  EXPECT_EQ(refused(with("3", {update(4).digest()})), Refusal::DigestMismatch);
   EXPECT_EQ(refused(with("3 and 4", {third})), Refusal::DigestMissing);
   NewUpdate stranger = update(6);
   stranger.client = ClientId(kMaxClient);
