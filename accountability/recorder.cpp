@@ -367,6 +367,7 @@ void Recorder::status(StatusList& out) {
   out.emplace_back("graph_snapshots", std::to_string(f.snapshots));
   out.emplace_back("graph_refused", std::to_string(f.refused));
   out.emplace_back("graph_cpu_us", std::to_string((f.cpu_ns + f.core_cpu_ns) / 1000));
+  out.emplace_back("graph_thread_us", std::to_string(f.cpu_ns / 1000));
   if (f.overflows > 0) out.emplace_back("graph_overflows", std::to_string(f.overflows));
   if (!f.trouble.empty()) out.emplace_back("graph_trouble", f.trouble);
 }

@@ -34,6 +34,7 @@ constexpr MetricInfo kMetrics[] = {
     {"cpu_ms_per_op", "CPU time per update, all daemons", "ms"},
     {"cpu_busy_max", "CPU busy", "%"},
     {"graph_cpu_percent", "CPU time of the Accountability Graph, of that of all daemons", "%"},
+    {"graph_thread_percent", "CPU time of the Accountability Graph's own threads, of that of all daemons", "%"},
     {"sim_us_per_message", "real time per simulated message", "us"},
     {"sim_wall_per_minute", "real time per virtual minute", "s"},
 };

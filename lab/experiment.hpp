@@ -70,6 +70,7 @@ enum class Metric : std::uint8_t {
   CpuMsPerOp,
   CpuBusyMax,       // percent
   GraphCpuPercent,  // live, with accountability: of the CPU time of all daemons
+  GraphThreadPercent,
   SimMicrosPerMessage,
   SimWallPerVirtualMinute,  // seconds
   kLast = SimWallPerVirtualMinute,

@@ -230,8 +230,11 @@ class SeriesRun {
     run.window_begin = before.at;
     run.window_end = after.at;
     run.cpu_ms = after.daemons_ms - before.daemons_ms;
-    if (series_.options.accountability)
+    if (series_.options.accountability) {
       run.graph_cpu_ms = static_cast<double>(sum_of(after, "graph_cpu_us") - sum_of(before, "graph_cpu_us")) / 1e3;
+      run.graph_thread_ms =
+          static_cast<double>(sum_of(after, "graph_thread_us") - sum_of(before, "graph_thread_us")) / 1e3;
+    }
     Fidelity fidelity;
     const double total = static_cast<double>(after.machine.total - before.machine.total);
     if (total > 0) {

@@ -167,7 +167,7 @@ Point evaluate(const Series& series, std::uint32_t clients, const std::vector<Ru
   point.latency_floor_ms = to_ms(mean_floor(series, clients));
   std::vector<Duration> latencies;
   std::vector<double> throughputs, means;
-  OptionalMean bytes, messages, use, goodput, cpu, busy, graph, per_message, per_minute;
+  OptionalMean bytes, messages, use, goodput, cpu, busy, graph, thread, per_message, per_minute;
   for (const RunData& run : runs) {
     point.seeds.push_back(run.seed);
     point.wall_s += run.wall_s;
@@ -200,6 +200,7 @@ Point evaluate(const Series& series, std::uint32_t clients, const std::vector<Ru
     if (run.cpu_ms) cpu.add(*run.cpu_ms / static_cast<double>(values.operations));
     busy.add(run.cpu_busy_percent);
     if (run.graph_cpu_ms && run.cpu_ms.value_or(0) > 0) graph.add(100 * *run.graph_cpu_ms / *run.cpu_ms);
+    if (run.graph_thread_ms && run.cpu_ms.value_or(0) > 0) thread.add(100 * *run.graph_thread_ms / *run.cpu_ms);
     point.view_changes_local = sum(point.view_changes_local, run.view_changes_local);
     point.view_changes_global = sum(point.view_changes_global, run.view_changes_global);
     if (run.sim_messages > 0) per_message.add(run.wall_s * 1e6 / static_cast<double>(run.sim_messages));
@@ -221,6 +222,7 @@ Point evaluate(const Series& series, std::uint32_t clients, const std::vector<Ru
   point.cpu_ms_per_op = cpu.mean();
   point.cpu_busy_percent = busy.mean();
   point.graph_cpu_percent = graph.mean();
+  point.graph_thread_percent = thread.mean();
   point.sim_us_per_message = per_message.mean();
   point.sim_wall_per_minute_s = per_minute.mean();
   return point;
@@ -261,6 +263,7 @@ std::optional<double> value_of(const Point& point, Metric metric) {
     case Metric::CpuMsPerOp: return point.cpu_ms_per_op;
     case Metric::CpuBusyMax: return point.cpu_busy_percent;
     case Metric::GraphCpuPercent: return point.graph_cpu_percent;
+    case Metric::GraphThreadPercent: return point.graph_thread_percent;
     case Metric::SimMicrosPerMessage: return point.sim_us_per_message;
     case Metric::SimWallPerVirtualMinute: return point.sim_wall_per_minute_s;
     default: return std::nullopt;

@@ -87,6 +87,7 @@ struct RunData {
   std::optional<double> cpu_ms;            // of all daemons (live) or hosts (sim), in the window
   std::optional<double> cpu_busy_percent;  // of the busiest host
   std::optional<double> graph_cpu_ms;      // of `cpu_ms`, for the Accountability Graph; nothing if nobody builds it
+  std::optional<double> graph_thread_ms;   // of `graph_cpu_ms`, on threads of its own
   std::optional<std::uint64_t> view_changes_local;
   std::optional<std::uint64_t> view_changes_global;
   std::string safety = "ok";
@@ -141,6 +142,7 @@ struct Point {
   std::optional<double> cpu_ms_per_op;
   std::optional<double> cpu_busy_percent;
   std::optional<double> graph_cpu_percent;  // of all daemons' CPU time
+  std::optional<double> graph_thread_percent;
   std::optional<double> graph_cpu_ms_per_op() const {
     if (!cpu_ms_per_op || !graph_cpu_percent) return std::nullopt;
     return *cpu_ms_per_op * *graph_cpu_percent / 100;

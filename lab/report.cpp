@@ -95,7 +95,7 @@ class Page {
     body_ += kind == RuntimeKind::Live ? "<h2>Measured live</h2>\n" : "<h2>Simulated</h2>\n";
     Table table({">clients", ">throughput /s", ">mean ms", ">floor ms", ">over floor", ">p50 ms", ">p90 ms",
                  ">p99 ms", ">WAN bytes/op", ">WAN msgs/op", ">link use %", ">CPU ms/op", ">graph CPU ms/op",
-                 ">graph CPU %", ">CPU busy %", ">view changes", "safety", "fidelity"},
+                 ">graph CPU %", ">its threads %", ">CPU busy %", ">view changes", "safety", "fidelity"},
                 "wide");
     const Series* last = nullptr;
     for (const Point& p : results_.points) {
@@ -113,7 +113,7 @@ class Page {
       for (double ms : {p.latency_p50_ms, p.latency_p90_ms, p.latency_p99_ms}) table.cell(number(ms));
       table.cell(number(p.wan_bytes_per_op)).cell(number(p.wan_messages_per_op)).cell(number(p.link_use_max_percent));
       table.cell(number(p.cpu_ms_per_op)).cell(number(p.graph_cpu_ms_per_op()));
-      table.cell(number(p.graph_cpu_percent)).cell(number(p.cpu_busy_percent));
+      table.cell(number(p.graph_cpu_percent)).cell(number(p.graph_thread_percent)).cell(number(p.cpu_busy_percent));
       table.cell(p.view_changes_local || p.view_changes_global
                      ? optional_count(p.view_changes_local) + " / " + optional_count(p.view_changes_global)
                      : "-");

@@ -112,6 +112,7 @@ Json json_of(const Point& point) {
   json["cpu_busy_max"] = json_of(fraction(point.cpu_busy_percent));
   if (point.graph_cpu_percent) {
     json["graph_cpu_percent"] = *point.graph_cpu_percent;
+    json["graph_thread_percent"] = json_of(point.graph_thread_percent);
     json["graph_cpu_ms_per_op"] = json_of(point.graph_cpu_ms_per_op());
   }
   json["view_changes_local"] = json_of(point.view_changes_local);

@@ -78,7 +78,7 @@ struct Original {
       const std::string text((std::istreambuf_iterator<char>(file)), {});
       if (!text.empty()) files[entry.path().filename().string()] = to_bytes(as_span(text));
     }
-    CHECK(files.size() == 7);
+    CHECK(files.size() == 6);
   }
   ~Original() { fs::remove_all(folder); }
 };

@@ -6,8 +6,8 @@
 namespace seneschal::lab::sim {
 namespace {
 /// Of a simulated server's log, besides what may grow: more than twice all that a renewal writes, and what is written
-/// while one runs. Simulated states are small.
-constexpr std::uint64_t kLog = 512 * 1024;
+/// while one runs. Simulated states are small; of each entry that a renewal may write, Proposal, Accepts and batch.
+constexpr std::uint64_t kLog = 512 * 1024, kLogEntry = 1024;
 }  // namespace
 
 StatusChecker::StatusChecker(Protocol protocol, const ProtocolOptions& options, std::uint64_t clients) {
@@ -23,7 +23,8 @@ StatusChecker::StatusChecker(Protocol protocol, const ProtocolOptions& options, 
         2 * (2 * window + 1) + 3 * (settings.history_span / settings.checkpoint_interval + 2) + 4 * window;
     // those above the newest Checkpoint, its own, and what is lent
     most_["snapshots"] = settings.history_span / settings.checkpoint_interval + 1 + 1 + 2;
-    most_["log_bytes"] = 2 * 1024 * std::uint64_t{options.log_growth_kb} + kLog;
+    most_["log_bytes"] = 2 * 1024 * std::uint64_t{options.log_growth_kb} + kLog +
+                         2 * kLogEntry * (settings.checkpoint_interval + 2 * window);
     must_be_["diverged"] = "no";
     most_["waiting_updates"] = clients;
     most_["watched_updates"] = clients;
