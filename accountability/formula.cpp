@@ -111,6 +111,7 @@ std::string_view to_string(Refusal refusal) {
     case Refusal::TooFarBack: return "names an update too far back";
     case Refusal::DigestMismatch: return "the digest is not that of the update named";
     case Refusal::DigestMissing: return "a digest is missing";
+    case Refusal::TooMuchToCheck: return "the updates it gives digests of are too large together";
     case Refusal::UnknownClient: return "client number above the bound";
     case Refusal::OutOfOrder: return "position in the order below the update before";
   }

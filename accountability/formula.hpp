@@ -37,6 +37,7 @@ enum class Refusal : std::uint8_t {
   TooFarBack,      // more than 2^32-1 updates back
   DigestMismatch,  // the update named is there, but with another content
   DigestMissing,   // not one digest per name, in order
+  TooMuchToCheck,  // digests of updates that are too large together
   UnknownClient,   // client number above the bound
   OutOfOrder,      // seq below the one before
   kLast = OutOfOrder,

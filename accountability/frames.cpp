@@ -43,6 +43,15 @@ Status system_error(const std::string& path, const char* what) {
   return failure(path + ": " + what + ": " + std::strerror(errno));
 }
 
+/// Makes the name of a new file durable.
+void sync_folder_of(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  const int dir = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (dir < 0) return;
+  (void)::fsync(dir);
+  ::close(dir);
+}
+
 }  // namespace
 
 namespace {
@@ -99,7 +108,11 @@ Bytes make_frame(FrameKind kind, UpdateId first, std::uint32_t count, Span conte
 Result<FrameFile> FrameFile::open(const std::string& path, std::size_t keep) {
   FrameFile file;
   file.path_ = path;
-  file.fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  file.fd_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (file.fd_ < 0 && errno == ENOENT) {
+    file.fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (file.fd_ >= 0) sync_folder_of(path);
+  }
   if (file.fd_ < 0) return std::unexpected(system_error(path, "cannot write").error());
   if (Status done = file.cut(keep); !done) return std::unexpected(done.error());
   return file;
@@ -190,12 +203,7 @@ Status replace_file(const std::string& path, Span content) {
   const bool good = done == content.size() && ::fdatasync(fd) == 0;
   ::close(fd);
   if (!good || ::rename(fresh.c_str(), path.c_str()) != 0) return system_error(path, "cannot replace");
-  const std::string folder = std::filesystem::path(path).parent_path().string();
-  const int dir = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (dir >= 0) {
-    (void)::fsync(dir);  // the name
-    ::close(dir);
-  }
+  sync_folder_of(path);
   return {};
 }
 

@@ -131,10 +131,10 @@ void PayloadBuilder::clear() {
   offsets_.clear();
 }
 
-Digest PayloadBuilder::digest(std::uint32_t index) const {
-  const auto payload = read_entry(Span(content_).subspan(offsets_.at(index)), UpdateId(1));
+Payload PayloadBuilder::at(std::uint32_t index, UpdateId id) const {
+  auto payload = read_entry(Span(content_).subspan(offsets_.at(index)), id);
   CHECK(payload.has_value());
-  return payload->digest();
+  return std::move(*payload);
 }
 
 }  // namespace seneschal::accountability

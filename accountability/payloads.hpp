@@ -22,6 +22,10 @@ Digest update_digest(Span sealed);
 /// Of an update that came without what was signed.
 Digest update_digest(ClientId client, Span operation);
 
+/// So many bytes of what was signed are hashed for the digests that one update names: otherwise a client that names
+/// its largest updates again and again would keep the graph from keeping up.
+inline constexpr std::size_t kMostCompared = 256 * 1024;
+
 /// An update as the application executed it.
 struct NewUpdate {
   ClientId client;
@@ -44,6 +48,7 @@ struct Payload {
   Span operation;
   std::vector<Span> writes;
 
+  std::size_t signed_bytes() const { return evidence.empty() ? operation.size() : evidence.size(); }
   Digest digest() const { return evidence.empty() ? update_digest(client, operation) : update_digest(evidence); }
 };
 
@@ -71,8 +76,8 @@ class PayloadBuilder {
   /// The frame's content, until the next call. May be asked for again, also after more was added.
   Span finish(const Digest& before);
   void clear();
-  /// Of the `index`-th one.
-  Digest digest(std::uint32_t index) const;
+  /// The `index`-th one, until the next call that changes something.
+  Payload at(std::uint32_t index, UpdateId id) const;
 
  private:
   Bytes content_ = Bytes(kChainedBytes);

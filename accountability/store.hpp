@@ -230,6 +230,14 @@ class StoreWriter {
   static constexpr std::uint64_t kPlaced = 256;
   std::vector<std::uint64_t> places_;
   void note_places(UpdateId first, UpdateId end, std::uint64_t at);
+  /// The file that was looked into last stays mapped.
+  struct Looked {
+    UpdateId first;
+    MappedFile file;
+  };
+  mutable std::optional<Looked> looked_;
+  std::optional<Payload> payload(UpdateId id) const;
+  std::optional<Payload> payload_in(Span file, UpdateId first, UpdateId id) const;
   UpdateId payloads_from_{1};
   std::uint64_t last_time_ms_ = 0;
   bool new_segment_ = true;

@@ -315,9 +315,13 @@ std::expected<UpdateId, Refusal> StoreWriter::add(const NewUpdate& update) {
     if (update.declared != update.named.size() || leaves.size() < update.declared)
       return std::unexpected(Refusal::DigestMissing);
     if (auto bad = builder_->problem(update.formula)) return std::unexpected(*bad);
+    std::size_t compared = 0;
     for (std::size_t i = 0; i < update.declared; ++i) {
-      const auto known = digest_of(leaves[i]);
-      if (known && *known != update.named[i]) return std::unexpected(Refusal::DigestMismatch);
+      const auto known = payload(leaves[i]);
+      if (!known) continue;
+      compared += known->signed_bytes();
+      if (compared > kMostCompared) return std::unexpected(Refusal::TooMuchToCheck);
+      if (known->digest() != update.named[i]) return std::unexpected(Refusal::DigestMismatch);
     }
   }
   const auto id = builder_->add(update.client, update.seq, update.formula);
@@ -327,21 +331,35 @@ std::expected<UpdateId, Refusal> StoreWriter::add(const NewUpdate& update) {
 }
 
 std::optional<Digest> StoreWriter::digest_of(UpdateId id) const {
-  if (!options_.payloads || id < begin() || id >= next()) return std::nullopt;
-  if (id >= payloads_from_) return new_payloads_.digest(static_cast<std::uint32_t>(id.value - payloads_from_.value));
+  const auto known = payload(id);
+  return known ? std::optional(known->digest()) : std::nullopt;
+}
+
+// What was dropped is not looked for, though a crash may have left its files: all servers must come to the same
+// answer.
+std::optional<Payload> StoreWriter::payload(UpdateId id) const {
+  if (!options_.payloads || id < base_ || id >= next()) return std::nullopt;
+  if (id >= payloads_from_) return new_payloads_.at(static_cast<std::uint32_t>(id.value - payloads_from_.value), id);
   const auto after = std::ranges::upper_bound(payload_firsts_, id);
   if (after == payload_firsts_.begin()) return std::nullopt;
   const UpdateId first = *std::prev(after);
-  const auto file = MappedFile::open(folder_ + "/payloads-" + std::to_string(first.value) + ".seg");
+  if (looked_ && looked_->first == first)
+    if (auto known = payload_in(looked_->file.bytes(), first, id)) return known;
+  looked_.reset();
+  auto file = MappedFile::open(folder_ + "/payloads-" + std::to_string(first.value) + ".seg");
   if (!file) return std::nullopt;
+  looked_ = Looked{first, std::move(*file)};
+  return payload_in(looked_->file.bytes(), first, id);
+}
+
+std::optional<Payload> StoreWriter::payload_in(Span file, UpdateId first, UpdateId id) const {
   // From the frame on that the last placed update before it is in, if that is in this file.
   const std::uint64_t slot = (id.value - begin().value) / kPlaced;
   std::uint64_t at = begin().value + slot * kPlaced >= first.value ? places_.at(slot) : 0;
-  for (auto frame = frame_at(file->bytes(), at); frame; frame = frame_at(file->bytes(), frame->end)) {
+  for (auto frame = frame_at(file, at); frame; frame = frame_at(file, frame->end)) {
     if (frame->kind != FrameKind::Payloads || id >= frame->end_id()) continue;
     const auto view = PayloadFrame::of(*frame);
-    const auto payload = view ? view->at(id) : std::nullopt;
-    return payload ? std::optional(payload->digest()) : std::nullopt;
+    return view ? view->at(id) : std::nullopt;
   }
   return std::nullopt;
 }
@@ -437,6 +455,7 @@ Status StoreWriter::drop_before(UpdateId keep) {
   std::error_code error;
   if (!fs::exists(folder_ + "/snapshot-" + std::to_string(keep.value) + ".snap", error))
     return failure(folder_ + ": there is no snapshot after update " + std::to_string(keep.value));
+  looked_.reset();
   // What remains must be vouched for, and that nothing before it does.
   const UpdateId before = std::exchange(base_, std::max(base_, keep.next()));
   if (Status done = seal(); !done) {

@@ -784,6 +784,58 @@ TEST_F(GraphStore, RefusesForgedDependencies) {
   EXPECT_TRUE(w->add(with("3", {third})).has_value());
 }
 
+// Hashing what others signed is work that the one who names it does not do.
+TEST_F(GraphStore, ComparesOnlySoManyBytesForOneUpdate) {
+  auto w = writer({.payloads = true});
+  const Bytes large(16 * 1024, Byte{7});
+  constexpr std::uint64_t kEnough = kMostCompared / (16 * 1024);
+  std::vector<Digest> digests;
+  for (std::uint64_t n = 1; n <= kEnough + 1; ++n) {
+    NewUpdate u = update(n);
+    u.evidence = large;
+    u.operation = Span(large).first(100);
+    digests.push_back(u.digest());
+    ASSERT_TRUE(w->add(u).has_value());
+    const bool flushed = n != 3 || w->flush().has_value();  // some in the file, some not yet
+    ASSERT_TRUE(flushed);
+  }
+  const auto naming = [&](std::uint64_t from, std::uint64_t to) {
+    NewUpdate u = update(kEnough + 2);
+    std::vector<UpdateId> names;
+    for (std::uint64_t n = from; n <= to; ++n) {
+      names.emplace_back(n);
+      u.named.push_back(digests.at(n - 1));
+    }
+    u.formula = Formula::all(names);
+    u.declared = names.size();
+    return u;
+  };
+  const auto too_much = w->add(naming(1, kEnough + 1));
+  ASSERT_FALSE(too_much.has_value());
+  EXPECT_EQ(too_much.error(), Refusal::TooMuchToCheck);
+  EXPECT_TRUE(w->add(naming(2, kEnough + 1)).has_value());
+}
+
+// A crash may leave files of epochs that were dropped: what is named there is not compared, as by everybody else.
+TEST_F(GraphStore, WhatWasDroppedIsNotComparedThoughItsFileIsThere) {
+  auto w = writer({.payloads = true});
+  fill(*w, 100);
+  ASSERT_TRUE(w->snapshot(w->last_seq(), {}, {}).has_value());
+  fill(*w, 100);
+  ASSERT_TRUE(w->snapshot(w->last_seq(), {}, {}).has_value());
+  EXPECT_EQ(w->digest_of(UpdateId(7)), update(7).digest());
+  const std::string dropped = folder_ + "/payloads-1.seg", aside = folder_ + "/aside";
+  fs::copy_file(dropped, aside);
+  ASSERT_TRUE(w->drop_before(UpdateId(100)).has_value());
+  w.reset();
+  fs::rename(aside, dropped);
+  w = writer({.payloads = true});
+  EXPECT_FALSE(w->digest_of(UpdateId(7)).has_value());
+  EXPECT_FALSE(w->digest_of(UpdateId(100)).has_value());
+  EXPECT_EQ(w->digest_of(UpdateId(101)), update(101).digest());
+  EXPECT_EQ(w->digest_of(UpdateId(200)), update(200).digest());
+}
+
 TEST(FormulaText, RefusesWhatIsNoFormula) {
   for (const char* bad :
        {"(", ")", "1 2", "1 and", "or 1", "()", "1 xor 2", "(1 or 2", "1)", "-1", "99999999999999999999"})
