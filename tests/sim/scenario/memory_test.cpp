@@ -15,7 +15,8 @@
 #endif
 #endif
 #ifdef SENESCHAL_UNDER_ASAN
-#include <sanitizer/allocator_interface.h>
+// Declared here: not every compiler's package has the header of the sanitizer's interface.
+extern "C" std::size_t __sanitizer_get_current_allocated_bytes();
 #endif
 
 namespace seneschal::lab::sim {
