@@ -57,17 +57,19 @@ bool ClientRoster::may_order(ClientId id, Seq seq) const {
 
 ClientRoster::Outcome ClientRoster::administer(Seq seq, Span operation, Effects& fx) {
   Outcome outcome;
-  Verdict& verdict = outcome.result.verdict;
-  if (auto order = decode<Administration>(operation); !order) {
-    verdict = Verdict::Malformed;
-  } else if (const auto* joins = std::get_if<Enroll>(&order->what)) {
-    verdict = enroll(*joins, fx);
-  } else {
-    const ClientId id = std::get<Revoke>(order->what).id;
-    verdict = revoke(seq, id);
-    if (verdict == Verdict::Done) outcome.left = id;
+  Verdict verdict = Verdict::Malformed;
+  if (const auto order = decode<Administration>(operation)) {
+    if (const auto* lists = std::get_if<ListMembers>(&order->what)) {
+      outcome.result = encode(list(lists->from));
+      return outcome;
+    }
+    if (const auto* joins = std::get_if<Enroll>(&order->what)) verdict = enroll(*joins, fx);
+    if (const auto* leaves = std::get_if<Revoke>(&order->what)) {
+      verdict = revoke(seq, leaves->id);
+      if (verdict == Verdict::Done) outcome.left = leaves->id;
+    }
   }
-  outcome.result.next = next_;
+  outcome.result = encode(Administered{verdict, next_});
   return outcome;
 }
 
@@ -94,6 +96,14 @@ Verdict ClientRoster::revoke(Seq seq, ClientId id) {
   forget_digest();
   leaving_.emplace(seq, id);
   return Verdict::Done;
+}
+
+Listed ClientRoster::list(ClientId from) const {
+  Listed listed;
+  for (auto it = members_.lower_bound(from); it != members_.end() && listed.members.size() < kMaxListed; ++it)
+    if (const Known& known = it->second; !known.revoked)
+      listed.members.items.push_back({it->first, known.info.home, known.enrolled.has_value()});
+  return listed;
 }
 
 void ClientRoster::executed(Seq seq, Effects& fx) {

@@ -60,7 +60,7 @@ class ClientRoster {
   ClientId next() const { return next_; }
 
   struct Outcome {
-    Administered result;
+    Bytes result;  // an encoded Administered or Listed
     std::optional<ClientId> left;
   };
   /// An update of the administrator, in the entry of `seq`.
@@ -85,6 +85,7 @@ class ClientRoster {
   };
   Verdict enroll(const Enroll& order, Effects& fx);
   Verdict revoke(Seq seq, ClientId id);
+  Listed list(ClientId from) const;
   void forget_digest() { digest_.reset(); }
 
   std::optional<ClientId> administrator_;

@@ -23,7 +23,7 @@ Executed Execution::execute(Seq seq, const Batch& batch, const Digest& batch_dig
     Bytes result;
     if (roster_.is_administrator(client)) {
       auto outcome = roster_.administer(seq, update.body.operation.value, fx);
-      result = encode(outcome.result);
+      result = std::move(outcome.result);
       if (outcome.left) {
         clients_.forget(*outcome.left);
         std::erase(done.clients, *outcome.left);

@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Span input(data, size);
   fuzz::round_trip_one_of<kv::Operation, kv::Outcome, Reply, Answer, NoMajority, SnapshotRequest, SnapshotBlock,
                           SnapshotChunk, SnapshotHead, TableChunk, Administration, Administered, RosterHead,
-                          RosterChunk>(input);
+                          RosterChunk, Listed>(input);
 
   kv::KvApplication app;
   Bytes before = app.snapshot();

@@ -119,7 +119,8 @@ int operate(int argc, char** argv) {
     TCLAP::CmdLine line(
         "Uses a running deployment: one operation of the kv application, or one SQL statement. Operations: " +
             std::string(kOperations) +
-            ". 'seneschal client load', 'enroll' and 'revoke' with --help tell about load and about other clients.",
+            ". 'seneschal client load', 'enroll', 'revoke' and 'members' with --help tell about load and about other "
+            "clients.",
         ' ', "0.1");
     line.setExceptionHandling(false);
     TCLAP::ValueArg<std::string> where("d", "deployment", "folder given to 'lab up'", false, "seneschal-up", "DIR",
@@ -245,5 +246,6 @@ int client_command(int argc, char** argv) {
   if (first == "load") return load(argc - 1, argv + 1);
   if (first == "enroll") return enroll_command(argc - 1, argv + 1);
   if (first == "revoke") return revoke_command(argc - 1, argv + 1);
+  if (first == "members") return members_command(argc - 1, argv + 1);
   return operate(argc, argv);
 }

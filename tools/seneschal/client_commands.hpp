@@ -27,3 +27,4 @@ seneschal::Result<seneschal::replication::Completion> use_once(const Place& plac
 
 int enroll_command(int argc, char** argv);
 int revoke_command(int argc, char** argv);
+int members_command(int argc, char** argv);

@@ -1,4 +1,4 @@
-// `seneschal client enroll` and `revoke`: who may use a deployment, said by its administrator.
+// `seneschal client enroll`, `revoke` and `members`: who may use a deployment, said by its administrator.
 #include "crypto/joining.hpp"
 #include "lab/report.hpp"
 #include "replication/administration.hpp"
@@ -6,11 +6,13 @@
 
 #include <fmt/format.h>
 #include <tclap/CmdLine.h>
+#include <nlohmann/json.hpp>
 
 using namespace seneschal;
 using namespace seneschal::lab;
 using replication::Administered;
 using replication::Administration;
+using replication::Listed;
 
 namespace {
 
@@ -20,6 +22,7 @@ struct Order {
   std::uint32_t id = 0;  // 0: the lowest that is free
   std::uint32_t site = 0;
   std::uint32_t node = 0;  // 0: the site's
+  bool json = false;
 };
 
 int complain(std::string_view command, const std::string& message, int code) {
@@ -36,11 +39,12 @@ Result<Place> open_for(const Order& order) {
   return place;
 }
 
-/// What the servers say to the administrator's order.
-Result<Administered> administer(const Place& place, const Administration& what, double seconds) {
+/// What the servers say to the administrator's order; `Said` is an Administered, or a Listed for ListMembers.
+template <class Said = Administered>
+Result<Said> administer(const Place& place, const Administration& what, double seconds) {
   const auto done = use_once(place, ClientId(place.deployment.administrator), encode(what), false, seconds);
   if (!done) return std::unexpected(done.error());
-  const auto said = decode<Administered>(done->result);
+  const auto said = decode<Said>(done->result);
   if (!said) return failure("the servers agree on a result that is not one of an administrator's orders");
   return *said;
 }
@@ -109,6 +113,43 @@ int carry_out_revoke(const Order& order) {
   return kGood;
 }
 
+/// All members, in as many orders as it takes. Who joins or leaves meanwhile may be in it or not.
+Result<std::vector<replication::Member>> list_members(const Place& place, double seconds) {
+  std::vector<replication::Member> all;
+  for (ClientId from;;) {
+    const auto page = administer<Listed>(place, {replication::ListMembers{from}}, seconds);
+    if (!page) return std::unexpected(page.error());
+    all.insert(all.end(), page->members.begin(), page->members.end());
+    if (page->members.size() < replication::kMaxListed) return all;
+    from = all.back().id.next();
+  }
+}
+
+int carry_out_members(const Order& order) {
+  const auto place = open_for(order);
+  if (!place) return complain("members", place.error().message, kFailed);
+  const auto members = list_members(*place, order.seconds);
+  if (!members) return complain("members", members.error().message, kFailed);
+  const auto is_administrator = [&](const replication::Member& member) {
+    return member.id.value == place->deployment.administrator;
+  };
+  if (order.json) {
+    auto listed = nlohmann::ordered_json::array();
+    for (const auto& member : *members)
+      listed.push_back({{"client", member.id.value},
+                        {"home", member.home.value},
+                        {"joined", member.joined},
+                        {"administrator", is_administrator(member)}});
+    fmt::print("{}\n", nlohmann::ordered_json{{"members", std::move(listed)}}.dump(2));
+    return kGood;
+  }
+  fmt::print("{:>10}  {:>4}\n", "client", "home");
+  for (const auto& member : *members)
+    fmt::print("{:>10}  {:>4}{}\n", member.id.value, member.home.value,
+               is_administrator(member) ? "  administrator" : (member.joined ? "  joined" : ""));
+  return kGood;
+}
+
 /// Parses with `define(line, order)` adding what this command takes besides.
 template <class Define, class Run>
 int parse(std::string_view command, const std::string& what, int argc, char** argv, const Define& define,
@@ -170,4 +211,19 @@ int revoke_command(int argc, char** argv) {
         order.id = id.getValue();
       },
       carry_out_revoke);
+}
+
+int members_command(int argc, char** argv) {
+  return parse(
+      "members",
+      "Has the deployment's administrator, whose keys must be here, ask which clients belong to it, and of which "
+      "home "
+      "site each is.",
+      argc, argv,
+      [](TCLAP::CmdLine& line, const auto& go, Order& order) {
+        TCLAP::SwitchArg json("", "json", "machine output", line);
+        go();
+        order.json = json.getValue();
+      },
+      carry_out_members);
 }

@@ -2,6 +2,7 @@
 #include "daemons.hpp"
 
 #include <gmock/gmock.h>
+#include <nlohmann/json.hpp>
 
 namespace seneschal::lab {
 namespace {
@@ -51,6 +52,18 @@ TEST_P(Members, JoinWorkSurviveRestartsAndLeaveForEver) {
   until_it_knows(2, "14");
   EXPECT_EQ(client(13, {"get", "b"}).text, "2\n");
 
+  const auto members = [&] {
+    const Outcome listed = administer({"members", "--json"});
+    EXPECT_EQ(listed.code, 0) << listed.text;
+    const auto parsed = nlohmann::json::parse(listed.text, nullptr, false);
+    return parsed.is_object() ? parsed["members"] : nlohmann::json::array();
+  };
+  EXPECT_EQ(members().size(), 14u);
+  EXPECT_EQ(
+      members().back(),
+      nlohmann::json(
+          {{"client", 20}, {"home", GetParam() == "steward" ? 1 : 0}, {"joined", true}, {"administrator", false}}));
+
   EXPECT_EQ(administer({"revoke", "13"}).code, 0);
   const Outcome again = administer({"revoke", "13"});
   EXPECT_EQ(again.code, 1);
@@ -66,6 +79,9 @@ TEST_P(Members, JoinWorkSurviveRestartsAndLeaveForEver) {
   EXPECT_EQ(client(20, {"cas", "a", "1", "4"}).code, 0);
   EXPECT_EQ(impatient(13, {"put", "a", "5"}).code, 1);
   EXPECT_EQ(client(1, {"get", "a"}).text, "4\n");
+  EXPECT_EQ(members().size(), 13u);
+  const Outcome table = administer({"members"});
+  EXPECT_THAT(table.text, AllOf(HasSubstr("10     0  administrator"), HasSubstr("20 "), Not(HasSubstr("13 "))));
   until_it_knows(0, "13");
 }
 

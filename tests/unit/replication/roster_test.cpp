@@ -84,6 +84,41 @@ TEST_F(RosterTest, AnEnrolledClientIsExecutedFromTheEntryOnThatEnrollsIt) {
   EXPECT_EQ(execution.roster().member(ClientId(4))->home, SiteId(0));
 }
 
+TEST_F(RosterTest, TheAdministratorIsToldWhoBelongsHere) {
+  run({order({joins(6)}), order({Revoke{ClientId(1)}}), order({ListMembers{}})});
+  const auto listed = [&] {
+    return *decode<Listed>(execution.reply_for(kAdministrator, Timestamp(orders))->result.value);
+  };
+  EXPECT_EQ(listed().members.items,
+            (std::vector<Member>{
+                {ClientId(2), SiteId(1), false}, {ClientId(3), SiteId(0), false}, {ClientId(6), SiteId(0), true}}))
+      << "not the one that left, though its key is still kept";
+  const Digest before = execution.roster().digest();
+  run({order({ListMembers{ClientId(3)}})});
+  EXPECT_EQ(listed().members.items.front().id, ClientId(3));
+  EXPECT_EQ(listed().members.size(), 2u);
+  run({order({ListMembers{ClientId(7)}})});
+  EXPECT_TRUE(listed().members.empty());
+  EXPECT_EQ(execution.roster().digest(), before);
+}
+
+TEST_F(RosterTest, ALongListComesInPages) {
+  for (std::uint32_t id = 4; id < 4 + kMaxListed; ++id) ASSERT_EQ(say({joins(id)}), Verdict::Done);
+  std::vector<Member> all;
+  std::size_t pages = 0;
+  for (ClientId from;; from = all.back().id.next()) {
+    run({order({ListMembers{from}})});
+    const auto page = decode<Listed>(execution.reply_for(kAdministrator, Timestamp(orders))->result.value);
+    ASSERT_TRUE(page);
+    all.insert(all.end(), page->members.begin(), page->members.end());
+    ++pages;
+    if (page->members.size() < kMaxListed) break;
+  }
+  EXPECT_EQ(pages, 2u);
+  EXPECT_EQ(all.size(), kMaxListed + 3);
+  EXPECT_TRUE(std::ranges::is_sorted(all));
+}
+
 TEST_F(RosterTest, ARevokedClientIsNotExecutedAnyMoreAndItsEntryIsDropped) {
   run({update(ClientId(1), 1, kv::put("a", as_span("1")))});
   const Executed done = run({order({Revoke{ClientId(1)}}), update(ClientId(1), 2, kv::put("a", as_span("2")))});
@@ -274,7 +309,11 @@ TEST(Administration, HasOneEncoding) {
   EXPECT_EQ(to_hex(encode(enroll)), "00010203040005000607" + std::string(62, '0') + "08" + std::string(62, '0'));
   EXPECT_EQ(to_hex(encode(Administration{Revoke{ClientId(9)}})), "0100000009");
   EXPECT_EQ(to_hex(encode(Administered{Verdict::Full, ClientId(9)})), "0600000009");
-  EXPECT_FALSE(decode<Administration>(Bytes{2, 0, 0, 0, 0}));
+  EXPECT_EQ(to_hex(encode(Administration{ListMembers{ClientId(9)}})), "0200000009");
+  Listed listed;
+  listed.members.items = {{ClientId(9), SiteId(3), true}};
+  EXPECT_EQ(to_hex(encode(listed)), "0000000100000009000301");
+  EXPECT_FALSE(decode<Administration>(Bytes{3, 0, 0, 0, 0}));
 }
 
 }  // namespace
