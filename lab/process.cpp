@@ -41,9 +41,9 @@ std::uint64_t start_time(pid_t pid) {
   return fields.size() > kStartTime ? std::strtoull(fields[kStartTime].c_str(), nullptr, 10) : 0;
 }
 
-/// In the child: becomes the program, or reports errno through `report` and ends.
-[[noreturn]] void become(const std::vector<std::string>& argv, const SpawnOptions& options, int report,
-                         pid_t parent) {
+/// In the child: becomes the program, or reports errno through `report` and ends. It allocates nothing: another
+/// thread of the parent may have held the allocator's lock at the fork, and here nobody will ever release it.
+[[noreturn]] void become(char* const* args, const SpawnOptions& options, int report, pid_t parent) {
   if (options.die_with_parent) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(127);  // it ended before the call above
@@ -64,10 +64,7 @@ std::uint64_t start_time(pid_t pid) {
       ::dup2(out, 2);
     }
   }
-  std::vector<char*> args;
-  for (const std::string& arg : argv) args.push_back(const_cast<char*>(arg.c_str()));
-  args.push_back(nullptr);
-  ::execvp(args[0], args.data());
+  ::execvp(args[0], args);
   const int error = errno;
   [[maybe_unused]] const auto written = ::write(report, &error, sizeof error);
   ::_exit(127);
@@ -83,9 +80,12 @@ void on_signal(int) {
 Result<ProcessId> spawn(const std::vector<std::string>& argv, const SpawnOptions& options) {
   int report[2];
   if (::pipe2(report, O_CLOEXEC) != 0) return failure(argv[0] + ": no pipe: " + std::strerror(errno));
+  std::vector<char*> args;
+  for (const std::string& arg : argv) args.push_back(const_cast<char*>(arg.c_str()));
+  args.push_back(nullptr);
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
-  if (pid == 0) become(argv, options, report[1], parent);
+  if (pid == 0) become(args.data(), options, report[1], parent);
   ::close(report[1]);
   if (pid < 0) {
     ::close(report[0]);

@@ -90,13 +90,15 @@ class Daemons {
   void write(const std::string& name, const std::string& text) const { std::ofstream(folder_ / name) << text; }
 
   void start(int id) {
+    // The child allocates nothing: another thread may hold the allocator's lock at the fork.
+    const std::string node = std::to_string(id), binary = program(), configured = config();
+    const std::string output = (folder_ / (node + ".log")).string();
     const pid_t pid = ::fork();
     if (pid == 0) {
-      const int log = ::open((folder_ / (std::to_string(id) + ".log")).c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+      const int log = ::open(output.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
       ::dup2(log, 1);
       ::dup2(log, 2);
-      const std::string node = std::to_string(id);
-      ::execl(program().c_str(), "seneschal", "node", "--config", config().c_str(), "--node", node.c_str(), nullptr);
+      ::execl(binary.c_str(), "seneschal", "node", "--config", configured.c_str(), "--node", node.c_str(), nullptr);
       ::_exit(127);
     }
     pids_[id] = pid;
