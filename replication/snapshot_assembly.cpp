@@ -22,6 +22,7 @@ void SnapshotAssembly::aim(Seq seq, const Digest& digest, std::shared_ptr<const 
   digest_ = digest;
   leaves_.clear();
   missing_.clear();
+  missing_leaves_.clear();
   unknown_ = {0};
   have_ = std::move(have);
   mine_.clear();
@@ -62,18 +63,31 @@ void SnapshotAssembly::leaves_known() {
     held_bytes_ -= it->second->size();
     it = held_.erase(it);
   }
-  for (std::uint32_t i = 0; i < leaves_.size(); ++i)
-    if (!held_.contains(leaves_[i]) && !mine_.contains(leaves_[i])) missing_.insert(i);
+  for (std::uint32_t i = 0; i < leaves_.size(); ++i) {
+    if (held_.contains(leaves_[i]) || mine_.contains(leaves_[i])) continue;
+    missing_.insert(i);
+    missing_leaves_.emplace(leaves_[i], i);
+  }
 }
 
 SnapshotAssembly::Piece SnapshotAssembly::add(const SnapshotChunk& m) {
   if (!active_ || m.seq != seq_ || !unknown_.empty()) return Piece::Known;
   if (m.index >= leaves_.size()) return Piece::Forged;
   if (crypto::merkle_leaf(m.bytes.value) != leaves_[m.index]) return Piece::Forged;
-  if (!missing_.contains(m.index)) return Piece::Known;
-  if (held_bytes_ + m.bytes.value.size() > max_bytes_) return Piece::TooLarge;
-  missing_.erase(m.index);
-  if (held_.emplace(leaves_[m.index], share(m.bytes.value)).second) held_bytes_ += m.bytes.value.size();
+  return keep(m.index, m.bytes.value);
+}
+
+SnapshotAssembly::Piece SnapshotAssembly::add_shared(Span chunk) {
+  if (!active_ || missing_.empty()) return Piece::Known;
+  const auto it = missing_leaves_.find(crypto::merkle_leaf(chunk));
+  return it == missing_leaves_.end() ? Piece::Known : keep(it->second, chunk);
+}
+
+SnapshotAssembly::Piece SnapshotAssembly::keep(std::uint32_t index, Span chunk) {
+  if (!missing_.contains(index)) return Piece::Known;
+  if (held_bytes_ + chunk.size() > max_bytes_) return Piece::TooLarge;
+  missing_.erase(index);
+  if (held_.emplace(leaves_[index], share(to_bytes(chunk))).second) held_bytes_ += chunk.size();
   return Piece::Useful;
 }
 
@@ -84,13 +98,17 @@ std::optional<std::uint32_t> SnapshotAssembly::missing_block(const std::set<std:
   return std::nullopt;
 }
 
-std::vector<std::uint32_t> SnapshotAssembly::missing_chunks(const std::set<std::uint32_t>& asked,
-                                                            std::size_t most) const {
+std::vector<std::uint32_t> SnapshotAssembly::missing_chunks(const std::set<std::uint32_t>& asked, std::size_t most,
+                                                            std::size_t share, std::size_t shares) const {
   std::vector<std::uint32_t> found;
-  for (std::uint32_t index : missing_) {
-    if (found.size() >= most) break;
-    if (!asked.contains(index)) found.push_back(index);
-  }
+  const auto look = [&](auto from, auto to) {
+    for (auto it = from; it != to && found.size() < most; ++it)
+      if (!asked.contains(*it)) found.push_back(*it);
+  };
+  const auto begin = missing_.lower_bound(static_cast<std::uint32_t>(leaves_.size() * share / shares));
+  look(begin, missing_.end());
+  look(missing_.begin(), begin);
+  std::ranges::sort(found);
   return found;
 }
 

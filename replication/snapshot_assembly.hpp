@@ -28,10 +28,15 @@ class SnapshotAssembly {
   };
   Piece add(const SnapshotBlock& block);
   Piece add(const SnapshotChunk& chunk);
+  /// A chunk of another snapshot, which may well be in this one, too: never Forged.
+  Piece add_shared(Span chunk);
 
   /// Something to ask for that is neither here nor in `asked`; nothing if there is none.
   std::optional<std::uint32_t> missing_block(const std::set<std::uint32_t>& asked) const;
-  std::vector<std::uint32_t> missing_chunks(const std::set<std::uint32_t>& asked, std::size_t most) const;
+  /// Chunks from `share` of `shares` on (and then from the first): several who fetch the same and pass on what they
+  /// have got begin at different places.
+  std::vector<std::uint32_t> missing_chunks(const std::set<std::uint32_t>& asked, std::size_t most,
+                                            std::size_t share = 0, std::size_t shares = 1) const;
   bool complete() const;
   /// All chunks, in order. Only when complete (CHECKed).
   std::vector<SharedBytes> chunks() const;
@@ -42,6 +47,7 @@ class SnapshotAssembly {
 
  private:
   void leaves_known();
+  Piece keep(std::uint32_t index, Span chunk);
 
   std::size_t max_bytes_;
   bool active_ = false;
@@ -50,6 +56,7 @@ class SnapshotAssembly {
   std::vector<Digest> leaves_;       // of the wanted snapshot, zero where not known yet
   std::set<std::uint32_t> unknown_;  // blocks whose leaves are not known; block 0 until anything is known
   std::set<std::uint32_t> missing_;  // chunks that are not here, once all leaves are known
+  std::map<Digest, std::uint32_t> missing_leaves_;  // of these, to tell them by what they are
   std::map<Digest, SharedBytes> held_;
   std::size_t held_bytes_ = 0;
   std::shared_ptr<const Snapshot> have_;

@@ -27,9 +27,10 @@ class Accounts {
   explicit Accounts(Allowance allowance, std::size_t capacity = ~std::size_t{0})
       : allowance_(allowance), capacity_(capacity) {}
 
-  bool solvent(Instant now, const Key& key) const {
+  /// True if more than `reserve` of the burst is left.
+  bool solvent(Instant now, const Key& key, std::uint64_t reserve = 0) const {
     auto it = paid_until_.find(key);
-    return it == paid_until_.end() || it->second - now < allowance_.time_for(allowance_.burst);
+    return it == paid_until_.end() || it->second - now < allowance_.time_for(allowance_.burst - reserve);
   }
   void charge(Instant now, const Key& key, std::uint64_t units) {
     if (paid_until_.size() >= capacity_ && !paid_until_.contains(key)) {

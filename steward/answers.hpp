@@ -1,5 +1,5 @@
 // What others may draw from this server by asking, or by repeating what was said: a small message must not buy
-// batches again and again. [Steward 7]
+// batches again and again, nor pieces of a state. [Steward 7]
 #pragma once
 #include "base/principal.hpp"
 #include "steward/config.hpp"
@@ -11,11 +11,13 @@ namespace seneschal::steward {
 /// a key may ask for, and whoever claims to be a server of one site cannot use up what is due to another.
 class Answers {
  public:
-  explicit Answers(const Settings& settings)
-      : neighbours_(settings.draw_neighbour),
+  Answers(const Settings& settings, std::uint16_t servers)
+      : stranger_(share(settings.draw_stranger, servers)),
+        site_(share(settings.draw_site, servers)),
+        neighbours_(settings.draw_neighbour),
         repeated_(settings.draw_neighbour),
-        strangers_(settings.draw_stranger),
-        sites_(settings.draw_site),
+        strangers_(stranger_),
+        sites_(site_),
         relays_(settings.draw_neighbour),
         clients_(settings.draw_client),
         contacts_(settings.draw_client) {}
@@ -26,9 +28,11 @@ class Answers {
   bool to_repeater(Instant now, ServerIndex signer, std::size_t bytes) { return repeated_.draw(now, signer, bytes); }
   /// Somebody who says he is a server of another site asked.
   bool to_stranger(Instant now, ServerId claimed, std::size_t bytes) {
-    if (!strangers_.solvent(now, claimed) || !sites_.draw(now, claimed.site, bytes)) return false;
-    strangers_.charge(now, claimed, bytes);
-    return true;
+    return to_stranger(now, claimed, bytes, 0, 0);
+  }
+  /// He is behind: half of what may be drawn at once is left to view changes.
+  bool to_stranger_catching_up(Instant now, ServerId claimed, std::size_t bytes) {
+    return to_stranger(now, claimed, bytes, stranger_.burst / 2, site_.burst / 2);
   }
   /// A message signed by another site came again; anybody may have sent it.
   bool to_site(Instant now, SiteId signer, std::size_t bytes) { return sites_.draw(now, signer, bytes); }
@@ -49,6 +53,20 @@ class Answers {
   }
 
  private:
+  static Allowance share(Allowance whole, std::uint16_t servers) {
+    return {std::max<std::uint64_t>(whole.per_second / servers, 1), whole.burst};
+  }
+  bool to_stranger(Instant now, ServerId claimed, std::size_t bytes, std::uint64_t reserve,
+                   std::uint64_t reserve_of_site) {
+    if (!strangers_.solvent(now, claimed, reserve) || !sites_.solvent(now, claimed.site, reserve_of_site))
+      return false;
+    strangers_.charge(now, claimed, bytes);
+    sites_.charge(now, claimed.site, bytes);
+    return true;
+  }
+
+  Allowance stranger_;
+  Allowance site_;
   Accounts<ServerIndex> neighbours_;
   Accounts<ServerIndex> repeated_;
   Accounts<ServerId> strangers_;

@@ -34,7 +34,8 @@ Status Settings::validate() const {
                              {"pace_floor", pace_floor},
                              {"reconcile_idle", reconcile_idle}})
     if (auto s = positive(name, value); !s) return s;
-  if (auto s = in_range("reconcile_entries", reconcile_entries, 1, 64); !s) return s;
+  if (auto s = in_range("reconcile_entries", reconcile_entries, 1, 256); !s) return s;
+  if (auto s = in_range("reconcile_bytes", reconcile_bytes, 1024, std::uint64_t{1} << 30); !s) return s;
   for (auto [name, draw] : {std::pair{"draw_neighbour", draw_neighbour},
                             {"draw_stranger", draw_stranger},
                             {"draw_site", draw_site},
@@ -42,9 +43,10 @@ Status Settings::validate() const {
     if (draw.per_second == 0 || draw.burst == 0)
       return failure(std::string("steward: ") + name + " must allow more than nothing");
   if (auto s = in_range("lend_near", lend_near, 1024, std::uint64_t{1} << 40); !s) return s;
-  if (auto s = in_range("lend_far", lend_far, 1024, std::uint64_t{1} << 40); !s) return s;
   if (auto s = in_range("checkpoint_interval", checkpoint_interval, 1, kMaxCheckpointInterval); !s) return s;
   if (auto s = in_range("log_growth", log_growth, 1, std::uint64_t{1} << 40); !s) return s;
+  if (history_kept < history_span)
+    return failure("steward: history_kept must be at least history_span, which is " + std::to_string(history_span));
   if (history_span < 2 * checkpoint_interval + window)  // [Steward 7] L >= 2K + W
     return failure("steward: history_span must be at least 2 * checkpoint_interval + window, which is " +
                    std::to_string(2 * checkpoint_interval + window));

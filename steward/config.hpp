@@ -57,15 +57,17 @@ struct Settings {
   Duration reconcile_after = 400ms;
   /// How often an idle server tells a neighbour what it has executed.
   Duration reconcile_idle = 2s;
-  /// Entries sent in answer to one request, and the least time between two answers to one server.
-  std::size_t reconcile_entries = 8;
+  /// Entries and bytes sent in answer to one request, and the least time between two answers to one server.
+  std::size_t reconcile_entries = 128;
+  std::size_t reconcile_bytes = 128 * 1024;
   Duration reconcile_spacing = 20ms;
-  /// Bytes of answers that one server of our site, one server of another site, and a whole other site may draw from
-  /// this server. Names from other sites are only claimed, and a wide-area link carries the answers.
+  /// Bytes of answers, with entries or pieces of a state, that one server of our site, one server of another site,
+  /// and a whole other site may draw. Names from other sites are only claimed, and a wide-area link carries the
+  /// answers: there the rate is what all our servers give together, whatever their number, and each gives its share.
   /// What a view change needs, `window` batches, fits into a burst.
   Allowance draw_neighbour{2 * 1024 * 1024, 2 * 1024 * 1024};
-  Allowance draw_stranger{64 * 1024, 512 * 1024};
-  Allowance draw_site{128 * 1024, 1024 * 1024};
+  Allowance draw_stranger{384 * 1024, 512 * 1024};
+  Allowance draw_site{768 * 1024, 1024 * 1024};
   /// Bytes of replies and answers that repeated words of one client may draw; new ones are answered without limit.
   Allowance draw_client{128 * 1024, 128 * 1024};
 
@@ -73,15 +75,15 @@ struct Settings {
   Duration representative_timeout = 500ms;
   /// A representative may always take this long for a round inside the site; longer where shares take long.
   Duration pace_floor = 100ms;
-  /// Bytes of a state lent per second to each server of our site, and to each of another.
+  /// Bytes of a state lent per second to each server of our site.
   std::uint64_t lend_near = 8 * 1024 * 1024;
-  std::uint64_t lend_far = 256 * 1024;
 
-  /// K: entries between checkpoints. L: how far beyond a checkpoint a server goes, and how many ordered entries it
-  /// keeps.
+  /// K: entries between checkpoints. L: how far beyond a checkpoint a server goes.
   std::uint64_t checkpoint_interval = 128;
   std::uint64_t history_span = 512;
-  /// Ordered entries are dropped earlier when their batches exceed this.
+  /// How many ordered entries are kept for others: while a state is fetched, many more than L are ordered.
+  std::uint64_t history_kept = 2048;
+  /// They are dropped earlier when their batches exceed this.
   std::size_t history_bytes = 16 * 1024 * 1024;
 
   /// The log begins anew behind a Checkpoint when it has grown by this, and to twice what that wrote the last time.
@@ -91,6 +93,7 @@ struct Settings {
   void set_checkpoint_interval(std::uint64_t k) {
     checkpoint_interval = k;
     history_span = std::max(4 * k, 2 * k + window);
+    history_kept = 4 * history_span;
   }
   /// Says which value is out of range and what is allowed.
   Status validate() const;

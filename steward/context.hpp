@@ -16,9 +16,9 @@ struct Context {
         membership(all),
         settings(chosen),
         views(all, id),
-        history(chosen.window, chosen.history_span, chosen.history_bytes),
+        history(chosen.window, chosen.history_span, chosen.history_kept, chosen.history_bytes),
         execution(std::move(app), all, 2 * chosen.window),
-        answers(chosen) {}
+        answers(chosen, all.site(id.site).servers) {}
 
   ServerId self;
   Membership membership;
@@ -70,6 +70,11 @@ struct Context {
   bool may_draw(Instant now, ServerId asker, std::size_t bytes) {
     return asker.site == self.site ? answers.to_neighbour(now, asker.index, bytes)
                                    : answers.to_stranger(now, asker, bytes);
+  }
+  /// The same for entries and states of the past: of what another site may draw at once half is left to view changes.
+  bool may_draw_catching_up(Instant now, ServerId asker, std::size_t bytes) {
+    return asker.site == self.site ? answers.to_neighbour(now, asker.index, bytes)
+                                   : answers.to_stranger_catching_up(now, asker, bytes);
   }
   void hear(Seq seq) { heard = std::max(heard, seq); }
   /// An order certificate of `seq` was proven: being below it is outstanding work. [Steward 4]

@@ -80,7 +80,7 @@ std::optional<Reject> StewardCore::dispatch(Instant now, const Inbound& message,
   if (auto m = message.as<LocalViewNotice>()) return local_view_.on_notice(now, *m, fx);
   if (auto m = message.as<OrderedEntry>()) {
     auto refused = global_.on_ordered_entry(*m, fx);
-    if (!refused) reconciliation_.entry_came(now, m->signer());
+    if (!refused) reconciliation_.entry_came(now, *m, fx);
     return refused;
   }
   return dispatch_state(now, message, fx);
@@ -194,8 +194,10 @@ void StewardCore::on_time(Instant now, Effects& fx) {
     timers_.set_share_time(signing_.share_time());
     timers_.set_views(context_.views.global(), context_.ordered_in);
     constraints_.on_tick(now, fx);
-    // [Steward 7] while a state comes in, this server suspects nobody
+    // [Steward 7] while a state or old entries come in, this server suspects nobody, and what has waited waits anew
     std::optional<Instant> oldest = context_.transferring ? std::nullopt : oldest_work(now);
+    if (context_.transferring || catching_up(now)) caught_up_at_ = now;
+    if (oldest) oldest = std::max(*oldest, caught_up_at_);
     global_view_.on_tick(now, oldest, fx);
     local_view_.on_tick(now, oldest, fx);
     pace_.on_tick(now, local_view_.preinstalled() && !context_.transferring &&
@@ -291,6 +293,13 @@ std::optional<Instant> StewardCore::oldest_work(Instant now) {
   bool bound = !context_.views.at_leader_site() || context_.views.constrained();
   if (local_view_.unfinished() || !bound || replays) consider(local_view_.since());
   return oldest;
+}
+
+// Others have ordered so much more that it would be a state, if the entries did not come.
+bool StewardCore::catching_up(Instant now) const {
+  return std::max(context_.certified, context_.history.checkpoint()) >
+             context_.history.aru() + context_.settings.history_span &&
+         now - behind_.second < context_.settings.reconcile_idle;
 }
 
 // [Steward 3.9] in seq order, without gaps

@@ -53,6 +53,7 @@ class StewardCore : public Core {
   void settle_views(Instant now, Effects& fx);
   void constrain(Effects& fx);
   std::optional<Instant> oldest_work(Instant now);
+  bool catching_up(Instant now) const;
   void execute(Instant now, Effects& fx);
   void adopt(Instant now, Effects& fx);
   void install(Instant now, StateTransfer::State state, Effects& fx);
@@ -83,6 +84,7 @@ class StewardCore : public Core {
   GlobalConstraints constraints_;
   std::pair<GlobalView, LocalView> seen_;  // the views that the rooms know of
   std::pair<Seq, Instant> behind_;         // the ARU, and since when it stays below a known order certificate
+  Instant caught_up_at_{};                 // when a state or old entries came in last
   Checkpoints checkpoints_;
   StateTransfer transfer_;
   Adoption adoption_;

@@ -117,8 +117,8 @@ std::size_t ordered_entry_size(const Entry& entry);
 
 class History {
  public:
-  History(std::uint64_t window, std::uint64_t kept, std::size_t kept_bytes)
-      : window_(window), kept_(kept), kept_bytes_(kept_bytes) {}
+  History(std::uint64_t window, std::uint64_t span, std::uint64_t kept, std::size_t kept_bytes)
+      : window_(window), span_(span), kept_(kept), kept_bytes_(kept_bytes) {}
 
   /// Highest seq with nothing missing at or below it; all of it is executed.
   Seq aru() const { return aru_; }
@@ -161,11 +161,12 @@ class History {
   std::size_t bytes() const { return bytes_; }
 
  private:
-  bool below_limit(Seq seq) const { return seq.value <= checkpoint_.value + kept_; }
+  bool below_limit(Seq seq) const { return seq.value <= checkpoint_.value + span_; }
   void trim();
 
   std::uint64_t window_;
-  std::uint64_t kept_;  // L
+  std::uint64_t span_;  // L
+  std::uint64_t kept_;
   std::size_t kept_bytes_;
   std::size_t bytes_ = 0;  // of batches at or below the ARU
   Seq aru_;

@@ -45,32 +45,47 @@ class StateTransfer {
   struct Source {
     std::uint32_t strikes = 0;  // since it last sent something useful
     Instant not_before{};
+    bool lends = false;      // it answered with something useful, and has not failed since
     bool set_aside = false;  // it sent something forged under its MAC
     // the request it owes an answer to
     bool busy = false;
-    Instant asked_at;
+    Instant asked_at{};
+    Instant heard_at{};
     std::optional<std::uint32_t> block;
     std::set<std::uint32_t> chunks;
   };
-  bool pays(Instant now, const Principal& asker, std::size_t bytes);
-  bool wanted(Instant now) const;
-  void aim(Instant now);
+  bool pays(Instant now, ServerId asker, std::size_t bytes);
+  bool wanted(Instant now);
+  void aim(Instant now, Effects& fx);
   void end();
   void ask(Instant now, Effects& fx);
+  bool ask_of(Instant now, ServerId id, Source& source, std::set<std::uint32_t>& blocks,
+              std::set<std::uint32_t>& chunks, Effects& fx);
+  bool doubtful(ServerId id, const Source& source) const;
   Source* source_of(const Principal& sender);
-  void judge(Instant now, Source& source, bool proven, replication::SnapshotAssembly::Piece piece);
+  void judge(Instant now, Source& source, bool asked, bool proven, replication::SnapshotAssembly::Piece piece);
   void strike(Instant now, Source& source) const;
   template <class M>
-  std::optional<Reject> take_piece(Instant now, const Verified<M>& message, Effects& fx);
+  std::optional<Reject> take_piece(Instant now, const Verified<M>& message, bool asked, Effects& fx);
+  void pass_on(const replication::SnapshotChunk& chunk, Effects& fx) const;
 
   Context& context_;
   Checkpoints& checkpoints_;
   replication::SnapshotAssembly assembly_;
   Held<Checkpoint> target_;
-  std::map<ServerId, Source> sources_;       // every other server
-  std::map<Principal, Instant> paid_until_;  // by asker; bounded by the membership
-  Instant moved_at_{};                       // when the ARU moved last
-  Instant useful_at_{};                      // when something useful came last, or the transfer began
+  std::map<ServerId, Source> sources_;  // every other server
+  Accounts<ServerIndex> near_;          // what neighbours may draw
+  Instant moved_at_{};                  // when the ARU moved last
+  Instant wanted_at_{};                 // when this transfer began
+  Instant useful_at_{};                 // when something useful came last, or the transfer began
+  Instant looked_at_{};                 // since then
+  std::uint32_t useful_ = 0;            // so many pieces came
+  bool begun_ = false;                  // something of the target came
+  struct Nearest {
+    std::uint64_t gap;  // entries to the newest Checkpoint
+    Instant since;
+  };
+  std::optional<Nearest> nearest_;  // since the last transfer, while behind
   std::uint64_t forged_ = 0;
   bool handed_out_ = false;
   bool unreadable_ = false;

@@ -22,6 +22,7 @@ class Flooder final : public Adversary {
   static constexpr std::size_t kRemembered = 16;
 
   void overhear(const Inbound& message) override {
+    if (auto m = message.as<steward::Checkpoint>()) newest_ = std::max(newest_, m->body().seq);
     if (heard_.size() < kRemembered)
       heard_.push_back(message.bytes());
     else
@@ -39,7 +40,7 @@ class Flooder final : public Adversary {
     switch (random_.below(steward_ ? 6 : 2)) {
       case 0: return fx.forward(to, share(noise(random_.between(1, 600))));
       case 1: return damaged(to, fx);
-      case 2: return ask(to, steward::ReconcileRequest{Seq{}, Seq{}}, fx);
+      case 2: return ask(to, steward::ReconcileRequest{random_.chance(1, 2) ? newest_ : Seq{}, Seq{}}, fx);
       case 3: return ask(to, steward::RoundTrip{random_.chance(1, 2), random_.below(1000)}, fx);
       case 4: {
         steward::EntryRequest request;
@@ -49,7 +50,7 @@ class Flooder final : public Adversary {
       }
       case 5: {
         replication::SnapshotRequest request;
-        request.seq = Seq(random_.below(200));
+        request.seq = random_.chance(1, 2) ? newest_ : Seq(random_.below(200));
         for (std::uint32_t i = 0; i < 8; ++i) request.chunks.items.push_back(i);
         return ask(to, request, fx);
       }
@@ -87,6 +88,7 @@ class Flooder final : public Adversary {
   bool steward_;
   Prng random_;
   Instant next_{};
+  Seq newest_;  // Checkpoint: what is lent
   std::vector<SharedBytes> heard_;
 };
 

@@ -16,7 +16,7 @@ StatusChecker::StatusChecker(Protocol protocol, const ProtocolOptions& options, 
     steward::Settings settings;
     settings.window = window;
     settings.set_checkpoint_interval(options.checkpoint_interval);
-    most_["entries"] = settings.history_span + 2 * window;  // what is kept for laggards, and twice the window ahead
+    most_["entries"] = settings.history_kept + 2 * window;  // what is kept for laggards, and twice the window ahead
     // Proposal and Accept of each seq in reach; for each Checkpoint that may come its own, and shares that were too
     // late for the entry; what one faulty server may begin
     most_["signing"] =

@@ -70,7 +70,7 @@ TEST(StewardMemory, IsFlatAtLoad) {
   }
   for (auto& [who, node] : bed.nodes) {
     if (!who.is_server()) continue;
-    EXPECT_LE(node->steward().history().size(), settings.history_span + 2 * settings.window) << to_string(who);
+    EXPECT_LE(node->steward().history().size(), settings.history_kept + 2 * settings.window) << to_string(who);
     EXPECT_EQ(
         node->steward().history().aru().value - node->steward().history().aru().value % settings.checkpoint_interval,
         node->steward().history().checkpoint().value)

@@ -250,6 +250,35 @@ TEST_F(Assembling, ANewerTargetAndTheOwnOlderStateLeaveOnlyTheDifferenceToFetch)
   EXPECT_EQ(copy.snapshot(), app.snapshot());
 }
 
+TEST_F(Assembling, AChunkOfAnotherSnapshotIsTakenIfThisOneHasItToo) {
+  put(app, 2000, 0);
+  app.settle();
+  auto newer = snapshot_of(app, 2);
+  assembly.aim(newer->seq(), newer->digest(), nullptr);
+  EXPECT_EQ(assembly.add_shared(*source->chunk(1)), SnapshotAssembly::Piece::Known) << "nothing is known yet";
+  while (auto block = assembly.missing_block({})) assembly.add(block_message(*newer, *block));
+  std::size_t useful = 0;
+  for (std::uint32_t i = 0; i < source->chunks(); ++i)
+    useful += assembly.add_shared(*source->chunk(i)) == SnapshotAssembly::Piece::Useful ? 1 : 0;
+  EXPECT_EQ(useful, newer->chunks() - 2) << "all but the head and one leaf";
+  EXPECT_EQ(assembly.add_shared(*source->chunk(1)), SnapshotAssembly::Piece::Known) << "twice";
+  EXPECT_EQ(assembly.add_shared(Bytes(5000, 7)), SnapshotAssembly::Piece::Known) << "it is part of nothing";
+  EXPECT_EQ(fetch(assembly, *newer), 2u);
+  EXPECT_TRUE(assembly.complete());
+}
+
+TEST_F(Assembling, SeveralWhoShareBeginAtDifferentPlacesAndMissNothing) {
+  assembly.add(block_message(*source, 0));
+  const auto all = assembly.missing_chunks({}, 1000);
+  ASSERT_GE(all.size(), 8u);
+  std::set<std::uint32_t> begun;
+  for (std::size_t share = 0; share < 4; ++share) {
+    begun.insert(assembly.missing_chunks({}, 1, share, 4).at(0));
+    EXPECT_EQ(assembly.missing_chunks({}, 1000, share, 4), all);
+  }
+  EXPECT_EQ(begun.size(), 4u);
+}
+
 TEST_F(Assembling, HoldsNoMoreThanItsBytes) {
   SnapshotAssembly small(40 * 1024);
   small.aim(source->seq(), source->digest(), nullptr);

@@ -61,7 +61,7 @@ TEST(StewardCheckpoints, MemoryIsBoundedWhateverIsOrdered) {
   bed.run_for(3s);
   for (auto& [who, node] : bed.nodes) {
     if (!who.is_server()) continue;
-    EXPECT_LE(node->steward().history().size(), settings.history_span + 2 * settings.window) << to_string(who);
+    EXPECT_LE(node->steward().history().size(), settings.history_kept + 2 * settings.window) << to_string(who);
     EXPECT_LE(node->steward().checkpoints().snapshots(), 4u) << to_string(who);
     EXPECT_LE(node->steward().signing().size(), 4u * settings.window) << to_string(who);
   }
@@ -272,9 +272,9 @@ TEST(StewardStateTransfer, AServerThatLostItsMemoryLearnsAndAnswersButDoesNotVot
             0u);
 }
 
-TEST(StewardStateTransfer, LendingIsLimitedByTime) {
+TEST(StewardStateTransfer, LendingToAnotherSiteIsLimitedByTimeWhateverNamesAreClaimed) {
   Settings settings = often();
-  settings.lend_far = 4 * 1024;
+  settings.draw_stranger = settings.draw_site = {16 * 1024, 8 * 1024};
   Lone lone(server(1, 2), settings);
   for (std::uint64_t seq = 1; seq <= 8; ++seq) lone.order(seq, lone.one(1, seq, std::string(7000, 'x')));
   Digest digest;
@@ -282,8 +282,8 @@ TEST(StewardStateTransfer, LendingIsLimitedByTime) {
     if (e.kind == EventKind::Checkpointed) digest = e.digest;
   lone.deliver(share(checkpoint(lone, 0, 8, digest).sealed));
   replication::SnapshotRequest request{Seq(8), std::nullopt, {{0, 1, 2}}};
-  SharedBytes asked = lone.bed.seal(Principal::of(server(2, 0)), request, AuthKind::Bare);
-  for (int i = 0; i < 100; ++i) lone.deliver(asked);  // half a second
+  for (unsigned i = 0; i < 100; ++i)  // half a second
+    lone.deliver(lone.bed.seal(Principal::of(server(2, i % 4)), request, AuthKind::Bare));
   std::size_t bytes = 0;
   for (const auto& m : lone.bed.sent)
     if (m.is<replication::SnapshotChunk>()) bytes += m.bytes->size();

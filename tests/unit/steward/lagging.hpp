@@ -8,7 +8,7 @@ inline Settings often() {
   Settings s;
   s.window = 8;
   s.checkpoint_interval = 8;
-  s.history_span = 24;
+  s.history_span = s.history_kept = 24;
   s.batch_max = 1;
   return s;
 }

@@ -9,7 +9,7 @@ Settings renewing(std::uint64_t growth) {
   Settings s;
   s.window = 8;
   s.checkpoint_interval = 8;
-  s.history_span = 24;
+  s.history_span = s.history_kept = 24;
   s.batch_max = 1;
   s.log_growth = growth;
   return s;

@@ -17,7 +17,7 @@ Settings small_windows() {
   Settings s;
   s.window = 8;
   s.checkpoint_interval = 8;
-  s.history_span = 24;
+  s.history_span = s.history_kept = 24;
   s.batch_max = 1;
   return s;
 }

@@ -91,6 +91,9 @@ TEST(StewardSettings, OutOfRangeValuesNameTheRange) {
   s = {};
   s.history_span = 2 * s.checkpoint_interval;
   EXPECT_FALSE(s.validate());
+  s = {};
+  s.history_kept = s.history_span - 1;
+  EXPECT_NE(s.validate().error().message.find("history_kept"), std::string::npos);
 }
 
 TEST(StewardSignerChoice, ASecondMissWithinEightAnswersLosesThePlace) {
@@ -142,7 +145,7 @@ void execute_next(History& history) {
 }
 
 TEST(StewardHistory, ReachesTwoWindowsAndKeepsItsSpan) {
-  History history(4, 12, 1 << 20);
+  History history(4, 12, 12, 1 << 20);
   EXPECT_NE(history.at(Seq(8)), nullptr);
   EXPECT_EQ(history.at(Seq(9)), nullptr);
   for (std::uint64_t s = 1; s <= 20; ++s) {
@@ -156,7 +159,7 @@ TEST(StewardHistory, ReachesTwoWindowsAndKeepsItsSpan) {
 }
 
 TEST(StewardHistory, DropsNothingAboveTheCheckpointAndReachesOnlyLAboveIt) {
-  History history(4, 12, 1);  // not a byte is kept without need
+  History history(4, 12, 12, 1);  // not a byte is kept without need
   for (std::uint64_t s = 1; s <= 12; ++s) execute_next(history);
   EXPECT_NE(history.find(Seq(1)), nullptr);
   EXPECT_EQ(history.at(Seq(13)), nullptr);
@@ -169,7 +172,7 @@ TEST(StewardHistory, DropsNothingAboveTheCheckpointAndReachesOnlyLAboveIt) {
 }
 
 TEST(StewardHistory, AnInstalledStateTakesThePlaceOfAllEntriesUpToIt) {
-  History history(4, 12, 1 << 20);
+  History history(4, 12, 12, 1 << 20);
   for (std::uint64_t s = 1; s <= 6; ++s) execute_next(history);
   history.at(Seq(9));
   history.jump(Seq(8));

@@ -329,11 +329,12 @@ TEST(StewardQueries, OfOtherSitesClientsAreRefused) {
 
 TEST(StewardReconciliation, AnswersAreRateLimitedAndBounded) {
   Lone lone(server(1, 2));
-  for (std::uint64_t seq = 1; seq <= 12; ++seq) lone.order(seq, lone.one(1, seq));
+  const std::size_t most = Settings{}.reconcile_entries;
+  for (std::uint64_t seq = 1; seq <= most + 4; ++seq) lone.order(seq, lone.one(1, seq));
   auto ask = lone.bed.seal(Principal::of(server(2, 0)), ReconcileRequest{Seq(0)}, AuthKind::Bare);
   std::size_t before = lone.sent<OrderedEntry>();
   lone.deliver(ask);
-  EXPECT_EQ(lone.sent<OrderedEntry>() - before, 8u);
+  EXPECT_EQ(lone.sent<OrderedEntry>() - before, most);
   EXPECT_EQ(lone.deliver(ask, Reject::Overloaded), 1u);
 }
 
