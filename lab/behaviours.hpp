@@ -29,7 +29,8 @@ enum class Behaviour : std::uint8_t {
   Agitate,  // wants another local and global view, always
   Phantom,  // speaks of batches that nobody has
   Flood,    // noise, damaged copies, and questions whose answers are large
-  kLast = Flood,
+  Betray,   // shows Accepts to the leader site alone, keeps Checkpoints to itself and lends nothing
+  kLast = Betray,
 };
 std::string_view to_string(Behaviour behaviour);
 /// The names of all behaviours, in their order.

@@ -10,7 +10,8 @@ constexpr int kPiecesAtOnce = 8;
 }  // namespace
 
 SnapshotRecord StatePieces::next() {
-  SnapshotRecord record{proof_.embed(), static_cast<std::uint32_t>(next_), static_cast<std::uint32_t>(chunks_), {}};
+  SnapshotRecord record{proof_.seq, {}, static_cast<std::uint32_t>(next_), static_cast<std::uint32_t>(chunks_), {}};
+  if (next_ == 0) record.proof = *proof_.proof;
   std::size_t bytes = 0;
   while (!done() && bytes < kPiece && record.chunks.items.size() < SnapshotRecord::kMaxChunks) {
     SharedBytes chunk = chunk_(next_++);

@@ -10,7 +10,7 @@ namespace seneschal::steward {
 class StatePieces {
  public:
   using Chunk = std::function<SharedBytes(std::size_t index)>;
-  StatePieces(Held<Checkpoint> proof, std::size_t chunks, Chunk chunk)
+  StatePieces(Stable proof, std::size_t chunks, Chunk chunk)
       : proof_(std::move(proof)), chunks_(chunks), chunk_(std::move(chunk)) {}
 
   bool done() const { return next_ >= chunks_; }
@@ -18,7 +18,7 @@ class StatePieces {
   SnapshotRecord next();
 
  private:
-  Held<Checkpoint> proof_;
+  Stable proof_;
   std::size_t chunks_;
   Chunk chunk_;
   std::size_t next_ = 0;

@@ -52,13 +52,11 @@ std::optional<Reject> CollectiveState::on_request(Instant now, const Verified<St
   if (key.base > aru) context_.hear(std::min(key.base, aru + 2 * context_.history.window()));
   // A constraint says what this server holds above the base: first it must have come that far. [Steward 5]
   if (key.context == StateContext::Constraint && key.base > aru) return Reject::MissingBatch;
-  if (key.base < context_.history.base()) {
-    // What was dropped under a Checkpoint, or never seen before a state was installed, must not look like gaps.
-    // [Steward 7]
-    context_.show_checkpoint(now, {to}, message.signer(), fx);
-    return Reject::Superseded;
-  }
   if (aru.value > key.base.value + context_.history.window()) {
+    if (key.base < context_.history.base()) {  // of that nothing is kept
+      context_.show_stable(now, {to}, message.signer(), fx);
+      return Reject::Superseded;
+    }
     // History up to here is ordered: the representative has to catch up first.
     auto [last, first] = answered_.try_emplace(message.signer(), now);
     if (!first && now - last->second < kStateSpacing) return Reject::Overloaded;
@@ -71,15 +69,19 @@ std::optional<Reject> CollectiveState::on_request(Instant now, const Verified<St
     return Reject::Superseded;
   }
   bool own = message.signer() == Principal::of(context_.self);
-  fx.send(own ? std::vector<Destination>{} : std::vector<Destination>{to}, ServerState{key, items(key)},
+  fx.send(own ? std::vector<Destination>{} : std::vector<Destination>{to},
+          ServerState{key, items(key), context_.stable_above(key.base)},
           {.after = context_.promised, .loopback = own});
   return std::nullopt;
 }
 
+// (!) What was dropped under a stable Checkpoint, or never seen before a state was installed, must not look like
+// gaps: the state tells of that Checkpoint, and its items begin above it. [Steward 7]
 StateItems CollectiveState::items(const StateKey& key) const {
   StateItems items;
   Seq end = context_.history.aru() + 2 * context_.history.window();
-  for (Seq seq = key.base.next(); seq <= end && items.size() < kMaxStateItems; ++seq) {
+  for (Seq seq = std::max(key.base, context_.history.stable()).next(); seq <= end && items.size() < kMaxStateItems;
+       ++seq) {
     const Entry* entry = context_.history.find(seq);
     if (entry == nullptr) continue;
     if (auto item = best(seq, *entry, key)) items.items.push_back(*item);
@@ -108,6 +110,11 @@ std::optional<StateItem> CollectiveState::best(Seq seq, const Entry& entry, cons
 std::optional<Reject> CollectiveState::check_state(const ServerState& state) const {
   const StateKey& key = state.key;
   Seq last = key.base;
+  if (state.stable) {
+    const auto stable = context_.stable_of(*state.stable);
+    if (!stable || stable->seq <= key.base) return Reject::Malformed;
+    last = stable->seq;
+  }
   for (const StateItem& item : state.items) {
     if (item.seq <= last || item.seq.value > key.base.value + 3 * context_.history.window()) return Reject::Malformed;
     last = item.seq;
@@ -130,6 +137,7 @@ std::optional<Reject> CollectiveState::on_state(Instant now, const Verified<Serv
   if (exchange.request != state.key) return Reject::Superseded;
   if (!exchange.sent.empty()) return Reject::Duplicate;
   if (auto refused = check_state(state)) return refused;
+  if (state.stable) context_.stabilize(*context_.stable_of(*state.stable), fx);
   exchange.answers[message.signer().server().index] = Held<ServerState>::of(message);
   try_bundle(now, exchange, fx);
   return std::nullopt;
@@ -212,16 +220,19 @@ std::optional<Reject> CollectiveState::on_collected(Instant now, const Verified<
 // Losers of the union need no proof: they decide nothing.
 void CollectiveState::try_union(Instant now, Exchange& exchange, Effects& fx) {
   if (exchange.result || !exchange.key || exchange.states.size() < context_.own().quorum()) return;
-  StateUnion all{exchange.key->base, {}};
+  StateUnion all{exchange.key->base, {}, {}};
   std::set<Principal> signers;
   for (const auto& [id, state] : exchange.states) {
     if (state->key != *exchange.key || !signers.insert(state.signer).second) return;
-    for (const StateItem& item : state->items) all.add(item);
+    if (state->stable) all.raise(*context_.stable_of(*state->stable));
   }
+  for (const auto& [id, state] : exchange.states)
+    for (const StateItem& item : state->items) all.add(item);
   std::vector<StateItem> missing;
   for (const auto& [seq, item] : all.items)
     if (!proven(item)) missing.push_back(item);
   if (missing.empty()) {
+    if (all.stable) context_.stabilize(all.stable, fx);
     exchange.result = std::move(all);
     exchange.fetch.stop();
     return;

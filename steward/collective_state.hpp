@@ -33,6 +33,8 @@ class CollectiveState {
   /// The union this server holds in the current views; null if there is none yet.
   const StateUnion* local() const { return done(exchanges_[0]); }
   const StateUnion* constraint() const { return done(exchanges_[1]); }
+  /// The base that the exchange of `constraint` was asked about; the union's own may be higher.
+  Seq constraint_asked() const { return exchanges_[1].key ? exchanges_[1].key->base : Seq{}; }
   /// This representative has asked for the states of `key`, whatever the base.
   bool collecting_any(StateKey key) const {
     if (!slot(key.context).request) return false;

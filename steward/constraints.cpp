@@ -11,6 +11,16 @@ bool outranks(const StateItem& a, const StateItem& b) {
   return a.lv > b.lv;
 }
 
+void StateUnion::raise(const Stable& reported) {
+  if (reported.seq < base || (reported.seq == base && !stable)) return;
+  // Different M sites may prove one Checkpoint: the smaller encoding, so that nothing depends on the order of
+  // arrival.
+  if (stable && reported.seq == stable.seq && encode(*reported.proof) >= encode(*stable.proof)) return;
+  base = reported.seq;
+  stable = reported;
+  items.erase(items.begin(), items.upper_bound(base));
+}
+
 void StateUnion::add(const StateItem& item) {
   if (item.seq <= base) return;
   auto [held, fresh] = items.try_emplace(item.seq, item);

@@ -1,7 +1,7 @@
 // What each seq must be in a new view. Pure: everything safety hangs on is in these few functions. [Steward 4]
 // [Steward 5]
 #pragma once
-#include "steward/view_messages.hpp"
+#include "steward/stable.hpp"
 #include "steward/views.hpp"
 
 #include <map>
@@ -11,11 +11,17 @@ namespace seneschal::steward {
 /// True if `a` decides against `b`, both being of one seq. [Steward 5]
 bool outranks(const StateItem& a, const StateItem& b);
 
-/// Per seq above `base` the entry that outranks all others reported; a seq without one is a gap.
+/// Per seq above `base` the entry that outranks all others reported; a seq without one is a gap. The base is what was
+/// asked about, or the highest stable Checkpoint that any of those reported, `stable`: below it nothing is a gap,
+/// whatever of it is still kept. [Steward 7]
 struct StateUnion {
   Seq base;
   std::map<Seq, StateItem> items;
+  Stable stable{};  // nothing if none was reported above what was asked about
 
+  /// Somebody reported this stable Checkpoint. Every server that unites the same reports ends with the same proof.
+  void raise(const Stable& reported);
+  /// Items at or below the base are ignored: raise it first.
   void add(const StateItem& item);
   Seq highest() const { return items.empty() ? base : std::max(base, items.rbegin()->first); }
 };

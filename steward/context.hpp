@@ -5,6 +5,7 @@
 #include "steward/answers.hpp"
 #include "steward/history.hpp"
 #include "steward/records.hpp"
+#include "steward/stable.hpp"
 #include "steward/view_messages.hpp"
 #include "steward/views.hpp"
 
@@ -44,8 +45,8 @@ struct Context {
   Ticket order_saved;
   /// The leader site's AruMessage of the current global view: it proves that view.
   Held<AruMessage> aru_message;
-  /// The newest Checkpoint of any site; nothing before the first. `history.checkpoint()` is its seq. [Steward 7]
-  Held<Checkpoint> checkpoint;
+  /// The newest stable Checkpoint; nothing before the first. `history.stable()` is its seq. [Steward 7]
+  Stable stable;
   /// The state of that Checkpoint is being fetched, and pieces come in: no view change is begun. [Steward 7]
   bool transferring = false;
 
@@ -108,13 +109,46 @@ struct Context {
   }
   /// True if a checkpoint is made after `seq`.
   bool due(Seq seq) const { return seq.value != 0 && seq.value % settings.checkpoint_interval == 0; }
-  /// Somebody is still at what the newest Checkpoint covers: tells him. Rarely, since anybody may repeat old
-  /// messages.
-  void show_checkpoint(Instant now, const std::vector<Destination>& to, const Principal& asker, Effects& fx) {
+  /// What `proof` proves; nothing if it does not: M distinct sites, ascending, must have signed one seq that is due
+  /// and one digest. Their signatures are the gate's business.
+  std::optional<Stable> stable_of(const StableProof& proof) const {
+    const auto& items = proof.checkpoints.items;
+    if (items.size() != membership.site_majority() || !due(items.front().body.seq)) return std::nullopt;
+    for (std::size_t i = 0; i < items.size(); ++i)
+      if (items[i].body != items.front().body || (i > 0 && items[i].signer() <= items[i - 1].signer()))
+        return std::nullopt;
+    return Stable{items.front().body.seq, items.front().body.digest, std::make_shared<const StableProof>(proof)};
+  }
+  /// The Checkpoint of `next` is stable: from now on its state stands for all at and below it. False if that is no
+  /// news. What tells our base in an exchange waits for the record, as for a promise: a restart must know it.
+  bool stabilize(const Stable& next, Effects& fx) {
+    if (!history.stabilize(next.seq)) return false;
+    stable = next;
+    certify(next.seq);  // being below it is outstanding work [Steward 4]
+    promised = save(StableRecord{*next.proof}, fx);
+    fx.event({.kind = EventKind::Checkpointed,  // without a state: it tells of what others signed
+              .seq = next.seq,
+              .digest = next.digest,
+              .state = {},
+              .who = Principal::of(self),
+              .timestamp = {}});
+    return true;
+  }
+  /// The newest stable Checkpoint, for a message about what lies above `base`: nothing if it is not above that.
+  std::optional<StableProof> stable_above(Seq base) const {
+    return stable && stable.seq > base ? std::optional(*stable.proof) : std::nullopt;
+  }
+  /// `asker` is still at what the newest stable Checkpoint covers: sends that Checkpoint `to` its servers. Rarely for
+  /// each asker, and within its budget, since anybody may repeat old messages.
+  void show_stable(Instant now, const std::vector<Destination>& to, const Principal& asker, Effects& fx) {
     auto [last, first] = shown_.try_emplace(asker, now);
-    if (!checkpoint || (!first && now - last->second < settings.retransmit_local)) return;
+    if (!stable || (!first && now - last->second < settings.retransmit_local)) return;
+    const std::size_t bytes = stable.proof->checkpoints.size() * Checkpoint::kMaxSize * to.size();
+    if (asker.is_server() ? !may_draw(now, asker.server(), bytes) : !answers.to_site(now, asker.site(), bytes))
+      return;
     last->second = now;
-    fx.forward(to, checkpoint.sealed);
+    const bool far = std::ranges::any_of(to, [&](const Destination& d) { return d.server.site != self.site; });
+    fx.send(to, StableCheckpoint{far, *stable.proof}, {.auth = AuthKind::Bare});
   }
 
  private:

@@ -17,6 +17,7 @@ StewardCore::StewardCore(ServerId self, const Membership& membership, Settings s
       local_view_(context_, signing_, states_, timers_),
       global_view_(context_, signing_, timers_),
       constraints_(context_, signing_, states_),
+      stability_(context_, signing_),
       checkpoints_(context_, signing_),
       transfer_(context_, checkpoints_),
       adoption_(context_),
@@ -31,8 +32,8 @@ MessageTable StewardCore::message_table() {
                           ForwardedUpdate, ReconcileRequest, OrderedEntry, NewRep, StateRequest, ServerState,
                           CollectedState, PreinstallProof, EntryRequest, EntryEvidence, GlobalViewAttempt, AruClaim,
                           AruClaims, GlobalViewChange, AruMessage, GlobalConstraint, CollectedConstraint,
-                          GlobalViewNews, RoundTrip, Checkpoint, replication::SnapshotRequest,
-                          replication::SnapshotBlock, replication::SnapshotChunk>();
+                          GlobalViewNews, RoundTrip, Checkpoint, StableCheckpoint, CheckpointNews,
+                          replication::SnapshotRequest, replication::SnapshotBlock, replication::SnapshotChunk>();
 }
 
 void StewardCore::start(Instant now, std::span<const Record> log, Effects& fx) {
@@ -87,11 +88,9 @@ std::optional<Reject> StewardCore::dispatch(Instant now, const Inbound& message,
 }
 
 std::optional<Reject> StewardCore::dispatch_state(Instant now, const Inbound& message, Effects& fx) {
-  if (auto m = message.as<Checkpoint>()) {
-    auto refused = checkpoints_.on_checkpoint(now, *m, fx);
-    if (!refused) sequencing_.adopt_early(now, fx);
-    return refused;
-  }
+  if (auto m = message.as<Checkpoint>()) return stability_.on_checkpoint(now, *m, fx);
+  if (auto m = message.as<CheckpointNews>()) return stability_.on_news(now, *m, fx);
+  if (auto m = message.as<StableCheckpoint>()) return stability_.on_stable(now, *m, fx);
   if (auto m = message.as<replication::SnapshotRequest>()) return transfer_.on_request(now, *m, fx);
   if (auto m = message.as<replication::SnapshotBlock>()) return transfer_.on_block(now, *m, fx);
   if (auto m = message.as<replication::SnapshotChunk>()) return transfer_.on_chunk(now, *m, fx);
@@ -123,7 +122,7 @@ std::optional<Reject> StewardCore::dispatch_views(Instant now, const Inbound& me
   if (auto m = message.as<AruClaims>()) return constraints_.on_claims(*m);
   if (auto m = message.as<AruMessage>()) return constraints_.take(now, Held<AruMessage>::of(*m), fx);
   if (auto m = message.as<GlobalConstraint>()) return constraints_.take(now, Held<GlobalConstraint>::of(*m), fx);
-  if (auto m = message.as<CollectedConstraint>()) return constraints_.on_collected(*m);
+  if (auto m = message.as<CollectedConstraint>()) return constraints_.on_collected(*m, fx);
   if (auto m = message.as<RoundTrip>()) return reach_.on_round_trip(now, *m, fx);
   return Reject::UnknownType;
 }
@@ -176,6 +175,7 @@ void StewardCore::on_done(Instant now, Ticket ticket, const JobResult& result, E
   if (ticket == context_.promised) context_.promised = {};
   if (ticket == context_.order_saved) context_.order_saved = {};
   signing_.on_done(now, ticket, result, fx);
+  checkpoints_.on_done(ticket);
   renewal_.on_done(ticket, fx);
   adoption_.on_done(ticket);
   settle(now, fx);
@@ -205,6 +205,7 @@ void StewardCore::on_time(Instant now, Effects& fx) {
     if (pace_.too_slow()) local_view_.too_slow(now, fx);
   }
   reconciliation_.on_tick(now, fx);
+  stability_.on_tick(now, fx);
   local_view_.on_idle(now, fx);
   global_view_.on_idle(now, fx);
   settle(now, fx);
@@ -214,7 +215,8 @@ void StewardCore::on_time(Instant now, Effects& fx) {
 void StewardCore::settle(Instant now, Effects& fx) {
   adopt(now, fx);
   execute(now, fx);
-  checkpoints_.advance(now, fx);
+  // More may be ordered above a newer stable Checkpoint.
+  if (checkpoints_.advance(now, fx)) sequencing_.adopt_early(now, fx);
   settle_views(now, fx);
   sequencing_.propose(now, fx);
   if (!adoption_.active()) renewal_.advance(fx);
@@ -297,7 +299,7 @@ std::optional<Instant> StewardCore::oldest_work(Instant now) {
 
 // Others have ordered so much more that it would be a state, if the entries did not come.
 bool StewardCore::catching_up(Instant now) const {
-  return std::max(context_.certified, context_.history.checkpoint()) >
+  return std::max(context_.certified, context_.history.stable()) >
              context_.history.aru() + context_.settings.history_span &&
          now - behind_.second < context_.settings.reconcile_idle;
 }
@@ -308,7 +310,8 @@ void StewardCore::execute(Instant now, Effects& fx) {
   for (;;) {
     const Entry* entry = context_.history.find(context_.history.aru().next());
     if (entry == nullptr || !entry->order || !entry->batch) break;
-    const std::shared_ptr<const Batch> batch = entry->batch.batch;  // the entry may go with what a Checkpoint covers
+    const std::shared_ptr<const Batch> batch =
+        entry->batch.batch;  // the entry may go with what a stable Checkpoint covers
     const replication::Executed done =
         context_.execution.execute(context_.history.aru().next(), *batch, entry->batch.digest, fx);
     context_.history.advance();
@@ -342,7 +345,7 @@ void StewardCore::adopt(Instant now, Effects& fx) {
   if (adoption_.complete()) install(now, adoption_.take(), fx);
 }
 
-// The state of the newest Checkpoint takes the place of ours. It changes no promise and nothing above it. [Steward 7]
+// The state of a stable Checkpoint takes the place of ours. It changes no promise and nothing above it. [Steward 7]
 void StewardCore::install(Instant now, StateTransfer::State state, Effects& fx) {
   const bool readable = context_.execution.install(state.seq, state.chunks, fx).has_value();
   transfer_.taken_over(readable);
@@ -385,7 +388,7 @@ bool StewardCore::busy() const {
 
 std::optional<Instant> StewardCore::deadline() const {
   Instant at = std::min({next_tick_, reconciliation_.deadline(), local_view_.deadline(), sequencing_.deadline(),
-                         checkpoints_.deadline()});
+                         stability_.deadline(), checkpoints_.deadline()});
   return at == Instant::never() ? std::nullopt : std::optional(at);
 }
 
@@ -410,7 +413,8 @@ void StewardCore::status(StatusList& out) const {
   out.emplace_back("state_digest", to_hex(context_.execution.digest().bytes));
   out.emplace_back("clients", std::to_string(context_.execution.roster().members()));
   out.emplace_back("entries", std::to_string(context_.history.size()));
-  out.emplace_back("checkpoint", std::to_string(context_.history.checkpoint().value));
+  out.emplace_back("checkpoint", std::to_string(context_.history.stable().value));
+  out.emplace_back("checkpoints_held", std::to_string(stability_.held()));
   out.emplace_back("snapshots", std::to_string(checkpoints_.snapshots()));
   out.emplace_back("log_bytes", std::to_string(context_.logged));
   out.emplace_back("log_renewals", std::to_string(renewal_.count()));

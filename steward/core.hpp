@@ -11,6 +11,7 @@
 #include "steward/pace.hpp"
 #include "steward/reach.hpp"
 #include "steward/reconciliation.hpp"
+#include "steward/stability.hpp"
 
 namespace seneschal::steward {
 
@@ -41,7 +42,8 @@ class StewardCore : public Core {
   const Pace& pace() const { return pace_; }
   const Checkpoints& checkpoints() const { return checkpoints_; }
   const StateTransfer& transfer() const { return transfer_; }
-  const Held<Checkpoint>& checkpoint() const { return context_.checkpoint; }
+  const Stable& stable() const { return context_.stable; }
+  const Stability& stability() const { return stability_; }
 
  private:
   std::optional<Reject> dispatch(Instant now, const Inbound& message, Effects& fx);
@@ -66,6 +68,7 @@ class StewardCore : public Core {
   bool busy() const;
   bool restore(Instant now, std::span<const Record> log, Effects& fx);
   bool restore_record(Instant now, const Record& record, Effects& fx);
+  void restore_stable(const Stable& stable);
 
   bool restoring_ = false;  // the log is being read: nobody is answered and nothing is voted for [Steward 7]
   Context context_;
@@ -85,6 +88,7 @@ class StewardCore : public Core {
   std::pair<GlobalView, LocalView> seen_;  // the views that the rooms know of
   std::pair<Seq, Instant> behind_;         // the ARU, and since when it stays below a known order certificate
   Instant caught_up_at_{};                 // when a state or old entries came in last
+  Stability stability_;
   Checkpoints checkpoints_;
   StateTransfer transfer_;
   Adoption adoption_;

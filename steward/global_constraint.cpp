@@ -30,8 +30,7 @@ std::optional<Instant> GlobalConstraints::oldest() const {
 }
 
 bool GlobalConstraints::ahead() const {
-  return context_.history.aru().value > (*aru_)->aru.value + context_.history.window() ||
-         (*aru_)->aru < context_.history.base();
+  return context_.history.aru().value > (*aru_)->aru.value + context_.history.window();
 }
 
 // ---- the leader site's ARU ----
@@ -101,11 +100,11 @@ std::optional<Reject> GlobalConstraints::take(Instant now, const Held<AruMessage
 void GlobalConstraints::share_constraint(Instant now, Effects& fx) {
   const StateUnion* all = states_.constraint();
   // An answer to the ARU of a view that was left since says too little for the new one.
-  if (!aru_ || (*aru_)->gv != context_.views.global() || all == nullptr || all->base != (*aru_)->aru ||
-      context_.history.aru() < all->base)
-    return;
-  if (agreed_base_ == all->base) return;
-  GlobalConstraint message{context_.views.global(), all->base, {}};
+  if (!aru_ || (*aru_)->gv != context_.views.global() || all == nullptr) return;
+  const Seq asked = states_.constraint_asked();
+  if (asked != (*aru_)->aru || context_.history.aru() < asked || agreed_base_ == asked) return;
+  GlobalConstraint message{context_.views.global(), asked, {}, {}};
+  if (all->stable) message.stable = *all->stable.proof;
   std::vector<StateItem> missing;
   for (const auto& [seq, item] : all->items) {
     message.items.items.push_back(item);
@@ -118,20 +117,25 @@ void GlobalConstraints::share_constraint(Instant now, Effects& fx) {
       states_.fetch(missing, {Destination::to(context_.views.representative())}, AuthKind::Mac, fx);
     return;
   }
-  agreed_base_ = all->base;
+  agreed_base_ = asked;
   signing_.withdraw(GlobalConstraint::kType);
   naming_.stop();
   signing_.agree(now, {GlobalConstraint::kType, message.gv, {}, {}},
                  share(site_message(context_.membership, context_.self.site, message)), context_.promised, fx);
 }
 
-bool GlobalConstraints::well_formed(const Held<GlobalConstraint>& message) const {
-  Seq last = message->base;
-  for (const StateItem& item : message->items) {
-    if (item.seq <= last || item.gv > message->gv) return false;
+bool GlobalConstraints::well_formed(const GlobalConstraint& message, const Principal& signer) const {
+  Seq last = message.base;
+  if (message.stable) {
+    const auto stable = context_.stable_of(*message.stable);
+    if (!stable || stable->seq <= message.base) return false;
+    last = stable->seq;
+  }
+  for (const StateItem& item : message.items) {
+    if (item.seq <= last || item.gv > message.gv) return false;
     last = item.seq;
     // Only the site that led a view may report certificates of it. [Steward 5]
-    if (item.kind == EntryKind::Certificate && Principal::of(context_.views.leader_site(item.gv)) != message.signer)
+    if (item.kind == EntryKind::Certificate && Principal::of(context_.views.leader_site(item.gv)) != signer)
       return false;
   }
   return true;
@@ -143,7 +147,8 @@ std::optional<Reject> GlobalConstraints::take(Instant now, const Held<GlobalCons
   bool own = site == context_.self.site;
   if (own) signing_.combined(now, content_of_sealed(*message.sealed), message.sealed);
   if (!own && !leading()) return Reject::NotLeaderSite;
-  if (!well_formed(message)) return Reject::Malformed;
+  if (!well_formed(*message, message.signer)) return Reject::Malformed;
+  if (message->stable) context_.stabilize(*context_.stable_of(*message->stable), fx);
   auto [held, first] = constraints_.try_emplace(site, message);
   if (!first && held->second->base >= message->base) return Reject::Duplicate;
   held->second = message;
@@ -170,14 +175,15 @@ void GlobalConstraints::asked_again(Instant now, Effects& fx) {
 
 // A leader site that is more than W behind catches up and asks again: its gaps are other sites' history. [Steward 7]
 void GlobalConstraints::show_entries(Instant now, std::uint32_t round, Effects& fx) {
-  if ((*aru_)->aru < context_.history.base() && context_.checkpoint)
-    return fx.forward(context_.some_of(context_.views.leader_site(), round), context_.checkpoint.sealed);
+  const SiteId leader = context_.views.leader_site();
+  if ((*aru_)->aru < context_.history.base())
+    return context_.show_stable(now, context_.some_of(leader, round), Principal::of(leader), fx);
   for (std::uint64_t i = 1; i <= context_.settings.reconcile_entries; ++i) {
     const Entry* entry = context_.history.find((*aru_)->aru + i);
     if (entry == nullptr || !entry->order || !entry->batch) return;
-    std::vector<Destination> to = context_.some_of(context_.views.leader_site(), round);
+    std::vector<Destination> to = context_.some_of(leader, round);
     // The question may be a recorded one.
-    if (!context_.answers.to_site(now, context_.views.leader_site(), ordered_entry_size(*entry) * to.size())) return;
+    if (!context_.answers.to_site(now, leader, ordered_entry_size(*entry) * to.size())) return;
     fx.send(std::move(to), ordered_entry(*entry), {.auth = AuthKind::Bare});
   }
 }
@@ -214,7 +220,7 @@ void GlobalConstraints::supply(Instant now, ServerIndex server, Effects& fx) {
     send_set({Destination::to(context_.local(server))}, false, fx);
 }
 
-std::optional<Reject> GlobalConstraints::on_collected(const Verified<CollectedConstraint>& message) {
+std::optional<Reject> GlobalConstraints::on_collected(const Verified<CollectedConstraint>& message, Effects& fx) {
   if (!context_.is_local(message.signer())) return Reject::WrongSite;
   const CollectedConstraint& m = message.body();
   if (!leading()) return Reject::NotLeaderSite;
@@ -224,7 +230,8 @@ std::optional<Reject> GlobalConstraints::on_collected(const Verified<CollectedCo
   std::size_t majority = context_.membership.site_majority();
   Digest id = crypto::sha256(m.constraint.sealed);
   auto constraint = Held<GlobalConstraint>::of(m.constraint);
-  if (m.chosen.size() != majority || !std::ranges::binary_search(m.chosen.items, id) || !well_formed(constraint))
+  if (m.chosen.size() != majority || !std::ranges::binary_search(m.chosen.items, id) ||
+      !well_formed(*constraint, constraint.signer))
     return Reject::Malformed;
   if (chosen_.items != m.chosen.items) {
     chosen_ = m.chosen;
@@ -234,11 +241,14 @@ std::optional<Reject> GlobalConstraints::on_collected(const Verified<CollectedCo
   if (pieces_.size() < majority) return std::nullopt;
   StateUnion all;
   std::set<Principal> sites;
-  // A set may mix bases: the highest counts, entries at or below it are ignored.
+  // (!) A set may mix bases: the highest counts, that of a stable Checkpoint too, and entries at or below it are
+  // ignored.
   for (const auto& [digest, piece] : pieces_) {
     all.base = std::max(all.base, piece->base);
     sites.insert(piece.signer);
   }
+  for (const auto& [digest, piece] : pieces_)
+    if (piece->stable) all.raise(*context_.stable_of(*piece->stable));
   if (sites.size() < majority || !sites.contains(Principal::of(context_.self.site))) return Reject::Malformed;
   for (const auto& [digest, piece] : pieces_)
     for (const StateItem& item : piece->items) {
@@ -247,6 +257,7 @@ std::optional<Reject> GlobalConstraints::on_collected(const Verified<CollectedCo
       if (held != all.items.end() && held->second == item) reported_by_[item.seq] = piece.signer.site();
       if (item.kind == EntryKind::Ordered) context_.certify(item.seq);
     }
+  if (all.stable) context_.stabilize(all.stable, fx);
   result_ = std::move(all);
   return std::nullopt;
 }

@@ -18,7 +18,7 @@ class GlobalConstraints {
   std::optional<Reject> take(Instant now, const Held<AruMessage>& message, Effects& fx);
   std::optional<Reject> take(Instant now, const Held<GlobalConstraint>& message, Effects& fx);
   // ---- leader site: the set of (gv, lv) ----
-  std::optional<Reject> on_collected(const Verified<CollectedConstraint>& message);
+  std::optional<Reject> on_collected(const Verified<CollectedConstraint>& message, Effects& fx);
 
   void settle(Instant now, Effects& fx);
   void on_tick(Instant now, Effects& fx);
@@ -50,7 +50,7 @@ class GlobalConstraints {
   void choose(Effects& fx);
   void send_set(const std::vector<Destination>& to, bool loopback, Effects& fx) const;
   void fetch_missing(Instant now, Effects& fx);
-  bool well_formed(const Held<GlobalConstraint>& message) const;
+  bool well_formed(const GlobalConstraint& message, const Principal& signer) const;
 
   Context& context_;
   ThresholdSigning& signing_;

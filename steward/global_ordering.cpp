@@ -58,8 +58,8 @@ std::optional<Reject> GlobalOrdering::on_carrier(Instant now, const Verified<Pro
   context_.hear(p.seq);
   if (p.seq <= context_.history.aru()) {
     Entry* old = context_.history.at(p.seq);
-    if (old == nullptr && m.relay)  // dropped under a Checkpoint: that is the answer [Steward 7]
-      context_.show_checkpoint(now, context_.some_of(m.proposal.signer().site(), 0), m.proposal.signer(), fx);
+    if (old == nullptr && m.relay)  // dropped under a stable Checkpoint: that is the answer [Steward 7]
+      context_.show_stable(now, context_.some_of(m.proposal.signer().site(), 0), m.proposal.signer(), fx);
     if (old == nullptr || !old->order) return Reject::Superseded;
     if (old->order->proposal->digest != p.digest) {
       note_conflict(*old->order, p);
@@ -80,6 +80,8 @@ std::optional<Reject> GlobalOrdering::on_carrier(Instant now, const Verified<Pro
       if (batch.digest != p.digest) return Reject::Malformed;
     }
     refused = take_proposal(now, Held<Proposal>::of(m.proposal), batch, fx);
+    if (m.relay && p.seq <= context_.history.stable())
+      context_.show_stable(now, context_.some_of(m.proposal.signer().site(), 0), m.proposal.signer(), fx);
     if (refused && *refused != Reject::Duplicate) return refused;
   }
   if (m.relay && may_relay(now, *entry, m.proposal.signer().site(), message.bytes()->size())) {
@@ -122,7 +124,7 @@ std::optional<Reject> GlobalOrdering::take_proposal(Instant now, const Held<Prop
     signing_.combined(now, content, proposal.sealed);
     if (views.is_representative()) send_proposal(*entry, fx);
   } else if (views.participating() && context_.history.may_vote(p.seq)) {
-    // What a Checkpoint covers is not accepted any more: others may order it without us. [Steward 7]
+    // What a stable Checkpoint covers is not accepted any more: its state is what settles it. [Steward 7]
     // No agreement is needed here: the leader site's signature fixed the content. [Steward 3.8]
     Ticket saved = context_.save(AcceptedRecord{proposal.embed(), {*batch.batch}}, fx);
     agree_accept(now, *entry, saved, fx);

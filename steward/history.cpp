@@ -16,9 +16,10 @@ void History::advance() {
   trim();
 }
 
-// Nothing above the Checkpoint is dropped: whoever lags behind it needs all of that, and the state. [Steward 7]
+// Nothing above the stable Checkpoint is dropped: a server that lags behind it needs all of that, and the state.
+// [Steward 7]
 void History::trim() {
-  Seq settled = std::min(aru_, checkpoint_);
+  Seq settled = std::min(aru_, stable_);
   while (!entries_.empty() && entries_.begin()->first <= settled &&
          (entries_.begin()->first.value + kept_ <= aru_.value || bytes_ > kept_bytes_)) {
     bytes_ -= replication::encoded_size(*entries_.begin()->second.batch.batch);
@@ -34,9 +35,9 @@ HeldBatch Entry::batch_of(const Digest& wanted) const {
   return {};
 }
 
-bool History::checkpointed(Seq seq) {
-  if (seq <= checkpoint_) return false;
-  checkpoint_ = seq;
+bool History::stabilize(Seq seq) {
+  if (seq <= stable_) return false;
+  stable_ = seq;
   trim();
   return true;
 }

@@ -1,5 +1,5 @@
 // What a server holds for each seq: votes and certificates of its own site, proposals, accepts and order certificates
-// of all sites. Bounded: entries exist only for (aru - L, aru + 2W] and above the newest Checkpoint up to L.
+// of all sites. Bounded: entries exist only for (aru - L, aru + 2W] and above the newest stable Checkpoint up to L.
 #pragma once
 #include "runtime/gate.hpp"
 #include "steward/messages.hpp"
@@ -127,11 +127,14 @@ class History {
   /// Where early messages are kept, and Proposals accepted. [Steward 3.8]
   bool in_reach(Seq seq) const { return seq > aru_ && seq.value <= aru_.value + 2 * window_ && below_limit(seq); }
 
-  /// Seq of the newest Checkpoint of any site, also if it is above the ARU. [Steward 7]
-  Seq checkpoint() const { return checkpoint_; }
-  /// What a Checkpoint covers is settled: it is neither prepared nor accepted any more, whatever of it this server
-  /// has seen; nor is anything further above it than what must be kept. [Steward 7]
-  bool may_vote(Seq seq) const { return seq > checkpoint_ && below_limit(seq); }
+  /// Seq of the newest stable Checkpoint, also if it is above the ARU. [Steward 7]
+  Seq stable() const { return stable_; }
+  /// What a stable Checkpoint covers is settled: it is neither prepared nor accepted any more, whatever of it this
+  /// server has seen; nor is anything further above it than what must be kept. [Steward 7]
+  bool may_vote(Seq seq) const { return seq > stable_ && below_limit(seq); }
+  /// Where Checkpoints of single sites are kept: above the newest stable one, as far as anybody may order. [Steward
+  /// 7]
+  bool may_become_stable(Seq seq) const { return may_vote(seq); }
   /// Everything above it, up to the ARU, is here with its order certificate.
   Seq base() const { return base_; }
 
@@ -153,15 +156,15 @@ class History {
 
   /// The entry after the ARU was executed. Drops what is too old to keep.
   void advance();
-  /// There is a Checkpoint at `seq`. False if that is no news.
-  bool checkpointed(Seq seq);
+  /// The Checkpoint at `seq` is stable. False if that is no news.
+  bool stabilize(Seq seq);
   /// The state after `seq` was installed: all up to it is executed, and gone. Must be above the ARU (CHECKed).
   void jump(Seq seq);
   std::size_t size() const { return entries_.size(); }
   std::size_t bytes() const { return bytes_; }
 
  private:
-  bool below_limit(Seq seq) const { return seq.value <= checkpoint_.value + span_; }
+  bool below_limit(Seq seq) const { return seq.value <= stable_.value + span_; }
   void trim();
 
   std::uint64_t window_;
@@ -171,7 +174,7 @@ class History {
   std::size_t bytes_ = 0;  // of batches at or below the ARU
   Seq aru_;
   Seq base_;
-  Seq checkpoint_;
+  Seq stable_;
   std::map<Seq, Entry> entries_;
 };
 

@@ -10,7 +10,7 @@ constexpr std::uint64_t kMostPerTurn = 1024 * 1024;
 
 void LogRenewal::advance(Effects& fx) {
   if (waits_for_ != Ticket{} || !context_.views.participating()) return;
-  // Entries that were still to be written are gone: the newest Checkpoint covers them by now.
+  // Entries that were still to be written are gone: the newest stable Checkpoint covers them by now.
   if (running_ && running_->entries_left() && context_.history.base() > running_->written) running_.reset();
   if (!running_ && !begin(fx)) return;
   // At least as much as all others wrote since the last turn: so a renewal ends, and the log grows by no more than
@@ -32,7 +32,7 @@ bool LogRenewal::begin(Effects& fx) {
   const Seq seq = state->seq();
   const Seq last = context_.history.all().empty() ? seq : context_.history.all().rbegin()->first;
   const std::size_t chunks = state->chunks();
-  StatePieces pieces(context_.checkpoint, chunks, [state](std::size_t index) { return state->chunk(index); });
+  StatePieces pieces(context_.stable, chunks, [state](std::size_t index) { return state->chunk(index); });
   running_ = Running{seq, last, std::move(pieces), {}, context_.logged, context_.logged};
   write_views(fx);
   return true;
@@ -49,7 +49,7 @@ void LogRenewal::write_views(Effects& fx) {
   write(LocalViewRecord{views.local()}, fx);
   write(AttemptRecord{global_view_.attempted()}, fx);
   if (auto announced = signing_.announcement()) write(std::move(*announced), fx);
-  write(CheckpointRecord{context_.checkpoint.embed()}, fx);
+  write(StableRecord{*context_.stable.proof}, fx);
   write(ProgressRecord{context_.last_ordered, context_.ordered_in}, fx);
   for (const auto& [seq, pre_prepare] : sequencing_.underway()) write(ProposedRecord{{pre_prepare}}, fx);
 }

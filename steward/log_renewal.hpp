@@ -6,10 +6,10 @@
 
 namespace seneschal::steward {
 
-/// First everything that binds this server above the newest Checkpoint, then that Checkpoint's state, some of it at
-/// each turn of the disk. What happens meanwhile is in the log anyway: it was written behind the beginning of the
-/// renewal, so a state that ordering has long passed still ends the renewal. When the disk has all of it, what was
-/// written before is forgotten. A crash in between leaves the old log whole: it is only longer.
+/// First everything that binds this server above the newest stable Checkpoint, then that Checkpoint's state, some of
+/// it at each turn of the disk. What happens meanwhile is in the log anyway: it was written behind the beginning of
+/// the renewal, so a state that ordering has long passed still ends the renewal. When the disk has all of it, what
+/// was written before is forgotten. A crash in between leaves the old log whole: it is only longer.
 class LogRenewal {
  public:
   LogRenewal(Context& context, const Checkpoints& checkpoints, const Sequencing& sequencing,

@@ -110,7 +110,7 @@ struct CorruptedServer {
   static constexpr ProtocolId kProtocol = ProtocolId::Steward;
   static constexpr std::uint8_t kType = 6;
   static constexpr const char* kName = "CorruptedServer";
-  static constexpr std::size_t kMaxMessage = 16 * 1024;  // the longest is a GlobalConstraint
+  static constexpr std::size_t kMaxMessage = 56 * 1024;  // the longest is a GlobalConstraint
   static constexpr std::size_t kMaxSize = SigShare::kMaxSize + kMaxMessage + kSealOverhead;
   static constexpr std::uint8_t kSenders = kByServer;
   static constexpr std::uint8_t kAuth = kSigned;
@@ -171,8 +171,8 @@ struct LocalViewNotice {
   bool operator==(const LocalViewNotice&) const = default;
 };
 
-/// A site's word that the state after `seq` has this digest: f+1 correct servers of it computed it. Any site's proves
-/// a snapshot to everybody. [Steward 7]
+/// A site's word that the state after `seq` has this digest: f+1 correct servers of it computed that state and can
+/// rebuild it from their disks. It settles nothing alone: see `StableProof`. [Steward 7]
 struct Checkpoint {
   static constexpr ProtocolId kProtocol = ProtocolId::Steward;
   static constexpr std::uint8_t kType = 40;
@@ -187,7 +187,51 @@ struct Checkpoint {
   bool operator==(const Checkpoint&) const = default;
 };
 
+/// Checkpoints of M distinct sites with one seq and one digest, ascending by site: that Checkpoint is *stable*. Any M
+/// sites include one of the signers, so its state outlives every tolerated loss of sites. A field of other messages;
+/// `Context::stable_of` checks it. [Steward 7]
+struct StableProof {
+  static constexpr std::size_t kMaxSigners = kMaxSites / 2 + 1;
+  static constexpr std::size_t kMaxEncoded = 8 + kMaxSigners * (Checkpoint::kMaxSize + 4);
+  List<Signed<Checkpoint>, kMaxSigners> checkpoints;
+  auto fields() { return std::tie(checkpoints); }
+  bool operator==(const StableProof&) const = default;
+};
+
 // ---- carriers: what they hold proves itself, so they are bare and cross sites ----
+
+/// The newest stable Checkpoint that the sender knows. `relay`: the receiver passes it on to its site.
+struct StableCheckpoint {
+  static constexpr ProtocolId kProtocol = ProtocolId::Steward;
+  static constexpr std::uint8_t kType = 41;
+  static constexpr const char* kName = "StableCheckpoint";
+  static constexpr std::size_t kMaxSize = 16 + StableProof::kMaxEncoded + kSealOverhead;
+  static constexpr std::uint8_t kSenders = kByServer;
+  static constexpr std::uint8_t kAuth = kBare;
+  static constexpr Prefix kPrefix = Prefix::None;
+  bool relay = false;
+  StableProof proof;
+  auto fields() { return std::tie(relay, proof); }
+  bool operator==(const StableCheckpoint&) const = default;
+};
+static_assert(StableCheckpoint::kMaxSize <= kMaxSealed);
+
+/// Checkpoints of the sender's site that are not stable yet, sent again: the lowest and the highest. A receiver that
+/// knows a newer stable one answers with it. `relay`: the receiver passes them on to its site.
+struct CheckpointNews {
+  static constexpr ProtocolId kProtocol = ProtocolId::Steward;
+  static constexpr std::uint8_t kType = 42;
+  static constexpr const char* kName = "CheckpointNews";
+  static constexpr std::size_t kMaxItems = 2;
+  static constexpr std::size_t kMaxSize = 16 + kMaxItems * (Checkpoint::kMaxSize + 4) + kSealOverhead;
+  static constexpr std::uint8_t kSenders = kByServer;
+  static constexpr std::uint8_t kAuth = kBare;
+  static constexpr Prefix kPrefix = Prefix::None;
+  bool relay = false;
+  List<Signed<Checkpoint>, kMaxItems> checkpoints;
+  auto fields() { return std::tie(relay, checkpoints); }
+  bool operator==(const CheckpointNews&) const = default;
+};
 
 /// A Proposal with its batch, which the Proposal's digest vouches for. `relay`: the receiver passes it on to its
 /// site.
@@ -242,9 +286,10 @@ struct ForwardedUpdate {
   bool operator==(const ForwardedUpdate&) const = default;
 };
 
-/// "I have executed up to `aru` and know the Checkpoint at `checkpoint`": whoever has more answers with ordered
-/// entries or a newer Checkpoint. With a MAC inside a site, so that nobody can use up a neighbour's answers in its
-/// name; bare between sites, where servers share no keys. Answers are rate limited per sender. [Steward 7]
+/// "I have executed up to `aru`; the newest stable Checkpoint that I know is at `stable`": a server that has more
+/// answers with ordered entries or a newer stable Checkpoint. With a MAC inside a site, so that nobody can use up a
+/// neighbour's answers in its name; bare between sites, where servers share no keys. Answers are rate limited per
+/// sender. [Steward 7]
 struct ReconcileRequest {
   static constexpr ProtocolId kProtocol = ProtocolId::Steward;
   static constexpr std::uint8_t kType = 19;
@@ -254,8 +299,8 @@ struct ReconcileRequest {
   static constexpr std::uint8_t kAuth = kMaced | kBare;
   static constexpr Prefix kPrefix = Prefix::None;
   Seq aru;
-  Seq checkpoint;
-  auto fields() { return std::tie(aru, checkpoint); }
+  Seq stable;
+  auto fields() { return std::tie(aru, stable); }
   bool operator==(const ReconcileRequest&) const = default;
 };
 

@@ -47,8 +47,10 @@ Result<std::unique_ptr<Assembly>> make_plugin_server(const PluginContext& contex
   std::unique_ptr<Core> core = std::make_unique<StewardCore>(server.self, server.roster.membership, settings,
                                                              std::move(observed->application));
   if (wrap) core = wrap(std::move(core), server.self, server.roster.membership);
-  return std::make_unique<ServerAssembly>(context.host, std::move(server), std::move(*keys), std::move(core),
-                                          StewardCore::message_table(), observed->status());
+  auto assembly = std::make_unique<ServerAssembly>(context.host, std::move(server), std::move(*keys), std::move(core),
+                                                   StewardCore::message_table(), observed->status());
+  assembly->set_check_log(check_log_format);
+  return assembly;
 }
 
 }  // namespace seneschal::steward

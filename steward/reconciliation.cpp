@@ -14,12 +14,12 @@ std::optional<Reject> Reconciliation::on_request(Instant now, const Verified<Rec
   Seq theirs = message.body().aru;
   Seq ours = context_.history.aru();
   if (context_.is_local(message.signer())) context_.hear(std::min(theirs, ours + 2 * context_.history.window()));
-  bool behind = message.body().checkpoint < context_.history.checkpoint();
+  bool behind = message.body().stable < context_.history.stable();
   if (theirs >= ours && !behind) return std::nullopt;
   auto [last, first] = answered_.try_emplace(message.signer(), now);
   if (!first && now - last->second < context_.settings.reconcile_spacing) return Reject::Overloaded;
   last->second = now;
-  if (behind) fx.forward(Destination::to(message.signer().server()), context_.checkpoint.sealed);
+  if (behind) context_.show_stable(now, {Destination::to(message.signer().server())}, message.signer(), fx);
   std::size_t sent = 0;
   std::size_t bytes = 0;
   for (Seq seq = theirs.next(); seq <= ours && sent < context_.settings.reconcile_entries; ++seq, ++sent) {
@@ -143,7 +143,7 @@ void Reconciliation::send(Instant now, ServerId to, Effects& fx) {
     asked_far_at_ = now;
     asked_part_ = part();
   }
-  fx.send(Destination::to(to), ReconcileRequest{context_.history.aru(), context_.history.checkpoint()},
+  fx.send(Destination::to(to), ReconcileRequest{context_.history.aru(), context_.history.stable()},
           {.auth = near ? AuthKind::Mac : AuthKind::Bare});
 }
 

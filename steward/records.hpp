@@ -1,6 +1,7 @@
 // What a server writes to its log, so that a restart contradicts nothing it ever said. [Steward 8]
 #pragma once
 #include "replication/snapshot.hpp"
+#include "runtime/core.hpp"
 #include "steward/messages.hpp"
 
 namespace seneschal::steward {
@@ -69,21 +70,22 @@ struct SignerSetRecord {
   auto fields() { return std::tie(lv, epoch, signers); }
   bool operator==(const SignerSetRecord&) const = default;
 };
-/// The newest Checkpoint. [Steward 7]
-struct CheckpointRecord {
-  Signed<Checkpoint> checkpoint;
-  auto fields() { return std::tie(checkpoint); }
-  bool operator==(const CheckpointRecord&) const = default;
+/// The newest stable Checkpoint: durable before anything at or below it is forgotten. [Steward 7]
+struct StableRecord {
+  StableProof proof;
+  auto fields() { return std::tie(proof); }
+  bool operator==(const StableRecord&) const = default;
 };
-/// Some chunks of the state that `checkpoint` signed. When all of them are in the log the state is: the next start
-/// begins with it, and takes from all other records what they say about entries above it.
+/// Some chunks of the state of the stable Checkpoint at `seq`. When all of them are in the log the state is: the next
+/// start begins with it, and takes from all other records what they say about entries above it.
 struct SnapshotRecord {
   static constexpr std::size_t kMaxChunks = 64;
-  Signed<Checkpoint> checkpoint;
+  Seq seq;
+  std::optional<StableProof> proof;  // in the first piece only
   std::uint32_t first = 0;
   std::uint32_t total = 0;
   List<BoundedBytes<replication::kMaxChunk>, kMaxChunks> chunks;
-  auto fields() { return std::tie(checkpoint, first, total, chunks); }
+  auto fields() { return std::tie(seq, proof, first, total, chunks); }
   bool operator==(const SnapshotRecord&) const = default;
 };
 
@@ -110,19 +112,23 @@ struct DiscardedRecord {
 };
 
 struct LogRecord {
-  /// 2: what binds a server above a state may be written before that state. Logs of version 1 are read the same way.
-  static constexpr std::uint8_t kVersion = 2;
+  /// 3: a state and what is forgotten behind it rest on a stable Checkpoint. Earlier versions, which took the word of
+  /// one site for that, are refused: see `check_log`.
+  static constexpr std::uint8_t kVersion = 3;
   std::uint8_t version = kVersion;
   std::variant<PromiseRecord, LocalViewRecord, ProposedRecord, PreparedRecord, CertificateRecord, AcceptedRecord,
-               OrderedRecord, AttemptRecord, SignerSetRecord, CheckpointRecord, SnapshotRecord, BatchRecord,
+               OrderedRecord, AttemptRecord, SignerSetRecord, StableRecord, SnapshotRecord, BatchRecord,
                ProgressRecord, DiscardedRecord>
       what;
   auto fields() { return std::tie(version, what); }
   bool operator==(const LogRecord&) const = default;
 };
 
-/// Refuses records of a version that this program does not know.
+/// Refuses records of another version.
 std::expected<LogRecord, Reject> decode_record(Span bytes);
+
+/// An error that names both formats if another version of the program wrote this log, and says what to do.
+Status check_log_format(std::span<const Record> log);
 
 /// False if `bytes` is certainly not a record of kind R: spares decoding it.
 template <class R>

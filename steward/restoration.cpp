@@ -6,9 +6,9 @@ namespace {
 
 /// The state that a log begins with, wherever in the log it is.
 struct SavedState {
-  Signed<Checkpoint> proof;
+  Seq seq;
+  std::optional<StableProof> proof;
   std::vector<SharedBytes> chunks;
-  Seq seq() const { return proof.body.seq; }
 };
 
 /// By seq: how many records of the log come before the last word that this state is of no use.
@@ -34,8 +34,8 @@ std::pair<std::optional<SavedState>, bool> find_state(std::span<const Record> lo
     auto record = decode_record(log[i]);
     if (!record) return {std::nullopt, false};
     auto& piece = std::get<SnapshotRecord>(record->what);
-    if (piece.first == 0) reading = {std::move(piece.checkpoint), {}};
-    if (piece.first != reading.chunks.size()) {
+    if (piece.first == 0) reading = {piece.seq, std::move(piece.proof), {}};
+    if (piece.first != reading.chunks.size() || piece.seq != reading.seq) {
       reading.chunks.clear();
       headless = true;
       continue;
@@ -43,7 +43,7 @@ std::pair<std::optional<SavedState>, bool> find_state(std::span<const Record> lo
     for (auto& chunk : piece.chunks) reading.chunks.push_back(share(std::move(chunk.value)));
     if (reading.chunks.size() < piece.total) continue;
     SavedState whole = std::exchange(reading, {});
-    const auto word = discarded.find(whole.seq());
+    const auto word = discarded.find(whole.seq);
     if (word == discarded.end() || word->second < i) newest = std::move(whole);
   }
   const bool good = newest || !headless;
@@ -59,11 +59,22 @@ bool StewardCore::restore(Instant now, std::span<const Record> log, Effects& fx)
   const auto [state, whole] = find_state(log);
   if (!whole) return false;
   if (state) {
-    if (!context_.execution.install(state->seq(), state->chunks, fx)) return false;
-    context_.history.jump(state->seq());
-    checkpoints_.restore_installed(state->proof, fx);
+    const auto stable = state->proof ? context_.stable_of(*state->proof) : std::nullopt;
+    if (!stable || stable->seq != state->seq) return false;
+    if (!context_.execution.install(state->seq, state->chunks, fx)) return false;
+    context_.history.jump(state->seq);
+    restore_stable(*stable);
+    checkpoints_.installed(*stable, fx);
   }
   return std::ranges::all_of(log, [&](const Record& record) { return restore_record(now, record, fx); });
+}
+
+// It is in the log already.
+void StewardCore::restore_stable(const Stable& stable) {
+  if (!context_.history.stabilize(stable.seq)) return;
+  context_.stable = stable;
+  context_.hear(stable.seq);
+  checkpoints_.restored();
 }
 
 bool StewardCore::restore_record(Instant now, const Record& bytes, Effects& fx) {
@@ -91,8 +102,10 @@ bool StewardCore::restore_record(Instant now, const Record& bytes, Effects& fx) 
     execute(now, fx);
   } else if (auto* signers = std::get_if<SignerSetRecord>(&record->what)) {
     signing_.restore(*signers);
-  } else if (auto* checkpoint = std::get_if<CheckpointRecord>(&record->what)) {
-    checkpoints_.restore(*checkpoint);
+  } else if (auto* kept = std::get_if<StableRecord>(&record->what)) {
+    const auto stable = context_.stable_of(kept->proof);
+    if (!stable) return false;
+    restore_stable(*stable);
   } else if (auto* batch = std::get_if<BatchRecord>(&record->what)) {
     sequencing_.restore_batch(*batch);
   } else if (auto* progress = std::get_if<ProgressRecord>(&record->what)) {

@@ -114,11 +114,11 @@ std::optional<Reject> Sequencing::on_pre_prepare(Instant now, const Verified<Pre
   if (!views.at_leader_site()) return Reject::NotLeaderSite;
   if (!views.current(m.gv, m.lv)) return Reject::WrongView;
   if (message.signer().server() != views.representative()) return Reject::NotRepresentative;
-  if (m.seq <= std::max(context_.history.aru(), context_.history.checkpoint())) {
+  if (m.seq <= std::max(context_.history.aru(), context_.history.stable())) {
     Entry* entry = context_.history.at(m.seq);
-    // [Steward 7] nothing below a Checkpoint is prepared: the answer is the Checkpoint
-    if (m.seq <= context_.history.checkpoint() && (entry == nullptr || !entry->order)) {
-      context_.show_checkpoint(now, {Destination::to(message.signer().server())}, message.signer(), fx);
+    // [Steward 7] nothing at or below a stable Checkpoint is prepared: the answer is that Checkpoint
+    if (m.seq <= context_.history.stable() && (entry == nullptr || !entry->order)) {
+      context_.show_stable(now, {Destination::to(message.signer().server())}, message.signer(), fx);
       return Reject::Superseded;
     }
     return entry == nullptr

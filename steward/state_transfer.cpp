@@ -45,7 +45,7 @@ std::optional<Reject> StateTransfer::on_request(Instant now, const Verified<Snap
   const ServerId to_whom = message.signer().server();
   Destination to = Destination::to(to_whom);
   if (snapshot == nullptr) {
-    if (m.seq < context_.history.checkpoint()) context_.show_checkpoint(now, {to}, message.signer(), fx);
+    if (m.seq < context_.history.stable()) context_.show_stable(now, {to}, message.signer(), fx);
     return Reject::Superseded;
   }
   SendOptions options{.auth = near ? AuthKind::Mac : AuthKind::Bare};
@@ -85,7 +85,7 @@ std::optional<Reject> StateTransfer::take_piece(Instant now, const Verified<M>& 
   if constexpr (std::is_same_v<M, SnapshotChunk>) {
     const SnapshotChunk& chunk = message.body();
     // What neighbours fetch helps most if all of them fetch the same state.
-    if (near && assembly_.active() && chunk.seq > assembly_.seq() && chunk.seq == context_.history.checkpoint() &&
+    if (near && assembly_.active() && chunk.seq > assembly_.seq() && chunk.seq == context_.history.stable() &&
         now - wanted_at_ < kTogether)
       aim(now, fx);
     // Of another Checkpoint: most chunks are the same.
@@ -162,7 +162,7 @@ void StateTransfer::progressed(Instant now) {
 // changed since the state that was installed last is little: each transfer ends closer to where the others are.
 bool StateTransfer::wanted(Instant now) {
   Seq aru = context_.history.aru();
-  Seq target = context_.history.checkpoint();
+  Seq target = context_.history.stable();
   if (target <= aru || unreadable_ || handed_out_) {
     nearest_ = {};
     return false;
@@ -178,8 +178,8 @@ void StateTransfer::aim(Instant now, Effects& fx) {
   looked_at_ = now;
   useful_ = 0;
   begun_ = false;
-  target_ = context_.checkpoint;
-  assembly_.aim(target_->seq, target_->digest, checkpoints_.newest());
+  target_ = context_.stable;
+  assembly_.aim(target_.seq, target_.digest, checkpoints_.newest());
   useful_at_ = now;
   for (auto& [id, source] : sources_) {
     source.busy = false;
@@ -217,7 +217,7 @@ void StateTransfer::on_tick(Instant now, Effects& fx) {
   if (now - looked_at_ > kStalled) looked_at_ = now;
   // Nobody lends it any more: the next Checkpoint came before our request.
   const bool late = !begun_ && now - useful_at_ > context_.settings.retransmit_wide;
-  if ((stalled || slow || late) && context_.history.checkpoint() > assembly_.seq()) aim(now, fx);
+  if ((stalled || slow || late) && context_.history.stable() > assembly_.seq()) aim(now, fx);
   for (auto& [id, source] : sources_) {
     const bool near = id.site == context_.self.site;
     const Duration patience = near ? context_.settings.retransmit_local : 2 * context_.settings.retransmit_wide;

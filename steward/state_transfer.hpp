@@ -1,14 +1,14 @@
-// Fetching the state of the newest Checkpoint, for whoever is further behind than history reaches, and lending it to
-// others. [Steward 7]
+// Fetching the state of the newest stable Checkpoint, for whoever is further behind than history reaches, and lending
+// it to others. [Steward 7]
 #pragma once
 #include "replication/snapshot_assembly.hpp"
 #include "steward/checkpoints.hpp"
 
 namespace seneschal::steward {
 
-/// Pieces come from several servers at a time, of our own site first. Each is checked against what the Checkpoint
-/// signed: it does not matter who sent it, and nobody can poison the state. Whoever sends a forged piece is set
-/// aside.
+/// Pieces come from several servers at a time, of our own site first. Each is checked against the digest
+/// that M sites signed: it does not matter who sent it, and nobody can poison the state. Whoever sends a forged piece
+/// is set aside.
 class StateTransfer {
  public:
   StateTransfer(Context& context, Checkpoints& checkpoints);
@@ -27,7 +27,7 @@ class StateTransfer {
   bool complete() const { return assembly_.complete(); }
   struct State {
     Seq seq;
-    Held<Checkpoint> proof;
+    Stable proof;
     std::vector<SharedBytes> chunks;
   };
   State take();
@@ -72,7 +72,7 @@ class StateTransfer {
   Context& context_;
   Checkpoints& checkpoints_;
   replication::SnapshotAssembly assembly_;
-  Held<Checkpoint> target_;
+  Stable target_;
   std::map<ServerId, Source> sources_;  // every other server
   Accounts<ServerIndex> near_;          // what neighbours may draw
   Instant moved_at_{};                  // when the ARU moved last
@@ -82,7 +82,7 @@ class StateTransfer {
   std::uint32_t useful_ = 0;            // so many pieces came
   bool begun_ = false;                  // something of the target came
   struct Nearest {
-    std::uint64_t gap;  // entries to the newest Checkpoint
+    std::uint64_t gap;  // entries to the newest stable Checkpoint
     Instant since;
   };
   std::optional<Nearest> nearest_;  // since the last transfer, while behind

@@ -40,7 +40,7 @@ ThresholdSigning::Instance* ThresholdSigning::instance_for(ServerIndex sender, c
   return &instance;
 }
 
-// Shares of an entry's messages until it is executed; those of a Checkpoint until there is a newer one.
+// Shares of an entry's messages until it is executed; those of a Checkpoint until a newer one is stable.
 bool ThresholdSigning::of_use(Seq seq) const {
   return context_.history.in_reach(seq) || (context_.due(seq) && context_.history.may_vote(seq));
 }
@@ -112,10 +112,10 @@ void ThresholdSigning::start_sharing(Instant now, Digest content, Instance& inst
 bool ThresholdSigning::current(const Purpose& what) const {
   const Views& views = context_.views;
   switch (what.type) {
-    // [Steward 7] what a Checkpoint covers is settled, its own site's Checkpoint included
-    case Proposal::kType: return views.current(what.gv, what.lv) && what.seq > context_.history.checkpoint();
-    case Accept::kType: return what.gv == views.global() && what.seq > context_.history.checkpoint();
-    case Checkpoint::kType: return what.seq > context_.history.checkpoint();
+    // [Steward 7] what a stable Checkpoint covers is settled, this site's Checkpoint included
+    case Proposal::kType: return views.current(what.gv, what.lv) && what.seq > context_.history.stable();
+    case Accept::kType: return what.gv == views.global() && what.seq > context_.history.stable();
+    case Checkpoint::kType: return what.seq > context_.history.stable();
     case LocalViewNotice::kType: return what.lv == views.local();
     case GlobalViewChange::kType: return what.gv >= views.global();  // also for a view that is proved anew
     default: return what.gv == views.global();
@@ -358,7 +358,7 @@ void ThresholdSigning::combined(Instant now, const Digest& content, const Shared
 void ThresholdSigning::forget(Seq aru) {
   for (auto it = instances_.begin(); it != instances_.end();) {
     const Instance& instance = it->second;
-    bool checkpoint = context_.due(instance.seq) && instance.seq >= context_.history.checkpoint() &&
+    bool checkpoint = context_.due(instance.seq) && instance.seq >= context_.history.stable() &&
                       (instance.what.type == Checkpoint::kType || !instance.message);
     if (instance.seq > aru || instance.seq == Seq{} || checkpoint) {
       ++it;

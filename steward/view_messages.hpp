@@ -73,17 +73,21 @@ struct StateRequest {
 };
 
 /// A server's answer: for each seq above the base the entry it holds that outranks its others. Ascending by seq.
+/// `stable`: the newest stable Checkpoint that it knows, if that lies above the base; its items begin above that.
+/// (Type 12 was the form without it.) [Steward 7]
 struct ServerState {
   static constexpr ProtocolId kProtocol = ProtocolId::Steward;
-  static constexpr std::uint8_t kType = 12;
+  static constexpr std::uint8_t kType = 43;
   static constexpr const char* kName = "ServerState";
-  static constexpr std::size_t kMaxSize = 64 + kMaxStateItems * kStateItemSize + kSealOverhead;
+  static constexpr std::size_t kMaxSize =
+      64 + kMaxStateItems * kStateItemSize + StableProof::kMaxEncoded + kSealOverhead;
   static constexpr std::uint8_t kSenders = kByServer;
   static constexpr std::uint8_t kAuth = kSigned;
   static constexpr Prefix kPrefix = Prefix::None;
   StateKey key;
   StateItems items;
-  auto fields() { return std::tie(key, items); }
+  std::optional<StableProof> stable;
+  auto fields() { return std::tie(key, items, stable); }
   bool operator==(const ServerState&) const = default;
 };
 
@@ -91,7 +95,7 @@ struct ServerState {
 /// In pieces, because q states of a large site do not fit into one datagram.
 struct CollectedState {
   static constexpr ProtocolId kProtocol = ProtocolId::Steward;
-  static constexpr std::uint8_t kType = 13;
+  static constexpr std::uint8_t kType = 44;
   static constexpr const char* kName = "CollectedState";
   static constexpr std::size_t kMaxSize = 64 + 32 * kMaxServersPerSite + ServerState::kMaxSize + kSealOverhead;
   static constexpr std::uint8_t kSenders = kByServer;
@@ -164,19 +168,23 @@ struct AruMessage {
   bool operator==(const AruMessage&) const = default;
 };
 
-/// A site's answer: what it holds above `base`. It never again accepts anything of a view below `gv`. [Steward 5]
+/// A site's answer: what it holds above `base`, the ARU that was asked about, or above `stable`, the newest stable
+/// Checkpoint of its servers' states, if that is higher. It never again accepts anything of a view below `gv`.
+/// [Steward 5] [Steward 7]
 struct GlobalConstraint {
   static constexpr ProtocolId kProtocol = ProtocolId::Steward;
-  static constexpr std::uint8_t kType = 26;
+  static constexpr std::uint8_t kType = 45;
   static constexpr const char* kName = "GlobalConstraint";
-  static constexpr std::size_t kMaxSize = 32 + kMaxStateItems * kStateItemSize + kSealOverhead;
+  static constexpr std::size_t kMaxSize =
+      32 + kMaxStateItems * kStateItemSize + StableProof::kMaxEncoded + kSealOverhead;
   static constexpr std::uint8_t kSenders = kBySite;
   static constexpr std::uint8_t kAuth = kSigned;
   static constexpr Prefix kPrefix = Prefix::None;
   GlobalView gv;
   Seq base;
   StateItems items;
-  auto fields() { return std::tie(gv, base, items); }
+  std::optional<StableProof> stable;
+  auto fields() { return std::tie(gv, base, items, stable); }
   bool operator==(const GlobalConstraint&) const = default;
 };
 
@@ -185,7 +193,7 @@ static_assert(GlobalConstraint::kMaxSize <= CorruptedServer::kMaxMessage);
 /// One of the M pieces of a constraint set, as `CollectedState` is of a bundle; signed by the representative of `lv`.
 struct CollectedConstraint {
   static constexpr ProtocolId kProtocol = ProtocolId::Steward;
-  static constexpr std::uint8_t kType = 27;
+  static constexpr std::uint8_t kType = 46;
   static constexpr const char* kName = "CollectedConstraint";
   static constexpr std::size_t kMaxSize = 64 + 32 * kMaxSites + GlobalConstraint::kMaxSize + kSealOverhead;
   static constexpr std::uint8_t kSenders = kByServer;
@@ -254,7 +262,7 @@ static_assert(EntryEvidence::kMaxSize <= kMaxSealed);
 /// Site messages about the global view. `relay`: the receiver passes them on to its site.
 struct GlobalViewNews {
   static constexpr ProtocolId kProtocol = ProtocolId::Steward;
-  static constexpr std::uint8_t kType = 31;
+  static constexpr std::uint8_t kType = 47;
   static constexpr const char* kName = "GlobalViewNews";
   static constexpr std::size_t kMaxSize = kMaxSites * (GlobalViewChange::kMaxSize + 4) + AruMessage::kMaxSize +
                                           Proposal::kMaxSize + GlobalConstraint::kMaxSize + kSealOverhead;

@@ -43,11 +43,13 @@ class SimDisk {
       if (keep_) durable_.push_back(item);
     return group;
   }
-  /// Space is given back a segment at a time, so some of it stays.
-  void forget_before(Ticket ticket) {
+  /// Space is given back a segment at a time, so some of it stays. Returns how many records are gone.
+  std::size_t forget_before(Ticket ticket) {
     const auto needed = std::ranges::find_if(durable_, [&](const Item& item) { return item.ticket >= ticket; });
-    const auto forgotten = needed - durable_.begin();
-    durable_.erase(durable_.begin(), durable_.begin() + (forgotten - forgotten % kSegment));
+    const auto before = needed - durable_.begin();
+    const auto forgotten = before - before % kSegment;
+    durable_.erase(durable_.begin(), durable_.begin() + forgotten);
+    return static_cast<std::size_t>(forgotten);
   }
   /// Full, or broken: nothing becomes durable any more in this life.
   void fail() { failed_ = true; }

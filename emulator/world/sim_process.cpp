@@ -224,6 +224,12 @@ void SimProcess::release(Instant finish) {
   world_.schedule(wake, *this, kWake);
 }
 
+void SimProcess::forget_before(Ticket ticket) {
+  const std::size_t forgotten = disk_.forget_before(ticket);
+  if (setup_.observer != nullptr && forgotten > 0)
+    setup_.observer->on_forgotten(world_.now(), setup_.self, forgotten);
+}
+
 // One write at a time: what comes meanwhile is the next group.
 void SimProcess::write_disk(Instant from) {
   if (disk_.begin_write()) world_.schedule(from + setup_.costs->cost(Op::Persist), *this, kWritten, life_);

@@ -35,6 +35,8 @@ class Observer {
   virtual void on_sent(Instant at, const Principal& self, std::span<const Destination> to, Span sealed) = 0;
   /// A record of a process that keeps its log is on its disk.
   virtual void on_durable(Instant, const Principal&, Span /*record*/) {}
+  /// The oldest records on its disk, so many, were given back.
+  virtual void on_forgotten(Instant, const Principal&, std::size_t /*records*/) {}
 };
 
 struct ProcessSetup {
@@ -122,7 +124,7 @@ class SimProcess final : private Process, private Handler, private Env {
   void run(Job job, Ticket ticket) override;
   void charge(Op op, std::uint64_t count) override { cost_ += setup_.costs->cost(op, count); }
   void wake_at(Instant at) override { wanted_ = clock_.true_time(at); }
-  void forget_before(Ticket ticket) override { disk_.forget_before(ticket); }
+  void forget_before(Ticket ticket) override;
   void event(const Event& event) override;
   void accused(const Effects::Accuse& accusation) override;
 

@@ -231,9 +231,9 @@ void Planner::spite() {
   Prng random = root_.fork("spite");
   if (random.chance(1, 2)) return;
   // The flat baseline knows only the last three of them.
-  constexpr Behaviour kKinds[] = {Behaviour::Forge,   Behaviour::Slander, Behaviour::Agitate,
-                                  Behaviour::Phantom, Behaviour::Hoard,   Behaviour::Repeat,
-                                  Behaviour::Stray,   Behaviour::Foreign, Behaviour::Flood};
+  constexpr Behaviour kKinds[] = {Behaviour::Forge,   Behaviour::Slander, Behaviour::Agitate, Behaviour::Phantom,
+                                  Behaviour::Hoard,   Behaviour::Repeat,  Behaviour::Betray,  Behaviour::Stray,
+                                  Behaviour::Foreign, Behaviour::Flood};
   const auto any = [&] {
     const std::size_t first = plan_.protocol == Protocol::Steward ? 0 : std::size(kKinds) - 3;
     return kKinds[random.between(first, std::size(kKinds) - 1)];

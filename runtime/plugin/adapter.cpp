@@ -40,6 +40,10 @@ void* create(Factory make, const seneschal_host* host, const char* config, const
   const int opened =
       host->open_log(host->host, identity.c_str(), self.keeps_log() ? 1 : 0, keep, &records, error, error_size);
   if (opened == SENESCHAL_REFUSED) return nullptr;  // the host said why
+  if (Status readable = self.check_log(records); !readable) {
+    put_text(readable.error().message, error, error_size);
+    return nullptr;
+  }
   self.replica().start(self.env().now(), records, opened == SENESCHAL_LOST);
   return made->release();
 }

@@ -19,6 +19,9 @@ class Assembly {
   virtual std::string log_identity() const = 0;
   /// False: nothing is made durable; started a second time it counts as one that lost its log.
   virtual bool keeps_log() const = 0;
+  /// Whether this program can read that log; an error says what to do and keeps the server from
+  /// running; its log stays as it is.
+  virtual Status check_log(std::span<const Record>) const { return {}; }
   /// Adds to the replica's own status.
   virtual void status(StatusList&) const {}
 };

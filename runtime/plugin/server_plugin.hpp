@@ -34,6 +34,9 @@ class ServerAssembly final : public Assembly {
   PluginEnv& env() override { return env_; }
   std::string log_identity() const override;
   bool keeps_log() const override { return config_.keep_log; }
+  Status check_log(std::span<const Record> log) const override { return check_log_ ? check_log_(log) : Status{}; }
+  /// What the protocol says of a log before the server starts with it.
+  void set_check_log(std::function<Status(std::span<const Record>)> check) { check_log_ = std::move(check); }
   void status(StatusList& out) const override;
 
  private:
@@ -44,6 +47,7 @@ class ServerAssembly final : public Assembly {
   Replica replica_;
   std::uint64_t views_entered_ = 0;
   std::function<void(StatusList&)> more_status_;
+  std::function<Status(std::span<const Record>)> check_log_;
 };
 
 /// Checks that the configuration belongs to the endpoint that the node attached the instance to, and loads its keys.

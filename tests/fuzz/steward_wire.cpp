@@ -11,6 +11,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                           OrderedEntry, LogRecord, NewRep, StateRequest, ServerState, CollectedState,
                           GlobalViewAttempt, AruClaim, GlobalViewChange, AruMessage, GlobalConstraint,
                           CollectedConstraint, PreinstallProof, EntryRequest, EntryEvidence, GlobalViewNews,
-                          AruClaims, RoundTrip, Checkpoint>(Span(data, size));
+                          AruClaims, RoundTrip, Checkpoint, StableCheckpoint, CheckpointNews>(Span(data, size));
   return 0;
 }

@@ -79,6 +79,9 @@ std::unique_ptr<Core> hoarder(std::unique_ptr<Core> core, ServerId self, Prng ra
 /// One that lends forged pieces of states and claims Checkpoints that no site signed.
 std::unique_ptr<Core> poisoner(std::unique_ptr<Core> core, ServerId self, Prng random);
 
+/// One that leaves what is ordered to one site alone.
+std::unique_ptr<Core> betrayer(std::unique_ptr<Core> core, const Membership& membership);
+
 std::unique_ptr<Core> stray(std::unique_ptr<Core> core, ServerId self, Prng random);
 std::unique_ptr<Core> forger(std::unique_ptr<Core> core, ServerId self, const Membership& membership, Prng random);
 std::unique_ptr<Core> foreigner(std::unique_ptr<Core> core, ServerId self, const Membership& membership, Prng random);

@@ -5,6 +5,7 @@
 #include "lab/sim/checkers/kept_word.hpp"
 #include "lab/sim/checkers/member_checker.hpp"
 #include "lab/sim/checkers/order_checkers.hpp"
+#include "lab/sim/checkers/stable_checkers.hpp"
 #include "lab/sim/checkers/steward_checkers.hpp"
 #include "lab/sim/checkers/union_checkers.hpp"
 #include "lab/sim/checkers/view_checkers.hpp"
@@ -71,6 +72,7 @@ CheckerSet::CheckerSet(Facts facts) : facts_(std::move(facts)) {
   if (facts_.protocol == Protocol::Steward) {
     checkers_.push_back(std::make_unique<SiteSignatures>(facts_, verdict_));
     checkers_.push_back(std::make_unique<Settled>(facts_, verdict_));
+    checkers_.push_back(std::make_unique<Recoverable>(facts_, verdict_));
     checkers_.push_back(std::make_unique<Bound>(facts_, verdict_));
     checkers_.push_back(std::make_unique<Remembers>(facts_, verdict_));
     checkers_.push_back(std::make_unique<ViewSteps>(facts_, verdict_));
@@ -118,6 +120,11 @@ void CheckerSet::on_thawed(ServerId server, std::uint64_t applied) {
 void CheckerSet::on_durable(Instant at, const Principal& self, Span record) {
   if (!self.is_server()) return;
   for (auto& checker : checkers_) checker->on_durable(at, self.server(), record);
+}
+
+void CheckerSet::on_forgotten(Instant at, const Principal& self, std::size_t records) {
+  if (!self.is_server()) return;
+  for (auto& checker : checkers_) checker->on_forgotten(at, self.server(), records);
 }
 
 void CheckerSet::on_restarted(ServerId server, bool lost) {

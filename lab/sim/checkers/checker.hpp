@@ -72,7 +72,10 @@ class Checker {
   virtual void on_share(Instant, ServerId, Span /*message*/) {}
   /// A record of a server is on its disk; only in runs with restarts.
   virtual void on_durable(Instant, ServerId, Span /*record*/) {}
-  /// A server starts again; `lost`: what it said before is not on its disk any more.
+  /// The oldest records of a server, so many, are not on its disk any more.
+  virtual void on_forgotten(Instant, ServerId, std::size_t /*records*/) {}
+  /// A server starts again; what its disk has is shown again after this. `lost`: what it said before is not on its
+  /// disk any more.
   virtual void on_restarted(ServerId, bool /*lost*/) {}
   /// Somebody combined a site signature on `message`.
   virtual void on_site_signed(Instant, SiteId, Span /*message*/) {}
@@ -103,6 +106,7 @@ class CheckerSet final : public world::Observer {
   void on_accused(Instant at, const Principal& self, const Effects::Accuse& accusation) override;
   void on_sent(Instant at, const Principal& self, std::span<const Destination> to, Span sealed) override;
   void on_durable(Instant at, const Principal& self, Span record) override;
+  void on_forgotten(Instant at, const Principal& self, std::size_t records) override;
   void on_restarted(ServerId server, bool lost);
   void on_applied(ServerId server, ClientId client, Span operation, Span result);
   void on_thawed(ServerId server, std::uint64_t applied);

@@ -23,6 +23,11 @@ inline bool tells_state(const Event& event) {
   return event.kind == EventKind::Checkpointed && event.state != Digest{};
 }
 
+/// A server holds the proof that the checkpoint at `event.seq` with this digest is stable.
+inline bool tells_stable(const Event& event) {
+  return event.kind == EventKind::Checkpointed && event.state == Digest{};
+}
+
 /// Each server executes seq 1, 2, 3, ..., but for those that an installed state covers, each only after it had it
 /// ordered (in the flat baseline, where f+1 servers' word is enough for one that lags: after some correct server
 /// had).

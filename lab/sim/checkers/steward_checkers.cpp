@@ -99,33 +99,6 @@ void SiteSignatures::on_site_signed(Instant at, SiteId site, Span message) {
   }
 }
 
-void Settled::on_site_signed(Instant, SiteId, Span message) {
-  const auto parts = parse_sealed(message);
-  if (!parts) return;
-  if (auto checkpoint = body_of<steward::Checkpoint>(*parts))
-    checkpoints_.emplace(crypto::sha256(message), checkpoint->seq);
-}
-
-// Its log is shown again when it starts again.
-void Settled::on_durable(Instant, ServerId server, Span bytes) {
-  const auto record = steward::decode_record(bytes);
-  const auto* kept = record ? std::get_if<steward::CheckpointRecord>(&record->what) : nullptr;
-  if (kept == nullptr) return;
-  Seq& newest = newest_[Principal::of(server)];
-  newest = std::max(newest, kept->checkpoint.body.seq);
-}
-
-void Settled::on_event(Instant at, const Principal& self, const Event& event) {
-  const auto checkpoint = checkpoints_.find(event.digest);
-  if (event.kind == EventKind::SiteSigned && checkpoint != checkpoints_.end())
-    newest_[self] = std::max(newest_[self], checkpoint->second);
-  if (event.kind != EventKind::Prepared && event.kind != EventKind::Shared) return;
-  const auto newest = newest_.find(self);
-  if (newest != newest_.end() && event.seq <= newest->second && event.seq.value != 0)
-    fail(at, to_string(self) + " votes at seq " + std::to_string(event.seq.value) + ", under its Checkpoint at " +
-                 std::to_string(newest->second.value));
-}
-
 std::size_t SiteSignatures::sites_behind(const Entry& entry, GlobalView gv, const Digest& digest) {
   const auto proposals = entry.proposals.find(gv);
   if (proposals == entry.proposals.end()) return 0;

@@ -40,20 +40,4 @@ class SiteSignatures final : public Checker {
   std::set<Digest> signed_;  // hashes of unsigned messages
 };
 
-/// What a Checkpoint covers is settled: a server that holds one votes for nothing at or below it. [Steward 7]
-class Settled final : public Checker {
- public:
-  using Checker::Checker;
-  std::string_view property() const override { return "settled"; }
-  void on_site_signed(Instant at, SiteId site, Span message) override;
-  void on_event(Instant at, const Principal& self, const Event& event) override;
-  void on_durable(Instant at, ServerId server, Span record) override;
-  /// What it held and a crash took back is as if it had never come: it still has all that the Checkpoint covers.
-  void on_restarted(ServerId server, bool) override { newest_.erase(Principal::of(server)); }
-
- private:
-  std::map<Digest, Seq> checkpoints_;  // by hash of the unsigned message
-  std::map<Principal, Seq> newest_;    // that each server holds
-};
-
 }  // namespace seneschal::lab::sim

@@ -40,6 +40,14 @@ bool ranks_above(const StateItem& a, const StateItem& b) {
 
 // ---- unions ----
 
+// That M sites signed it is the business of `Settled`.
+void Unions::Union::raise(const std::optional<steward::StableProof>& proof) {
+  if (!proof || proof->checkpoints.empty()) return;
+  const Seq seq = proof->checkpoints.items.front().body.seq;
+  if (seq <= base) return;
+  base = stable = seq;
+}
+
 void Unions::Union::add(const StateItem& item) {
   if (item.seq <= base) return;
   auto& held = items[item.seq];
@@ -54,7 +62,8 @@ const StateItem* Unions::Union::at(Seq seq) const {
 }
 
 bool Unions::Union::equals(const GlobalConstraint& message) const {
-  if (message.base != base || message.items.size() != items.size()) return false;
+  const Seq shown = message.stable ? message.stable->checkpoints.items.front().body.seq : Seq{};
+  if (message.base != asked || shown != stable || message.items.size() != items.size()) return false;
   return std::ranges::all_of(message.items, [&](const StateItem& item) {
     const auto named = items.find(item.seq);
     return named != items.end() && std::ranges::find(named->second, item) != named->second.end();
@@ -76,7 +85,8 @@ void Unions::collected(const ServerId& by, const CollectedState& piece) {
   const std::size_t quorum = facts_.membership.site(by.site).quorum();
   if (bundle.states.size() != piece.chosen.size() || bundle.signers.size() != quorum) return;
   Union all;
-  all.base = key.base;
+  all.base = all.asked = key.base;
+  for (const auto& [digest, state] : bundle.states) all.raise(state.stable);
   for (const auto& [digest, state] : bundle.states) {
     if (state.key != key) return;
     for (const StateItem& item : state.items) all.add(item);
@@ -95,6 +105,7 @@ void Unions::collected(const CollectedConstraint& piece) {
   if (set.constraints.size() != piece.chosen.size() || set.signers.size() < facts_.membership.site_majority()) return;
   Union all;
   for (const auto& [digest, constraint] : set.constraints) all.base = std::max(all.base, constraint.base);
+  for (const auto& [digest, constraint] : set.constraints) all.raise(constraint.stable);
   for (const auto& [digest, constraint] : set.constraints)
     for (const StateItem& item : constraint.items) all.add(item);
   global_[views].push_back(std::move(all));

@@ -25,9 +25,12 @@ class Unions final : public Checker {
 
  private:
   struct Union {
-    Seq base;
+    Seq asked;   // what the states were asked about
+    Seq stable;  // the highest stable Checkpoint that one of them shows above that, or 0
+    Seq base;    // the higher of both: nothing at or below it is anybody's business
     std::map<Seq, std::vector<steward::StateItem>> items;  // those that nothing ranks above: proofs of one thing
 
+    void raise(const std::optional<steward::StableProof>& proof);
     void add(const steward::StateItem& item);
     const steward::StateItem* at(Seq seq) const;
     Seq highest() const { return items.empty() ? base : std::max(base, items.rbegin()->first); }

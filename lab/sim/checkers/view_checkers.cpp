@@ -1,5 +1,6 @@
 #include "lab/sim/checkers/view_checkers.hpp"
 
+#include "lab/sim/checkers/order_checkers.hpp"
 #include "lab/sim/checkers/union_checkers.hpp"
 
 namespace seneschal::lab::sim {
@@ -43,7 +44,7 @@ bool own_words(const Principal& from, const SealedParts& parts) {
 
 void Bound::on_event(Instant, const Principal& self, const Event& event) {
   if (!self.is_server()) return;
-  if (event.kind != seneschal::EventKind::Executed && event.kind != seneschal::EventKind::Checkpointed) return;
+  if (event.kind != seneschal::EventKind::Executed && !tells_state(event)) return;
   Seq& executed = executed_[self.server()];
   executed = std::max(executed, event.seq);
 }
@@ -118,8 +119,14 @@ void Bound::check(Instant at, Seq seq, const Entry& entry) {
 
 // ---- Remembers ----
 
+// [Steward 7] What a stable Checkpoint covers is settled: a state begins above the one that it shows.
+Seq Remembers::base_of(const ServerState& state) {
+  if (!state.stable || state.stable->checkpoints.empty()) return state.key.base;
+  return std::max(state.key.base, state.stable->checkpoints.items.front().body.seq);
+}
+
 bool Remembers::concerns(const StateKey& key, const StateItem& item) {
-  if (item.seq <= key.base || item.gv > key.gv) return false;
+  if (item.gv > key.gv) return false;
   if (item.kind == EntryKind::Certificate && key.context == StateContext::Global) return false;
   return key.context == StateContext::Constraint || item.gv == key.gv;
 }
@@ -136,7 +143,7 @@ void Remembers::on_sent(Instant at, const Principal& from, const SealedParts& pa
   if (!state) return;
   Server& server = servers_[from.server()];
   for (const auto* shared : {&server.proposals, &server.accepts})
-    for (auto it = shared->upper_bound(state->key.base); it != shared->end(); ++it)
+    for (auto it = shared->upper_bound(base_of(*state)); it != shared->end(); ++it)
       if (concerns(state->key, it->second) && !names(*state, it->second))
         fail(at, "server " + to_string(from.server()) + " leaves out of its state above " +
                      std::to_string(state->key.base.value) + " what it shared for at seq " +
@@ -161,7 +168,7 @@ void Remembers::on_share(Instant at, ServerId id, Span message) {
   auto [held, first] = shared->try_emplace(item.seq, item);
   if (!first && ranks_above(item, held->second)) held->second = item;
   for (const auto& state : server.states) {
-    if (!state || !concerns(state->key, item) || names(*state, item)) continue;
+    if (!state || item.seq <= base_of(*state) || !concerns(state->key, item) || names(*state, item)) continue;
     if (std::pair(state->key.gv, state->key.lv) <= std::pair(item.gv, item.lv)) continue;
     // At the same global view only certificates belong to a local view.
     if (item.kind != EntryKind::Certificate && state->key.gv == item.gv) continue;
@@ -191,7 +198,7 @@ void ViewSteps::on_site_signed(Instant, SiteId site, Span message) {
 
 // [Steward 5] One site's GlobalViewChange never preinstalls a view.
 void ViewSteps::on_event(Instant at, const Principal& self, const Event& event) {
-  if (self.is_server() && (event.kind == EventKind::Executed || event.kind == EventKind::Checkpointed)) {
+  if (self.is_server() && (event.kind == EventKind::Executed || tells_state(event))) {
     Seq& executed = executed_[self.server()];
     executed = std::max(executed, event.seq);
   }

@@ -56,6 +56,7 @@ class Remembers final : public Checker {
     std::array<std::optional<steward::ServerState>, 3> states;  // the last one given in each context
   };
   static bool names(const steward::ServerState& state, const steward::StateItem& item);
+  static Seq base_of(const steward::ServerState& state);
   static bool concerns(const steward::StateKey& key, const steward::StateItem& item);
   std::map<ServerId, Server> servers_;
 };

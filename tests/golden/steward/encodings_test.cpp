@@ -75,6 +75,10 @@ TEST(StewardGolden, EncodingOfEachMessage) {
   all.line(Accept{gv, seq, digest});
   all.line(LocalViewNotice{lv});
   all.line(Checkpoint{Seq(128), digest});
+  const StableProof proof{
+      {{bed.sign(site(0), Checkpoint{Seq(128), digest}), bed.sign(site(1), Checkpoint{Seq(128), digest})}}};
+  all.line(StableCheckpoint{true, proof});
+  all.line(CheckpointNews{true, {{bed.sign(site(1), Checkpoint{Seq(128), digest})}}});
   all.line(ProposalCarrier{true, proposal, {batch}});
   all.line(RelayedAccept{accept});
   all.line(ForwardedUpdate{Leg::InsideLeaderSite, update});
@@ -84,12 +88,14 @@ TEST(StewardGolden, EncodingOfEachMessage) {
   all.line(NewRep{lv, 150'000});
   all.line(StateRequest{key});
   all.line(ServerState{key, {{item, ordered}}});
+  all.line(ServerState{key, {{ordered}}, proof});
   all.line(CollectedState{{{digest, other}}, bed.sign(by(0, 1), ServerState{key, {{item}}})});
   all.line(GlobalViewAttempt{gv, 150'000});
   all.line(AruClaim{gv, seq});
   all.line(GlobalViewChange{gv});
   all.line(AruMessage{gv, seq});
   all.line(constraint);
+  all.line(GlobalConstraint{gv, seq, {}, proof});
   all.line(CollectedConstraint{lv, {{digest, other}}, bed.sign(site(1), constraint)});
   all.line(PreinstallProof{{{bed.sign(by(0, 1), NewRep{lv, 0}), bed.sign(by(0, 2), NewRep{lv, 1})}}});
   all.line(EntryRequest{{{item, ordered}}});

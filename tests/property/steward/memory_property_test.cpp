@@ -73,7 +73,7 @@ TEST(StewardMemory, IsFlatAtLoad) {
     EXPECT_LE(node->steward().history().size(), settings.history_kept + 2 * settings.window) << to_string(who);
     EXPECT_EQ(
         node->steward().history().aru().value - node->steward().history().aru().value % settings.checkpoint_interval,
-        node->steward().history().checkpoint().value)
+        node->steward().history().stable().value)
         << to_string(who);
   }
 }

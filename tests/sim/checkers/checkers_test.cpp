@@ -160,8 +160,12 @@ TEST_F(History, AnInstalledStateStandsForWhatOthersExecuted) {
     happens(EventKind::Executed, server(0, 0), seq, seq == 1 ? a : b, a);
   }
   happens(EventKind::Checkpointed, server(0, 0), 2, b, a);
+  sign(0, steward::Checkpoint{Seq(2), b});
+  sign(1, steward::Checkpoint{Seq(2), b});
   happens(EventKind::Checkpointed, server(0, 1), 2, b, a);
   EXPECT_EQ(broken(), "nothing") << set->violation()->what;
+  sign(0, steward::Checkpoint{Seq(2), a});
+  sign(1, steward::Checkpoint{Seq(2), a});
   happens(EventKind::Checkpointed, server(0, 2), 2, a, a);
   EXPECT_EQ(broken(), "equal-states");
 }

@@ -80,7 +80,7 @@ TEST(StewardAdoption, WhatWasInstalledIsThereAfterARestartAndSoIsWhatWasSaidAbov
   EXPECT_TRUE(again.views().participating());
   EXPECT_EQ(again.execution().executed(), Seq(130));
   EXPECT_EQ(again.execution().digest(), bed.steward(lagging).execution().digest());
-  EXPECT_EQ(again.history().checkpoint(), bed.steward(lagging).history().checkpoint());
+  EXPECT_EQ(again.history().stable(), bed.steward(lagging).history().stable());
 }
 
 // Entries that come in the meantime may be faster: then the state is not needed, and nothing waits for it.
@@ -172,7 +172,7 @@ TEST(StewardAdoption, AStateThatIsWholeInTheLogCountsAfterACrash) {
   ASSERT_EQ(node.steward().execution().executed(), Seq(0));
   Again again(bed, lagging, node.log, often());
   EXPECT_TRUE(again.core.views().participating());
-  EXPECT_EQ(again.core.execution().executed(), again.core.history().checkpoint());
+  EXPECT_EQ(again.core.execution().executed(), again.core.history().stable());
   EXPECT_GE(again.core.execution().executed(), Seq(48));
 }
 

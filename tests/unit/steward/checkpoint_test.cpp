@@ -19,9 +19,10 @@ TEST(StewardCheckpoints, EverySiteSignsTheSameStateEveryKEntries) {
   std::set<Digest> digests;
   for (auto& [who, node] : bed.nodes) {
     if (!who.is_server()) continue;
-    ASSERT_TRUE(node->steward().checkpoint()) << to_string(who);
-    EXPECT_EQ(node->steward().checkpoint()->seq, Seq(16)) << to_string(who);
-    digests.insert(node->steward().checkpoint()->digest);
+    ASSERT_TRUE(node->steward().stable()) << to_string(who);
+    EXPECT_EQ(node->steward().stable().seq, Seq(16)) << to_string(who);
+    EXPECT_EQ(node->steward().stable().proof->checkpoints.size(), 2u) << "M of three sites";
+    digests.insert(node->steward().stable().digest);
     EXPECT_FALSE(node->steward().checkpoints().diverged());
   }
   EXPECT_EQ(digests.size(), 1u);
@@ -38,7 +39,7 @@ TEST(StewardCheckpoints, WorkInBothFanOutsAndWithKilledServers) {
     ASSERT_TRUE(put_many(bed, ClientId(1), 40));
     bed.run_for(5s);
     bed.expect_agreement(Seq(40));
-    for (unsigned s = 0; s < 3; ++s) EXPECT_EQ(bed.steward(server(s, 0)).history().checkpoint(), Seq(40));
+    for (unsigned s = 0; s < 3; ++s) EXPECT_EQ(bed.steward(server(s, 0)).history().stable(), Seq(40));
   }
 }
 
@@ -47,10 +48,10 @@ TEST(StewardCheckpoints, AServerThatMissedThemAsksForTheNewest) {
   bed.drop = [](const Bed::Datagram& m) { return m.is<Checkpoint>() && m.to == Principal::of(server(1, 2)); };
   bed.start();
   ASSERT_TRUE(put_many(bed, ClientId(1), 20));
-  EXPECT_EQ(bed.steward(server(1, 2)).history().checkpoint(), Seq(0));
+  EXPECT_EQ(bed.steward(server(1, 2)).history().stable(), Seq(0));
   bed.drop = nullptr;
   bed.run_for(10s);
-  EXPECT_EQ(bed.steward(server(1, 2)).history().checkpoint(), Seq(16));
+  EXPECT_EQ(bed.steward(server(1, 2)).history().stable(), Seq(16));
 }
 
 TEST(StewardCheckpoints, MemoryIsBoundedWhateverIsOrdered) {
@@ -71,7 +72,7 @@ TEST(StewardCheckpoints, WithoutACheckpointNobodyGoesFurtherThanL) {
   Settings settings = often();
   Bed bed(3, 1, 1, settings);
   bed.drop = [&](const Bed::Datagram& m) {
-    if (m.is<Checkpoint>()) return true;
+    if (m.is<Checkpoint>() || m.is<CheckpointNews>() || m.is<StableCheckpoint>()) return true;
     if (!m.is<SigShare>()) return false;
     SigShare shared = m.body<SigShare>();
     for (const Event& e : bed.at(m.from.server()).events)
@@ -91,43 +92,113 @@ TEST(StewardCheckpoints, WithoutACheckpointNobodyGoesFurtherThanL) {
   bed.drop = nullptr;
   bed.run_for(20s);
   bed.expect_agreement(Seq(25));
-  EXPECT_GE(bed.steward(server(0, 0)).history().checkpoint(), Seq(24));
+  EXPECT_GE(bed.steward(server(0, 0)).history().stable(), Seq(24));
 }
 
 // ---- one server, handed messages ----
 
-Signed<Checkpoint> checkpoint(Lone& lone, unsigned site, std::uint64_t seq, Digest digest = {}) {
-  return lone.bed.sign(Principal::of(SiteId(static_cast<std::uint16_t>(site))), Checkpoint{Seq(seq), digest});
-}
-
-TEST(StewardCheckpoints, AdoptsOnlyWhatASiteSigned) {
+TEST(StewardCheckpoints, OneSitesWordSettlesNothingAndTwoOfThreeDo) {
   Lone lone(server(1, 2), often());
   SharedBytes forged = lone.bed.seal(Principal::of(server(1, 1)), Checkpoint{Seq(8), {}});
   lone.deliver(forged);
   SharedBytes bare = lone.bed.seal(Principal::of(server(1, 1)), Checkpoint{Seq(8), {}}, AuthKind::Bare);
   lone.deliver(bare);
-  Bytes bad = checkpoint(lone, 0, 8).sealed;
+  Bytes bad = lone.checkpoint(0, 8).sealed;
   bad.back() ^= 1;
   lone.deliver(share(bad));
-  EXPECT_FALSE(lone.core().checkpoint());
-  lone.deliver(share(checkpoint(lone, 0, 8).sealed));
-  EXPECT_TRUE(lone.core().checkpoint());
+  lone.deliver(share(lone.checkpoint(0, 8).sealed));
+  lone.deliver(share(lone.checkpoint(0, 8).sealed));
+  EXPECT_FALSE(lone.core().stable()) << "the same site twice";
+  EXPECT_EQ(lone.core().stability().held(), 1u);
+  Digest other;
+  other.bytes[0] = 1;
+  lone.deliver(share(lone.checkpoint(2, 8, other).sealed));
+  EXPECT_FALSE(lone.core().stable()) << "another digest";
+  lone.deliver(share(lone.checkpoint(1, 8).sealed));
+  ASSERT_TRUE(lone.core().stable());
+  EXPECT_EQ(lone.core().history().stable(), Seq(8));
+  EXPECT_EQ(lone.core().stability().held(), 0u);
+}
+
+TEST(StewardCheckpoints, AProofNeedsAMajorityOfDistinctSitesOneSeqAndOneDigest) {
+  Lone lone(server(1, 2), often());
+  Digest other;
+  other.bytes[0] = 1;
+  std::vector<StableProof> bad;
+  bad.push_back(lone.stable_proof(8, {}, {0}));
+  bad.push_back(lone.stable_proof(8, {}, {0, 0}));
+  bad.push_back(lone.stable_proof(8, {}, {1, 0}));     // not ascending: one proof, one form
+  bad.push_back(lone.stable_proof(8, {}, {0, 1, 2}));  // one too many, likewise
+  bad.push_back(lone.stable_proof(9));                 // not due
+  bad.push_back({});
+  bad.push_back(lone.stable_proof(8));
+  bad.back().checkpoints.items[1] = lone.checkpoint(1, 8, other);
+  bad.push_back(lone.stable_proof(8));
+  bad.back().checkpoints.items[1] = lone.checkpoint(1, 16);
+  for (const StableProof& proof : bad) {
+    const auto message = lone.bed.seal(Principal::of(server(2, 0)), StableCheckpoint{true, proof}, AuthKind::Bare);
+    EXPECT_EQ(lone.deliver(message, Reject::Malformed), 1u);
+  }
+  EXPECT_FALSE(lone.core().stable());
+  lone.deliver(lone.stable(8));
+  EXPECT_TRUE(lone.core().stable());
+  EXPECT_EQ(lone.deliver(lone.stable(8), Reject::Superseded), 1u);
+}
+
+TEST(StewardCheckpoints, HoldsOnePerSiteAndIntervalUpToLAboveTheStableOne) {
+  const Settings settings = often();
+  Lone lone(server(1, 2), settings);
+  for (unsigned round = 0; round < 2; ++round)
+    for (std::uint64_t seq = 8; seq <= 80; seq += 8) lone.deliver(share(lone.checkpoint(0, seq).sealed));
+  EXPECT_EQ(lone.core().stability().held(), settings.history_span / settings.checkpoint_interval);
+  // A proof counts however far ahead it is: it says where the others are.
+  lone.deliver(lone.stable(80));
+  EXPECT_EQ(lone.core().history().stable(), Seq(80));
+  EXPECT_EQ(lone.core().stability().held(), 0u);
+}
+
+TEST(StewardCheckpoints, ASiteThatSignedWhatIsLongStableIsShownTheStableOne) {
+  Lone lone(server(1, 2), often());
+  lone.deliver(lone.stable(16));
+  const auto news = [&](std::uint64_t seq, bool relay) {
+    return lone.bed.seal(Principal::of(server(2, 1)), CheckpointNews{relay, {{lone.checkpoint(2, seq)}}},
+                         AuthKind::Bare);
+  };
+  const auto shown = [&] {
+    return lone.bed.count_sent(
+        [](const Bed::Datagram& m) { return m.is<StableCheckpoint>() && m.to == Principal::of(server(2, 1)); });
+  };
+  lone.deliver(news(8, false));
+  EXPECT_EQ(shown(), 0u) << "an answer is not answered";
+  for (unsigned i = 0; i < 10; ++i) lone.deliver(news(8, true));
+  EXPECT_EQ(shown(), 1u) << "rarely, since the name is only claimed";
+  lone.deliver(news(24, true));
+  EXPECT_GT(lone.bed.count_sent(
+                [](const Bed::Datagram& m) { return m.is<CheckpointNews>() && m.to == Principal::of(server(1, 0)); }),
+            0u)
+      << "news is passed on inside";
 }
 
 TEST(StewardCheckpoints, PreparesNothingAtOrBelowTheNewestAndAnswersWithIt) {
   Lone lone(server(0, 2), often());
-  lone.deliver(share(checkpoint(lone, 1, 8).sealed));
+  lone.deliver(lone.stable(8));
   for (std::uint64_t seq : {1, 7, 8}) lone.deliver(lone.pre_prepare(seq, lone.one(1, seq)));
   EXPECT_EQ(lone.sent<Prepare>(), 0u);
-  EXPECT_EQ(lone.bed.count_sent(
-                [](const Bed::Datagram& m) { return m.is<Checkpoint>() && m.to == Principal::of(server(0, 0)); }),
+  EXPECT_EQ(lone.bed.count_sent([](const Bed::Datagram& m) {
+    return m.is<StableCheckpoint>() && m.to == Principal::of(server(0, 0));
+  }),
             1u)
       << "once in a while, to the representative";
 }
 
 TEST(StewardCheckpoints, AcceptsNothingAtOrBelowTheNewest) {
   Lone lone(server(1, 2), often());
-  lone.deliver(share(checkpoint(lone, 2, 8).sealed));
+  lone.deliver(share(lone.checkpoint(2, 8).sealed));
+  Batch early = lone.one(1, 1, "early");
+  lone.deliver(lone.carrier(lone.proposal(2, early), early));
+  lone.bed.run_for(2s);
+  EXPECT_TRUE(lone.shared(2)) << "one site's Checkpoint forbids nothing";
+  lone.deliver(lone.stable(8));
   Batch b = lone.one();
   for (std::uint64_t seq : {1, 8}) {
     lone.deliver(lone.carrier(lone.proposal(seq, b), b));
@@ -147,26 +218,31 @@ TEST(StewardCheckpoints, PreparesNothingFurtherThanLAboveTheNewest) {
   std::size_t before = lone.sent<Prepare>();
   lone.deliver(lone.pre_prepare(settings.history_span + 1, lone.one(1, 100)));
   EXPECT_EQ(lone.sent<Prepare>(), before);
-  // It is news that there is a Checkpoint: then the same PrePrepare is answered.
-  lone.deliver(share(checkpoint(lone, 1, 8).sealed));
+  // One site's Checkpoint changes nothing; a stable one does: then the same PrePrepare is answered.
+  lone.deliver(share(lone.checkpoint(1, 8).sealed));
+  lone.deliver(lone.pre_prepare(settings.history_span + 1, lone.one(1, 100)));
+  EXPECT_EQ(lone.sent<Prepare>(), before);
+  lone.deliver(lone.stable(8));
   lone.deliver(lone.pre_prepare(settings.history_span + 1, lone.one(1, 100)));
   EXPECT_EQ(lone.sent<Prepare>(), before + 3);
 }
 
-TEST(StewardCheckpoints, AStateThatDiffersFromWhatASiteSignedIsAnAlarm) {
+TEST(StewardCheckpoints, AStateThatDiffersFromWhatAMajoritySignedIsAnAlarm) {
   Lone lone(server(1, 2), often());
   for (std::uint64_t seq = 1; seq <= 8; ++seq) lone.order(seq, lone.one(1, seq));
   Digest other;
   other.bytes[0] = 1;
-  lone.deliver(share(checkpoint(lone, 0, 8, other).sealed));
+  lone.deliver(share(lone.checkpoint(0, 8, other).sealed));
+  EXPECT_FALSE(lone.core().checkpoints().diverged()) << "one site may be wrong";
+  lone.deliver(lone.stable(8, other));
   EXPECT_TRUE(lone.core().checkpoints().diverged());
 }
 
 TEST(StewardCheckpoints, ACheckpointThatIsNotDueIsRefused) {
   Lone lone(server(1, 2), often());
-  EXPECT_EQ(lone.deliver(share(checkpoint(lone, 0, 9).sealed), Reject::OutsideWindow), 1u);
-  EXPECT_EQ(lone.deliver(share(checkpoint(lone, 0, 0).sealed), Reject::OutsideWindow), 1u);
-  EXPECT_FALSE(lone.core().checkpoint());
+  EXPECT_EQ(lone.deliver(share(lone.checkpoint(0, 9).sealed), Reject::OutsideWindow), 1u);
+  EXPECT_EQ(lone.deliver(share(lone.checkpoint(0, 0).sealed), Reject::OutsideWindow), 1u);
+  EXPECT_FALSE(lone.core().stable());
 }
 
 TEST(StewardCheckpoints, AnOldProposalIsAnsweredWithTheCheckpointThatCoversIt) {
@@ -176,12 +252,13 @@ TEST(StewardCheckpoints, AnOldProposalIsAnsweredWithTheCheckpointThatCoversIt) {
   for (std::uint64_t seq = 1; seq <= 40; ++seq) {
     batches.push_back(lone.one(1, seq));
     lone.order(seq, batches.back());
-    if (seq % 8 == 0) lone.deliver(share(checkpoint(lone, 0, seq).sealed));
+    if (seq % 8 == 0) lone.deliver(lone.stable(seq));
   }
   ASSERT_GT(lone.core().history().base(), Seq(1));
   lone.deliver(lone.carrier(lone.proposal(1, batches[0]), batches[0], true));
-  EXPECT_EQ(lone.bed.count_sent(
-                [](const Bed::Datagram& m) { return m.is<Checkpoint>() && m.to == Principal::of(server(0, 0)); }),
+  EXPECT_EQ(lone.bed.count_sent([](const Bed::Datagram& m) {
+    return m.is<StableCheckpoint>() && m.to == Principal::of(server(0, 0));
+  }),
             1u);
 }
 
@@ -280,7 +357,7 @@ TEST(StewardStateTransfer, LendingToAnotherSiteIsLimitedByTimeWhateverNamesAreCl
   Digest digest;
   for (const Event& e : lone.node().events)
     if (e.kind == EventKind::Checkpointed) digest = e.digest;
-  lone.deliver(share(checkpoint(lone, 0, 8, digest).sealed));
+  lone.deliver(lone.stable(8, digest));
   replication::SnapshotRequest request{Seq(8), std::nullopt, {{0, 1, 2}}};
   for (unsigned i = 0; i < 100; ++i)  // half a second
     lone.deliver(lone.bed.seal(Principal::of(server(2, i % 4)), request, AuthKind::Bare));

@@ -43,8 +43,8 @@ std::string what_binds(const StewardCore& core) {
   const Views& views = core.views();
   std::string text = "views " + std::to_string(views.global().value) + "." + std::to_string(views.local().value) +
                      " aru " + std::to_string(core.history().aru().value) + " checkpoint " +
-                     std::to_string(core.history().checkpoint().value) + " state " +
-                     core.execution().digest().brief() + "\n";
+                     std::to_string(core.history().stable().value) + " state " + core.execution().digest().brief() +
+                     "\n";
   for (const auto& [seq, entry] : core.history().open()) {
     text += std::to_string(seq.value) + ":";
     if (entry.order) {
@@ -94,7 +94,7 @@ TEST(StewardLogRenewal, ARestartFromTheRestHasTheSameStateAndCheckpoint) {
     Again again(bed, id, bed.at(id).log, settings);
     EXPECT_TRUE(again.core.views().participating());
     EXPECT_EQ(what_binds(again.core), what_binds(bed.steward(id))) << to_string(id);
-    EXPECT_EQ(again.core.checkpoint()->digest, bed.steward(id).checkpoint()->digest);
+    EXPECT_EQ(again.core.stable().digest, bed.steward(id).stable().digest);
   }
 }
 
@@ -205,7 +205,7 @@ TEST(StewardLogRenewal, EndsHoweverFarOrderingGetsMeanwhile) {
     ended = renewals();
     const auto last = std::ranges::find_if(bed.at(id).log.rbegin(), bed.at(id).log.rend(),
                                            [](const Record& record) { return may_be<SnapshotRecord>(record); });
-    const Seq state = std::get<SnapshotRecord>(decode_record(*last)->what).checkpoint.body.seq;
+    const Seq state = std::get<SnapshotRecord>(decode_record(*last)->what).seq;
     if (bed.steward(id).history().base() > state) passed = state;
     Again again(bed, id, bed.at(id).log, settings);
     EXPECT_EQ(what_binds(again.core), what_binds(bed.steward(id)));

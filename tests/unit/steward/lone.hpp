@@ -59,6 +59,18 @@ class Lone {
     deliver(carrier(proposal(seq, b), b));
     deliver(accept(other == self.site.value ? 2 : other, seq, b));
   }
+  /// A site's word; what M of them say is stable.
+  Signed<Checkpoint> checkpoint(unsigned site, std::uint64_t seq, Digest digest = {}) {
+    return bed.sign(Principal::of(SiteId(static_cast<std::uint16_t>(site))), Checkpoint{Seq(seq), digest});
+  }
+  StableProof stable_proof(std::uint64_t seq, Digest digest = {}, std::vector<unsigned> sites = {0, 1}) {
+    StableProof proof;
+    for (unsigned site : sites) proof.checkpoints.items.push_back(checkpoint(site, seq, digest));
+    return proof;
+  }
+  SharedBytes stable(std::uint64_t seq, Digest digest = {}, ServerId from = server(2, 0)) {
+    return bed.seal(Principal::of(from), StableCheckpoint{false, stable_proof(seq, digest)}, AuthKind::Bare);
+  }
   template <class M>
   std::size_t sent() {
     return bed.count_sent<M>(self);

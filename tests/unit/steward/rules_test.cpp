@@ -150,7 +150,7 @@ TEST(StewardHistory, ReachesTwoWindowsAndKeepsItsSpan) {
   EXPECT_EQ(history.at(Seq(9)), nullptr);
   for (std::uint64_t s = 1; s <= 20; ++s) {
     execute_next(history);
-    if (s % 4 == 0) history.checkpointed(Seq(s));
+    if (s % 4 == 0) history.stabilize(Seq(s));
   }
   EXPECT_EQ(history.find(Seq(8)), nullptr);
   EXPECT_NE(history.find(Seq(9)), nullptr);
@@ -163,8 +163,8 @@ TEST(StewardHistory, DropsNothingAboveTheCheckpointAndReachesOnlyLAboveIt) {
   for (std::uint64_t s = 1; s <= 12; ++s) execute_next(history);
   EXPECT_NE(history.find(Seq(1)), nullptr);
   EXPECT_EQ(history.at(Seq(13)), nullptr);
-  EXPECT_TRUE(history.checkpointed(Seq(4)));
-  EXPECT_FALSE(history.checkpointed(Seq(4)));
+  EXPECT_TRUE(history.stabilize(Seq(4)));
+  EXPECT_FALSE(history.stabilize(Seq(4)));
   EXPECT_EQ(history.find(Seq(4)), nullptr);
   EXPECT_NE(history.find(Seq(5)), nullptr);
   EXPECT_NE(history.at(Seq(16)), nullptr);
