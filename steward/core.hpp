@@ -36,6 +36,7 @@ class StewardCore : public Core {
   const History& history() const { return context_.history; }
   const replication::Execution& execution() const { return context_.execution; }
   const ThresholdSigning& signing() const { return signing_; }
+  const CollectiveState& states() const { return states_; }
   const Sequencing& sequencing() const { return sequencing_; }
   const Updates& updates() const { return updates_; }
   const Pace& pace() const { return pace_; }
