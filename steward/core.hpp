@@ -53,7 +53,8 @@ class StewardCore : public Core {
   void settle(Instant now, Effects& fx);
   void settle_views(Instant now, Effects& fx);
   void constrain(Effects& fx);
-  std::optional<Instant> oldest_work(Instant now);
+  std::optional<Instant> oldest_work(Instant now, std::optional<Instant> neglected);
+  Seq proposed() const;
   bool catching_up(Instant now) const;
   void execute(Instant now, Effects& fx);
   void adopt(Instant now, Effects& fx);
@@ -77,7 +78,8 @@ class StewardCore : public Core {
   Sequencing sequencing_;
   GlobalOrdering global_;
   Updates updates_;
-  Neglect neglect_;
+  Neglect neglect_;         // by the representative
+  Neglect neglect_by_all_;  // by all representatives that it was given to: by the leader site
   Pace pace_;
   Reconciliation reconciliation_;
   LocalViewChange local_view_;
