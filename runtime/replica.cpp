@@ -14,7 +14,7 @@ Replica::Replica(Principal self, const Membership& membership, MessageTable tabl
       gate_(std::move(table), membership, cache, limits.remembered_proofs),
       endpoint_forgeries_(limits.endpoint_forgeries, limits.max_origins),
       node_forgeries_(limits.node_forgeries),
-      carried_(limits.carried_per_client) {}
+      carried_(limits.carried_per_client, limits.max_carriers) {}
 
 void Replica::start(Instant now, std::span<const Record> log, bool lost) {
   log_lost_ = lost;
@@ -89,7 +89,7 @@ void Replica::verify(Instant now, std::shared_ptr<const Opened> opened, Endpoint
     return reject(outer ? Reject::BadSignature : Reject::BadInnerSignature,
                   outer ? nullptr : &opened->parts.header.sender);
   }
-  deliver(now, std::move(opened), job.proofs, std::move(unproven));
+  deliver(now, std::move(opened), origin, job.proofs, std::move(unproven));
 }
 
 void Replica::verify_in_pool(Instant now, std::shared_ptr<const Opened> opened, EndpointId origin, VerifyJob job) {
@@ -133,14 +133,15 @@ bool Replica::check_nested_macs(const Opened& opened, std::vector<Proof>& owed, 
 }
 
 // A flood of forgeries from one place costs that place its hearing, nobody else's; nor do claims in the messages
-// matter, which anybody can make. One client's own signatures, carried by others without end, cost that client.
+// matter, which anybody can make. One client's own signatures, carried without end by one member or replayed by
+// somebody, cost that client its hearing by way of that place, and nowhere else.
 bool Replica::affordable(Instant now, const Opened& opened, EndpointId origin, const std::vector<Proof>& owed) const {
   bool bare = opened.parts.header.auth == AuthKind::Bare;
   for (const Proof& proof : owed) {
     if (!is_signature(proof)) continue;
     if (!endpoint_forgeries_.solvent(now, origin) || !node_forgeries_.solvent(now, origin.node)) return false;
     if (!bare) return true;
-    if (proof.signer.is_client() && !carried_.solvent(now, proof.signer.client())) return false;
+    if (proof.signer.is_client() && !carried_.solvent(now, {origin, proof.signer.client()})) return false;
   }
   return true;
 }
@@ -151,11 +152,11 @@ void Replica::checked_in_vain(Instant now, EndpointId origin, std::size_t checks
   node_forgeries_.charge(now, origin.node, checks);
 }
 
-void Replica::deliver(Instant now, std::shared_ptr<const Opened> opened, std::span<const Proof> proven,
-                      Unproven unproven) {
+void Replica::deliver(Instant now, std::shared_ptr<const Opened> opened, EndpointId origin,
+                      std::span<const Proof> proven, Unproven unproven) {
   if (opened->parts.header.auth == AuthKind::Bare)
     for (const Proof& proof : proven)
-      if (is_signature(proof) && proof.signer.is_client()) carried_.charge(now, proof.signer.client(), 1);
+      if (is_signature(proof) && proof.signer.is_client()) carried_.charge(now, {origin, proof.signer.client()}, 1);
   ++delivered_;
   core_.on_message(now, gate_.admit(std::move(opened), std::move(unproven)), fx_);
   settle(now);
@@ -181,7 +182,7 @@ void Replica::on_done(Instant now, Ticket ticket, JobResult result) {
       checked_in_vain(now, origin, checks);
       return reject(Reject::BadInnerSignature, &opened->parts.header.sender);  // the outer one held
     }
-    return deliver(now, opened, opened->proofs, std::move(unproven));
+    return deliver(now, opened, origin, opened->proofs, std::move(unproven));
   }
   if (not_durable_.erase(ticket) != 0) {
     auto [first, last] = held_.equal_range(ticket);
@@ -255,7 +256,7 @@ void Replica::carry_out(Effects::Effect& effect) {
   } else if (auto* dismiss = std::get_if<Effects::Dismiss>(&effect)) {
     gate_.dismiss(dismiss->client);
     keys_.dismiss(dismiss->client);
-    carried_.forget(dismiss->client);
+    carried_.forget_if([&](const auto& key) { return key.second == dismiss->client; });
     rejects_by_peer_.erase(Principal::of(dismiss->client));
     env_.dismissed(dismiss->client);
   } else {

@@ -26,9 +26,12 @@ struct ReplicaLimits {
   Allowance node_forgeries{512, 1024};
   /// Endpoints with accounts of their own; the nodes' accounts bound the others.
   std::size_t max_origins = 4096;
-  /// Good signatures of one client that are checked when others carry them in messages that prove nothing about their
-  /// sender.
+  /// Good signatures of one client that are checked when one endpoint carries them in messages that prove nothing
+  /// about their sender. By endpoint, because the client may have signed them long ago and somebody replays them; by
+  /// client, because an honest member passes on what a client sends without end.
   Allowance carried_per_client{1024, 1024};
+  /// Such accounts; settled ones make room.
+  std::size_t max_carriers = 65536;
   /// Peers with reject counters of their own; the rest share one.
   std::size_t max_counted_peers = 1024;
 };
@@ -95,7 +98,8 @@ class Replica {
   bool check_nested_macs(const Opened& opened, std::vector<Proof>& owed, Unproven& unproven);
   bool affordable(Instant now, const Opened& opened, EndpointId origin, const std::vector<Proof>& owed) const;
   void checked_in_vain(Instant now, EndpointId origin, std::size_t checks);
-  void deliver(Instant now, std::shared_ptr<const Opened> opened, std::span<const Proof> proven, Unproven unproven);
+  void deliver(Instant now, std::shared_ptr<const Opened> opened, EndpointId origin, std::span<const Proof> proven,
+               Unproven unproven);
   void reject(Reject reason, const Principal* peer);
 
   Principal self_;
@@ -112,7 +116,7 @@ class Replica {
   std::map<Ticket, Verifying> verifying_;
   Accounts<EndpointId> endpoint_forgeries_;
   Accounts<NodeId> node_forgeries_;  // as many as there are node numbers
-  Accounts<ClientId> carried_;       // bounded by the membership
+  Accounts<std::pair<EndpointId, ClientId>> carried_;
   std::set<Digest> being_verified_;  // their outer proofs
   std::set<Ticket> not_durable_;
   bool log_lost_ = false;

@@ -15,7 +15,7 @@ std::optional<Reject> CollectiveState::check_key(const StateKey& key) const {
 
 void CollectiveState::view_changed() {
   exchanges_ = {};
-  wanted_.clear();
+  search_.clear();
   wanted_batches_.clear();
   // What is ordered needs no proof, and what is outranked decides nothing; the rest may be asked for by others in the
   // next view. So at most one proof for each seq of the window outlives a view, whatever a faulty server shows.
@@ -36,6 +36,7 @@ void CollectiveState::collect(Instant now, const StateKey& key, Effects& fx) {
   if (exchange.request == key) return;
   exchange.request = key;
   exchange.answers.clear();
+  exchange.answered.clear();
   exchange.sent.clear();
   exchange.retry.start(now, context_.settings.retransmit_local);
   fx.send(Destination::to(context_.self.site), StateRequest{key}, {.after = context_.promised, .loopback = true});
@@ -138,31 +139,40 @@ std::optional<Reject> CollectiveState::on_state(Instant now, const Verified<Serv
   if (!exchange.sent.empty()) return Reject::Duplicate;
   if (auto refused = check_state(state)) return refused;
   if (state.stable) context_.stabilize(*context_.stable_of(*state.stable), fx);
-  exchange.answers[message.signer().server().index] = Held<ServerState>::of(message);
-  try_bundle(now, exchange, fx);
+  // One answer to each request: a server that goes on naming other entries must not keep this one searching.
+  const ServerIndex server = message.signer().server().index;
+  if (!exchange.answered.insert(server).second) return Reject::Duplicate;
+  exchange.answers[server] = Held<ServerState>::of(message);
+  settle(now, fx);
   return std::nullopt;
 }
 
 // Only states whose every entry is proven to the representative go into the bundle, so that nobody can make it name
 // what cannot be shown or supplied. [Steward 4]
-void CollectiveState::try_bundle(Instant, Exchange& exchange, Effects& fx) {
+void CollectiveState::try_bundle(Exchange& exchange, ProofSearch::Wanted& wanted, Effects& fx) {
   if (!exchange.request || !exchange.sent.empty()) return;
   std::vector<Held<ServerState>> whole;
+  ProofSearch::Wanted missing;
   for (const auto& [server, state] : exchange.answers) {
-    std::vector<StateItem> missing;
-    for (const StateItem& item : state->items)
-      if (!proven(item)) missing.push_back(item);
-    if (missing.empty()) {
-      whole.push_back(state);
-      continue;
+    bool proves_all = true;
+    for (const StateItem& item : state->items) {
+      if (proven(item)) continue;
+      proves_all = false;
+      if (server != context_.self.index) missing[item].push_back(server);
     }
-    std::erase_if(missing, [&](const StateItem& item) { return !wanted_.insert(item).second; });
-    if (!missing.empty()) ask(missing, {Destination::to(state.signer.server())}, AuthKind::Mac, fx);
+    if (proves_all) whole.push_back(state);
   }
-  if (whole.size() < context_.own().quorum()) return;
-  whole.resize(context_.own().quorum());
-  exchange.sent = std::move(whole);
-  send_bundle(exchange, {Destination::to(context_.self.site)}, true, fx);
+  if (whole.size() >= context_.own().quorum()) {
+    whole.resize(context_.own().quorum());
+    exchange.sent = std::move(whole);
+    return send_bundle(exchange, {Destination::to(context_.self.site)}, true, fx);
+  }
+  // Each server that named it says that it can prove it. Not all entries are asked of the same one first.
+  for (auto& [item, holders] : missing) {
+    const auto first = static_cast<std::ptrdiff_t>(item.seq.value % holders.size());
+    std::ranges::rotate(holders, holders.begin() + first);
+    wanted[item] = std::move(holders);
+  }
 }
 
 void CollectiveState::send_bundle(const Exchange& exchange, const std::vector<Destination>& to, bool loopback,
@@ -199,6 +209,7 @@ std::optional<Reject> CollectiveState::on_collected(Instant now, const Verified<
   if (!context_.is_local(m.state.signer())) return Reject::WrongSite;
   if (m.chosen.size() != context_.own().quorum()) return Reject::Malformed;
   if (auto refused = check_state(m.state.body)) return refused;
+  if (m.state.body.stable) context_.stabilize(*context_.stable_of(*m.state.body.stable), fx);
   Digest id = crypto::sha256(m.state.sealed);
   if (!std::ranges::binary_search(m.chosen.items, id)) return Reject::Malformed;
   Exchange& exchange = slot(key.context);
@@ -210,15 +221,14 @@ std::optional<Reject> CollectiveState::on_collected(Instant now, const Verified<
     exchange.chosen = m.chosen;
     exchange.states.clear();
     exchange.result.reset();
-    exchange.fetch.start(now, Duration{0});
   }
   exchange.states.try_emplace(id, Held<ServerState>::of(m.state));
-  try_union(now, exchange, fx);
+  settle(now, fx);
   return std::nullopt;
 }
 
 // Losers of the union need no proof: they decide nothing.
-void CollectiveState::try_union(Instant now, Exchange& exchange, Effects& fx) {
+void CollectiveState::try_union(Exchange& exchange, ProofSearch::Wanted& wanted) const {
   if (exchange.result || !exchange.key || exchange.states.size() < context_.own().quorum()) return;
   StateUnion all{exchange.key->base, {}, {}};
   std::set<Principal> signers;
@@ -228,30 +238,35 @@ void CollectiveState::try_union(Instant now, Exchange& exchange, Effects& fx) {
   }
   for (const auto& [id, state] : exchange.states)
     for (const StateItem& item : state->items) all.add(item);
-  std::vector<StateItem> missing;
+  ProofSearch::Wanted missing;
   for (const auto& [seq, item] : all.items)
-    if (!proven(item)) missing.push_back(item);
+    if (!proven(item)) missing.try_emplace(item);
   if (missing.empty()) {
-    if (all.stable) context_.stabilize(all.stable, fx);
     exchange.result = std::move(all);
-    exchange.fetch.stop();
     return;
   }
-  if (!exchange.fetch.fire(now, context_.settings.retransmit_local, context_.settings.retransmit_max)) return;
-  for (const StateItem& item : missing) wanted_.insert(item);
-  // First the representative, which has seen all proofs, then any other server.
-  std::uint32_t n = context_.own().servers;
-  std::uint32_t from = context_.views.representative().index.value + exchange.fetch.count - 1;
-  if (from % n == context_.self.index.value) ++from;
-  ask(missing, {Destination::to(context_.local(ServerIndex(static_cast<std::uint16_t>(from % n))))}, AuthKind::Mac,
-      fx);
+  for (auto& [item, holders] : missing) {
+    // First the representative, which has seen all proofs, then those that named it.
+    std::set<ServerIndex> known{context_.self.index};
+    const auto add = [&](ServerIndex server) {
+      if (known.insert(server).second) holders.push_back(server);
+    };
+    add(context_.views.representative().index);
+    for (const auto& [id, state] : exchange.states)
+      if (std::ranges::find(state->items, item) != state->items.end()) add(state.signer.server().index);
+    if (!holders.empty()) wanted.try_emplace(item, std::move(holders));
+  }
 }
 
 void CollectiveState::settle(Instant now, Effects& fx) {
+  ProofSearch::Wanted wanted;
   for (Exchange& exchange : exchanges_) {
-    if (exchange.request && exchange.sent.empty() && !exchange.answers.empty()) try_bundle(now, exchange, fx);
-    try_union(now, exchange, fx);
+    try_bundle(exchange, wanted, fx);
+    try_union(exchange, wanted);
   }
+  search_.want(std::move(wanted));
+  for (const auto& [server, items] : search_.due(now))
+    ask(items, {Destination::to(context_.local(server))}, AuthKind::Mac, fx);
 }
 
 bool CollectiveState::busy() const {
@@ -268,8 +283,7 @@ void CollectiveState::on_tick(Instant now, Effects& fx) {
       send_bundle(exchange, {Destination::to(context_.self.site)}, true, fx);
       continue;
     }
-    // Whatever was asked for and did not come is asked for again with the next answers.
-    wanted_.clear();
+    exchange.answered.clear();
     if (exchange.request->context != StateContext::Constraint) exchange.request->base = context_.history.aru();
     std::erase_if(exchange.answers, [&](const auto& a) { return a.second->key != *exchange.request; });
     fx.send(Destination::to(context_.self.site), StateRequest{*exchange.request},

@@ -3,6 +3,7 @@
 #pragma once
 #include "steward/constraints.hpp"
 #include "steward/context.hpp"
+#include "steward/proof_search.hpp"
 
 #include <array>
 #include <set>
@@ -14,7 +15,7 @@ namespace seneschal::steward {
 /// name.
 class CollectiveState {
  public:
-  explicit CollectiveState(Context& context) : context_(context) {}
+  explicit CollectiveState(Context& context) : context_(context), search_(context.settings, context.own().faults) {}
 
   /// Representative: asks for the states of `key`; asks again until there is a union. A higher base replaces a lower.
   void collect(Instant now, const StateKey& key, Effects& fx);
@@ -53,6 +54,8 @@ class CollectiveState {
   bool busy() const;
   /// Proofs held for others.
   std::size_t evidence() const { return evidence_.size(); }
+  /// Entries whose proofs this server asks others for.
+  std::size_t wanted() const { return search_.size(); }
   /// What this server would report.
   StateItems items(const StateKey& key) const;
 
@@ -61,6 +64,7 @@ class CollectiveState {
     // representative
     std::optional<StateKey> request;
     std::map<ServerIndex, Held<ServerState>> answers;
+    std::set<ServerIndex> answered;       // since the last request: one state each
     std::vector<Held<ServerState>> sent;  // the bundle
     Retry retry;
     // everybody
@@ -68,7 +72,6 @@ class CollectiveState {
     SortedList<Digest, kMaxServersPerSite> chosen;
     std::map<Digest, Held<ServerState>> states;
     std::optional<StateUnion> result;  // complete and proven
-    Retry fetch;
   };
   struct Evidence {
     SharedBytes sealed;  // of the carrier it came in, to be passed on
@@ -90,9 +93,9 @@ class CollectiveState {
   std::optional<Reject> check_state(const ServerState& state) const;
   std::optional<StateItem> best(Seq seq, const Entry& entry, const StateKey& key) const;
   bool proven(const StateItem& item) const;
-  void try_bundle(Instant now, Exchange& exchange, Effects& fx);
+  void try_bundle(Exchange& exchange, ProofSearch::Wanted& wanted, Effects& fx);
   void send_bundle(const Exchange& exchange, const std::vector<Destination>& to, bool loopback, Effects& fx) const;
-  void try_union(Instant now, Exchange& exchange, Effects& fx);
+  void try_union(Exchange& exchange, ProofSearch::Wanted& wanted) const;
   std::optional<Reject> answer(Instant now, const StateItem& item, const Principal& to, Effects& fx);
   bool proves(const EntryEvidence& evidence) const;
   void ask(const std::vector<StateItem>& items, const std::vector<Destination>& from, AuthKind auth,
@@ -100,7 +103,7 @@ class CollectiveState {
 
   Context& context_;
   std::array<Exchange, 2> exchanges_;
-  std::set<StateItem> wanted_;          // proofs asked for: only those are taken
+  ProofSearch search_;                  // proofs asked for: only those are taken
   std::set<StateItem> wanted_batches_;  // a site vouches for the entry, only its batch is missing
   std::map<StateItem, Evidence> evidence_;
   std::map<std::pair<Seq, Digest>, HeldBatch> batches_;

@@ -10,8 +10,9 @@ StewardCore::StewardCore(ServerId self, const Membership& membership, Settings s
       states_(context_),
       sequencing_(context_, signing_, states_),
       global_(context_, signing_),
-      updates_(context_, sequencing_),
+      updates_(context_, sequencing_, timers_),
       neglect_(context_.settings),
+      neglect_by_all_(context_.settings),
       pace_(context_, timers_, signing_, sequencing_, updates_),
       reconciliation_(context_),
       local_view_(context_, signing_, states_, timers_),
@@ -195,11 +196,12 @@ void StewardCore::on_time(Instant now, Effects& fx) {
     timers_.set_views(context_.views.global(), context_.ordered_in);
     constraints_.on_tick(now, fx);
     // [Steward 7] while a state or old entries come in, this server suspects nobody, and what has waited waits anew
-    std::optional<Instant> oldest = context_.transferring ? std::nullopt : oldest_work(now);
+    const Duration transit = timers_.representative_timeout();
+    const auto neglected = neglect_.since(now, updates_.oldest_here(), transit, proposed());
+    const auto by_all = neglect_by_all_.since(now, updates_.oldest_anywhere(), transit, proposed());
     if (context_.transferring || catching_up(now)) caught_up_at_ = now;
-    if (oldest) oldest = std::max(*oldest, caught_up_at_);
-    global_view_.on_tick(now, oldest, fx);
-    local_view_.on_tick(now, oldest, fx);
+    global_view_.on_tick(now, oldest_work(now, by_all), fx);
+    local_view_.on_tick(now, oldest_work(now, neglected), fx);
     pace_.on_tick(now, local_view_.preinstalled() && !context_.transferring &&
                            (!context_.views.at_leader_site() || context_.views.constrained()));
     if (pace_.too_slow()) local_view_.too_slow(now, fx);
@@ -252,6 +254,7 @@ void StewardCore::settle_views(Instant now, Effects& fx) {
     global_.view_changed(now);
     updates_.view_changed(now);
     neglect_.view_changed(now);
+    neglect_by_all_.view_changed(now);
     local_view_.settle(now, fx);
   }
   constrain(fx);
@@ -280,8 +283,9 @@ void StewardCore::constrain(Effects&) {
 
 // [Steward 4] [Steward 5] Since when the oldest outstanding work waits. Not "no progress at all": that would let a
 // representative starve one client while it serves others.
-std::optional<Instant> StewardCore::oldest_work(Instant now) {
-  std::optional<Instant> oldest = neglect_.since(now, updates_.watched(), timers_.representative_timeout());
+std::optional<Instant> StewardCore::oldest_work(Instant now, std::optional<Instant> neglected) {
+  if (context_.transferring) return std::nullopt;
+  std::optional<Instant> oldest = neglected;
   auto consider = [&](std::optional<Instant> since) {
     if (since) oldest = std::min(oldest.value_or(*since), *since);
   };
@@ -294,7 +298,18 @@ std::optional<Instant> StewardCore::oldest_work(Instant now) {
   bool replays = !context_.views.fixed().empty() && context_.views.fixed().rbegin()->first > context_.history.aru();
   bool bound = !context_.views.at_leader_site() || context_.views.constrained();
   if (local_view_.unfinished() || !bound || replays) consider(local_view_.since());
+  if (oldest) oldest = std::max(*oldest, caught_up_at_);
   return oldest;
+}
+
+// The highest seq up to which everything is proposed.
+Seq StewardCore::proposed() const {
+  Seq proposed = context_.history.aru();
+  for (const auto& [seq, entry] : context_.history.open()) {
+    if (seq != proposed.next() || (!entry.adopted && !entry.proposal)) break;
+    proposed = seq;
+  }
+  return proposed;
 }
 
 // Others have ordered so much more that it would be a state, if the entries did not come.
@@ -320,7 +335,8 @@ void StewardCore::execute(Instant now, Effects& fx) {
     moved = true;
     if (restoring_) continue;
     if (done.some_left) clients_left();
-    neglect_.executed(now, done.clients, *batch);
+    neglect_.executed(now, context_.history.aru(), done.clients, *batch);
+    neglect_by_all_.executed(now, context_.history.aru(), done.clients, *batch);
     updates_.executed(now, done.clients, fx);
     sequencing_.executed(now, done.clients, fx);
   }

@@ -37,6 +37,7 @@ class StewardCore : public Core {
   const History& history() const { return context_.history; }
   const replication::Execution& execution() const { return context_.execution; }
   const ThresholdSigning& signing() const { return signing_; }
+  const CollectiveState& states() const { return states_; }
   const Sequencing& sequencing() const { return sequencing_; }
   const Updates& updates() const { return updates_; }
   const Pace& pace() const { return pace_; }
@@ -54,7 +55,8 @@ class StewardCore : public Core {
   void settle(Instant now, Effects& fx);
   void settle_views(Instant now, Effects& fx);
   void constrain(Effects& fx);
-  std::optional<Instant> oldest_work(Instant now);
+  std::optional<Instant> oldest_work(Instant now, std::optional<Instant> neglected);
+  Seq proposed() const;
   bool catching_up(Instant now) const;
   void execute(Instant now, Effects& fx);
   void adopt(Instant now, Effects& fx);
@@ -79,7 +81,8 @@ class StewardCore : public Core {
   Sequencing sequencing_;
   GlobalOrdering global_;
   Updates updates_;
-  Neglect neglect_;
+  Neglect neglect_;         // by the representative
+  Neglect neglect_by_all_;  // by all representatives that it was given to: by the leader site
   Pace pace_;
   Reconciliation reconciliation_;
   LocalViewChange local_view_;

@@ -104,7 +104,7 @@ bool CollectiveState::proves(const EntryEvidence& m) const {
 std::optional<Reject> CollectiveState::on_evidence(Instant now, const Verified<EntryEvidence>& message, Effects& fx) {
   const EntryEvidence& m = message.body();
   bool for_batch = wanted_batches_.contains(m.item);
-  if (!for_batch && !wanted_.contains(m.item)) return Reject::Duplicate;
+  if (!for_batch && !search_.wants(m.item)) return Reject::Duplicate;
   Digest digest = digest_of(m.batch.value);
   if (digest != m.item.digest) return Reject::Malformed;
   HeldBatch batch{batch_of(message), digest};
@@ -113,7 +113,6 @@ std::optional<Reject> CollectiveState::on_evidence(Instant now, const Verified<E
     wanted_batches_.erase(m.item);
   }
   if (!proves(m)) return for_batch ? std::nullopt : std::optional(Reject::Malformed);
-  wanted_.erase(m.item);
   evidence_[m.item] = {message.bytes(), batch};
   settle(now, fx);
   return std::nullopt;

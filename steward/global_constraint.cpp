@@ -253,10 +253,12 @@ std::optional<Reject> GlobalConstraints::on_collected(const Verified<CollectedCo
   for (const auto& [digest, piece] : pieces_)
     for (const StateItem& item : piece->items) {
       all.add(item);
-      auto held = all.items.find(item.seq);
-      if (held != all.items.end() && held->second == item) reported_by_[item.seq] = piece.signer.site();
       if (item.kind == EntryKind::Ordered) context_.certify(item.seq);
     }
+  for (const auto& [digest, piece] : pieces_)
+    for (const StateItem& item : piece->items)
+      if (auto held = all.items.find(item.seq); held != all.items.end() && held->second == item)
+        reported_by_[item.seq].push_back(piece.signer.site());
   if (all.stable) context_.stabilize(all.stable, fx);
   result_ = std::move(all);
   return std::nullopt;
@@ -265,20 +267,30 @@ std::optional<Reject> GlobalConstraints::on_collected(const Verified<CollectedCo
 // The representative needs the batches to propose them, and the entries that are ordered somewhere.
 void GlobalConstraints::fetch_missing(Instant now, Effects& fx) {
   if (!result_ || !leading() || !context_.views.is_representative()) return;
-  std::map<SiteId, std::vector<StateItem>> missing;
+  std::vector<StateItem> missing;
   for (auto it = result_->items.upper_bound(context_.history.aru()); it != result_->items.end(); ++it) {
     const auto& [seq, item] = *it;
     const Entry* entry = context_.history.find(seq);
     bool held = entry != nullptr && entry->order;
     if (!held && item.kind != EntryKind::Ordered) held = bool(states_.batch(seq, item.digest));
-    if (!held) missing[reported_by_[seq]].push_back(item);
+    if (!held) missing.push_back(item);
   }
   if (missing.empty()) return fetch_.stop();
   if (fetch_.due == Instant::never()) fetch_.start(now, Duration{0});
   if (!fetch_.fire(now, context_.settings.retransmit_wide, context_.settings.retransmit_max)) return;
-  for (const auto& [site, items] : missing) {
+  // Each time another one of the sites that reported the entry, and other f+1 servers of it: a site may be out of
+  // reach by now, and of f+1 servers one is correct.
+  const std::uint32_t round = fetch_.count - 1;
+  std::map<std::pair<SiteId, std::uint32_t>, std::vector<StateItem>> ask;
+  for (const StateItem& item : missing) {
+    const std::vector<SiteId>& sites = reported_by_[item.seq];
+    const auto count = static_cast<std::uint32_t>(sites.size());
+    ask[{sites[round % count], round / count}].push_back(item);
+  }
+  for (const auto& [where, items] : ask) {
+    const auto& [site, turn] = where;
     bool own = site == context_.self.site;
-    std::vector<Destination> from = context_.some_of(site, fetch_.count - 1);
+    std::vector<Destination> from = context_.some_of(site, turn);
     std::erase(from, Destination::to(context_.self));
     states_.fetch(items, from, own ? AuthKind::Mac : AuthKind::Bare, fx);
   }

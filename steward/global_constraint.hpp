@@ -66,7 +66,7 @@ class GlobalConstraints {
   SortedList<Digest, kMaxSites> chosen_;                  // the set that is coming in
   std::map<Digest, Held<GlobalConstraint>> pieces_;
   std::optional<StateUnion> result_;
-  std::map<Seq, SiteId> reported_by_;
+  std::map<Seq, std::vector<SiteId>> reported_by_;  // the sites whose constraint names the entry that decides
   Retry retry_;
   Retry fetch_;
   Retry naming_;                   // fetches what this site's answer names

@@ -272,13 +272,15 @@ enum class Leg : std::uint8_t {
   kLast = InsideLeaderSite,
 };
 
+/// Inside a site with a MAC: whoever receives it begins to watch, and must know that a neighbour sent it. Bare
+/// between sites, where servers share no keys.
 struct ForwardedUpdate {
   static constexpr ProtocolId kProtocol = ProtocolId::Steward;
   static constexpr std::uint8_t kType = 18;
   static constexpr const char* kName = "ForwardedUpdate";
-  static constexpr std::size_t kMaxSize = Update::kMaxSize + kSealOverhead;
+  static constexpr std::size_t kMaxSize = Update::kMaxSize + 2 * kSealOverhead;  // a MAC for each server of a site
   static constexpr std::uint8_t kSenders = kByServer;
-  static constexpr std::uint8_t kAuth = kBare;
+  static constexpr std::uint8_t kAuth = kMaced | bit(AuthKind::Authenticator) | kBare;
   static constexpr Prefix kPrefix = Prefix::None;
   Leg leg = Leg::ToRepresentative;
   Signed<Update> update;

@@ -28,7 +28,10 @@ std::uint32_t Pace::tolerance() const {
 void Pace::on_tick(Instant now, bool in_office) {
   const Views& views = context_.views;
   if (views_ != std::pair{views.global(), views.local()}) {
-    if (views_.second != views.local()) ++changes_;
+    // Only a representative that was slow says something about the measure: others are left for other reasons, and
+    // who causes those must not make every later one be allowed more. Half of what this server bears itself, since
+    // f+1 others may have reached their limit first.
+    if (views_.second != views.local() && overdue_ > timers_.representative_timeout() / 2) ++changes_;
     views_ = {views.global(), views.local()};
     since_.reset();
     overdue_ = {};

@@ -44,7 +44,7 @@ class Pace {
   Instant blocked_{};        // when the representative was last seen with a reason to propose nothing
   Instant last_strained_{};  // when something was last overdue by the plain measure
   Duration overdue_{};
-  std::uint32_t changes_ = 0;  // local views left since a representative kept the plain measure for long
+  std::uint32_t changes_ = 0;  // local views left for this since a representative kept the plain measure for long
 };
 
 }  // namespace seneschal::steward

@@ -41,8 +41,12 @@ class Sequencing {
   const InFlight& in_flight() const { return in_flight_; }
   /// When this server last voted for a PrePrepare.
   Instant last_adopted() const { return last_adopted_; }
-  /// A PrePrepare of this view holds the update.
-  bool assigned(ClientId client, Timestamp timestamp) const { return assigned_.contains({client, timestamp}); }
+  /// A PrePrepare of this view holds the update, or a later one of its client: then nobody owes this one a place, and
+  /// a client that gives out several at once makes no representative look idle.
+  bool assigned(ClientId client, Timestamp timestamp) const {
+    auto it = assigned_.lower_bound({client, timestamp});
+    return it != assigned_.end() && it->first.first == client;
+  }
 
   /// From the log: a PrePrepare this representative sent, a vote this server gave. [Steward 8]
   void restore_proposed(const PrePrepare& pre_prepare);

@@ -11,7 +11,7 @@ namespace {
 constexpr Duration kProofTimeout = 150ms;
 }  // namespace
 
-void ThresholdSigning::combination_failed(Instant now, const Digest& content, Instance& instance, Effects& fx) {
+void ThresholdSigning::combination_failed(Instant now, const Name& name, Instance& instance, Effects& fx) {
   bool first = !instance.failed;
   instance.failed = true;
   ++instance.rounds;
@@ -21,18 +21,18 @@ void ThresholdSigning::combination_failed(Instant now, const Digest& content, In
     if (held.standing != Standing::Unproven) continue;
     if (held.message && !held.message->body().proof.value.empty()) {
       Verified<SigShare> message = *held.message;
-      check_proof(content, instance, server, message, fx);
+      check_proof(name, instance, server, message, fx);
     }
   }
   // The others' shares are needed as well: at least one of those at hand is bad.
-  request_proofs(content, instance, fx);
+  request_proofs(name, instance, fx);
   if (!instance.shares.contains(self())) {
     instance.asked.insert(self());
-    start_sharing(now, content, instance, fx);
+    start_sharing(now, name, instance, fx);
   }
 }
 
-void ThresholdSigning::request_proofs(const Digest& content, const Instance& instance, Effects& fx) {
+void ThresholdSigning::request_proofs(const Name& name, const Instance& instance, Effects& fx) {
   for (std::uint16_t i = 0; i < context_.own().servers; ++i) {
     ServerIndex server(i);
     if (server == self() || blamed_.contains(server)) continue;
@@ -40,22 +40,22 @@ void ThresholdSigning::request_proofs(const Digest& content, const Instance& ins
     if (held != instance.shares.end() &&
         (held->second.standing == Standing::Proven || held->second.standing == Standing::Checking))
       continue;
-    request(content, instance, server, fx);
+    request(name, instance, server, fx);
   }
 }
 
-void ThresholdSigning::check_proof(const Digest& content, Instance& instance, ServerIndex server,
+void ThresholdSigning::check_proof(const Name& name, Instance& instance, ServerIndex server,
                                    const Verified<SigShare>& message, Effects& fx) {
   HeldShare& held = instance.shares[server];
   held.standing = Standing::Checking;
   CheckSharesJob job{
       context_.self.site, instance.message, {{server, message.body().share.value, message.body().proof.value}}};
   pending_[fx.run(std::move(job))] = {
-      Work::Check, content, server, std::make_shared<const Verified<SigShare>>(message), {}};
+      Work::Check, name, server, std::make_shared<const Verified<SigShare>>(message), {}};
 }
 
 void ThresholdSigning::share_checked(Instant, const Pending& pending, bool good, Effects& fx) {
-  Instance& instance = instances_.at(pending.content);
+  Instance& instance = instances_.at(pending.name);
   if (instance.sealed) return;
   const Verified<SigShare>& message = *pending.share;
   if (good) {
@@ -65,7 +65,7 @@ void ThresholdSigning::share_checked(Instant, const Pending& pending, bool good,
     held.share = message.body().share.value;
     held.message = message;
     held.standing = Standing::Proven;
-    return try_combine(pending.content, instance, fx);
+    return try_combine(pending.name, instance, fx);
   }
   if (blamed_.contains(pending.server)) return;
   fx.send(Destination::to(context_.self.site), CorruptedServer{message.embed(), {*instance.message}});
@@ -75,7 +75,7 @@ void ThresholdSigning::share_checked(Instant, const Pending& pending, bool good,
 void ThresholdSigning::blame(ServerIndex server, const SharedBytes& evidence, Effects& fx) {
   if (!blamed_.insert(server).second) return;
   fx.accuse(Principal::of(context_.local(server)), "bad share of a site signature", {evidence});
-  for (auto& [content, instance] : instances_) {
+  for (auto& [name, instance] : instances_) {
     instance.shares.erase(server);
     instance.asked.erase(server);
   }
@@ -98,7 +98,7 @@ std::optional<Reject> ThresholdSigning::on_corrupted(const Verified<CorruptedSer
   CheckSharesJob job{
       context_.self.site, bytes, {{accused.server().index, m.share.body.share.value, m.share.body.proof.value}}};
   pending_[fx.run(std::move(job))] = {Work::CheckEvidence,
-                                      m.share.body.content,
+                                      {m.share.body.content, m.share.body.seq},
                                       accused.server().index,
                                       {},
                                       std::make_shared<const Verified<CorruptedServer>>(message)};

@@ -16,28 +16,41 @@ ThresholdSigning::ThresholdSigning(Context& context) : context_(context), choice
   announced_ = choice_.chosen();
 }
 
-ThresholdSigning::Instance* ThresholdSigning::instance_for(ServerIndex sender, const Digest& content, Seq seq) {
-  if (auto it = instances_.find(content); it != instances_.end()) return &it->second;
-  if (seq == Seq{}) {
-    auto begun = [&](const auto& i) { return i.second.begun_by == sender && i.second.seq == Seq{}; };
-    if (static_cast<std::size_t>(std::ranges::count_if(instances_, begun)) >= kEarlyViewMessages) {
-      auto oldest = instances_.end();
-      for (auto it = instances_.begin(); it != instances_.end(); ++it)
-        if (begun(*it) && (oldest == instances_.end() || it->second.since < oldest->second.since)) oldest = it;
-      instances_.erase(oldest);
-    }
-    Instance& instance = instances_[content];
-    instance.begun_by = sender;
+ThresholdSigning::Instance* ThresholdSigning::instance_for(Instant now, ServerIndex sender, const Name& name) {
+  auto it = instances_.find(name);
+  if (name.seq == Seq{}) {
+    if (it != instances_.end() && (it->second.message || it->second.speakers.contains(sender))) return &it->second;
+    forget_oldest_word(sender);
+    Instance& instance = instances_[name];
+    instance.speakers[sender] = now;
     return &instance;
   }
+  if (it != instances_.end()) return &it->second;
   // Shares may overtake what they are about: keep them, but only as many per sender as an honest one could have. The
   // sender's own quota fills up, nobody else's. [Steward 3.6]
-  if (!of_use(seq) || early_[sender] >= 4 * context_.settings.window) return nullptr;
+  if (!of_use(name.seq) || early_[sender] >= 4 * context_.settings.window) return nullptr;
   ++early_[sender];
-  Instance& instance = instances_[content];
-  instance.seq = seq;
+  Instance& instance = instances_[name];
+  instance.seq = name.seq;
   instance.begun_by = sender;
   return &instance;
+}
+
+// Nothing else ever ends an early instance about a view. What other servers said stays, whoever spoke of it first.
+void ThresholdSigning::forget_oldest_word(ServerIndex sender) {
+  const auto speaks = [&](const auto& i) { return i.second.speakers.contains(sender); };
+  if (static_cast<std::size_t>(std::ranges::count_if(instances_, speaks)) < kEarlyViewMessages) return;
+  auto oldest = instances_.end();
+  for (auto it = instances_.begin(); it != instances_.end(); ++it)
+    if (speaks(*it) &&
+        (oldest == instances_.end() || it->second.speakers.at(sender) < oldest->second.speakers.at(sender)))
+      oldest = it;
+  Instance& instance = oldest->second;
+  instance.speakers.erase(sender);
+  instance.shares.erase(sender);
+  instance.to.erase(sender);
+  instance.proof_to.erase(sender);
+  if (instance.speakers.empty()) drop(oldest);
 }
 
 // Shares of an entry's messages until it is executed; those of a Checkpoint until a newer one is stable.
@@ -46,14 +59,14 @@ bool ThresholdSigning::of_use(Seq seq) const {
 }
 
 void ThresholdSigning::release_quota(Instance& instance) {
-  if (!instance.begun_by) return;
-  if (instance.seq != Seq{}) --early_[*instance.begun_by];
+  instance.speakers.clear();
+  if (instance.begun_by) --early_[*instance.begun_by];
   instance.begun_by.reset();
 }
 
 void ThresholdSigning::agree(Instant now, const Purpose& what, SharedBytes message, Ticket after, Effects& fx) {
-  Digest content = content_of(*message);
-  Instance& instance = instances_[content];
+  const Name name{content_of(*message), what.seq};
+  Instance& instance = instances_[name];
   if (instance.message || instance.sealed) return;
   release_quota(instance);
   instance.message = std::move(message);
@@ -70,7 +83,7 @@ void ThresholdSigning::agree(Instant now, const Purpose& what, SharedBytes messa
     instance.asked = choice_.chosen();
     for (ServerIndex server : instance.asked) {
       if (instance.shares.contains(server)) choice_.answers_unasked(server);
-      if (choice_.needs_asking(server)) request(content, instance, server, fx);
+      if (choice_.needs_asking(server)) request(name, instance, server, fx);
     }
   } else if (collecting() && announced_.contains(self())) {
     instance.to.insert(context_.views.representative().index);
@@ -78,20 +91,20 @@ void ThresholdSigning::agree(Instant now, const Purpose& what, SharedBytes messa
   instance.measuring = now - shared_at_ >= kMeasureShares;
   if (after.value == 0) {
     instance.durable = true;
-    start_sharing(now, content, instance, fx);
+    start_sharing(now, name, instance, fx);
   } else {
-    pending_[after] = {Work::Durable, content, {}, {}, {}};
+    pending_[after] = {Work::Durable, name, {}, {}, {}};
   }
-  try_combine(content, instance, fx);
+  try_combine(name, instance, fx);
 }
 
 // The share job starts only when what binds this server to the message is durable, and somebody wants the share.
-void ThresholdSigning::start_sharing(Instant now, Digest content, Instance& instance, Effects& fx) {
+void ThresholdSigning::start_sharing(Instant now, Name name, Instance& instance, Effects& fx) {
   if (!instance.message || !instance.durable || instance.sealed) return;
   if (!current(instance.what)) return;
   bool own_use = (collector() && instance.asked.contains(self())) || instance.to_all || instance.measuring;
   if (!own_use && instance.to.empty() && instance.proof_to.empty()) return;
-  if (!instance.own_share.empty()) return distribute(content, instance, fx);
+  if (!instance.own_share.empty()) return distribute(name, instance, fx);
   if (instance.sharing) return;
   instance.sharing = true;
   shared_at_ = now;
@@ -99,12 +112,12 @@ void ThresholdSigning::start_sharing(Instant now, Digest content, Instance& inst
             .seq = instance.what.seq,
             .view = instance.what.gv.value,
             .sub_view = instance.what.lv.value,
-            .digest = content,
+            .digest = name.content,
             .state = {},
             .who = Principal::of(context_.self.site),
             .timestamp = {}});
   Ticket job = fx.run(ShareJob{instance.message});
-  pending_[job] = {Work::Share, content, {}, {}, {}};
+  pending_[job] = {Work::Share, name, {}, {}, {}};
   share_jobs_[job] = now;
 }
 
@@ -126,7 +139,7 @@ bool ThresholdSigning::current(const Purpose& what) const {
 // has agreed to nothing.
 ThresholdSigning::Instances::iterator ThresholdSigning::drop(Instances::iterator instance) {
   std::erase_if(pending_, [&](const auto& p) {
-    return p.second.work != Work::CheckEvidence && p.second.content == instance->first;
+    return p.second.work != Work::CheckEvidence && p.second.name == instance->first;
   });
   return instances_.erase(instance);
 }
@@ -149,7 +162,7 @@ void ThresholdSigning::view_changed(Instant now, Effects& fx) {
   announced_ = SignerChoice::initial(context_.own(), context_.views.representative().index);
   announced_epoch_ = logged_epoch_ = 0;
   if (collector() && choice_.epoch() > 0) announce(fx);
-  for (auto& [content, instance] : instances_) {
+  for (auto& [name, instance] : instances_) {
     if (!instance.message || instance.sealed || instance.seq == Seq{}) continue;
     instance.asked.clear();
     if (collector()) {
@@ -159,42 +172,43 @@ void ThresholdSigning::view_changed(Instant now, Effects& fx) {
       instance.ask.stop();
       if (collecting() && announced_.contains(self())) instance.to.insert(context_.views.representative().index);
     }
-    start_sharing(now, content, instance, fx);
+    start_sharing(now, name, instance, fx);
   }
 }
 
-void ThresholdSigning::distribute(const Digest& content, Instance& instance, Effects& fx) {
+void ThresholdSigning::distribute(const Name& name, Instance& instance, Effects& fx) {
   if (instance.to_all) {
-    send_share(content, instance, {Destination::to(context_.self.site)}, false, fx);
+    send_share(name, instance, {Destination::to(context_.self.site)}, false, fx);
     instance.to_all = false;  // again when the fallback timer says so
   } else if (!instance.to.empty()) {
     std::vector<Destination> to;
     for (ServerIndex i : instance.to) to.push_back(Destination::to(context_.local(i)));
-    send_share(content, instance, to, false, fx);
+    send_share(name, instance, to, false, fx);
     instance.measuring = false;
   }
   instance.to.clear();
-  give_proof(content, instance, fx);
+  give_proof(name, instance, fx);
 }
 
-void ThresholdSigning::send_share(const Digest& content, Instance& instance, const std::vector<Destination>& to,
+void ThresholdSigning::send_share(const Name& name, Instance& instance, const std::vector<Destination>& to,
                                   bool proof, Effects& fx) {
-  fx.send(to, SigShare{instance.what.seq, content, {instance.own_share}, {proof ? instance.own_proof : Bytes{}}});
+  fx.send(to,
+          SigShare{instance.what.seq, name.content, {instance.own_share}, {proof ? instance.own_proof : Bytes{}}});
 }
 
 // One proof per instance, however many ask: proofs are the most expensive thing a peer can make this server do.
-void ThresholdSigning::give_proof(const Digest& content, Instance& instance, Effects& fx) {
+void ThresholdSigning::give_proof(const Name& name, Instance& instance, Effects& fx) {
   if (instance.proof_to.empty()) return;
   if (instance.own_proof.empty()) {
     if (instance.proving) return;
     instance.proving = true;
-    pending_[fx.run(ProveJob{instance.message})] = {Work::Prove, content, {}, {}, {}};
+    pending_[fx.run(ProveJob{instance.message})] = {Work::Prove, name, {}, {}, {}};
     return;
   }
   std::vector<Destination> to;
   for (ServerIndex i : instance.proof_to) to.push_back(Destination::to(context_.local(i)));
   instance.proof_to.clear();
-  send_share(content, instance, to, true, fx);
+  send_share(name, instance, to, true, fx);
 }
 
 std::optional<Reject> ThresholdSigning::on_share(Instant now, const Verified<SigShare>& message, Effects& fx) {
@@ -203,7 +217,8 @@ std::optional<Reject> ThresholdSigning::on_share(Instant now, const Verified<Sig
   ServerIndex sender = message.signer().server().index;
   if (blamed_.contains(sender)) return Reject::BadShare;
   if (m.share.value.empty()) return Reject::Malformed;
-  Instance* instance = instance_for(sender, m.content, m.seq);
+  const Name name{m.content, m.seq};
+  Instance* instance = instance_for(now, sender, name);
   if (instance == nullptr) return m.seq <= context_.history.aru() ? Reject::Superseded : Reject::Overloaded;
   if (instance->sealed) {
     // It missed the result. [Steward 7]
@@ -219,7 +234,7 @@ std::optional<Reject> ThresholdSigning::on_share(Instant now, const Verified<Sig
     bool wanted = instance->failed && !m.proof.value.empty() && it->second.standing != Standing::Proven &&
                   it->second.standing != Standing::Checking;
     if (!wanted) return Reject::Duplicate;
-    check_proof(m.content, *instance, sender, message, fx);
+    check_proof(name, *instance, sender, message, fx);
     return std::nullopt;
   }
   HeldShare& held = instance->shares[sender];
@@ -228,9 +243,9 @@ std::optional<Reject> ThresholdSigning::on_share(Instant now, const Verified<Sig
   if (collector() && instance->asked.contains(sender) && instance->asked_each &&
       now - *instance->asked_each <= 2 * usual_ + kSlowShareSlack)
     choice_.answers_questions(sender);
-  if (instance->failed && !m.proof.value.empty()) check_proof(m.content, *instance, sender, message, fx);
-  if (instance->failed && m.proof.value.empty()) request(m.content, *instance, sender, fx);
-  try_combine(m.content, *instance, fx);
+  if (instance->failed && !m.proof.value.empty()) check_proof(name, *instance, sender, message, fx);
+  if (instance->failed && m.proof.value.empty()) request(name, *instance, sender, fx);
+  try_combine(name, *instance, fx);
   return std::nullopt;
 }
 
@@ -239,7 +254,8 @@ std::optional<Reject> ThresholdSigning::on_request(Instant now, const Verified<S
   const ShareRequest& m = message.body();
   ServerIndex sender = message.signer().server().index;
   if (blamed_.contains(sender)) return Reject::BadShare;
-  Instance* instance = instance_for(sender, m.content, m.seq);
+  const Name name{m.content, m.seq};
+  Instance* instance = instance_for(now, sender, name);
   if (instance == nullptr) return m.seq <= context_.history.aru() ? Reject::Superseded : Reject::Overloaded;
   if (instance->sealed) {
     auto [last, first] = instance->resent.try_emplace(sender, now);
@@ -253,7 +269,7 @@ std::optional<Reject> ThresholdSigning::on_request(Instant now, const Verified<S
   if (!first && now - heeded->second < kResendSpacing) return Reject::Duplicate;
   heeded->second = now;
   (m.prove ? instance->proof_to : instance->to).insert(sender);
-  if (instance->message) start_sharing(now, m.content, *instance, fx);
+  if (instance->message) start_sharing(now, name, *instance, fx);
   return std::nullopt;
 }
 
@@ -269,17 +285,17 @@ std::optional<Reject> ThresholdSigning::on_signer_set(Instant now, const Verifie
   announced_epoch_ = m.epoch;
   announced_ = {m.signers.begin(), m.signers.end()};
   if (!announced_.contains(self())) return std::nullopt;
-  for (auto& [content, instance] : instances_) {
+  for (auto& [name, instance] : instances_) {
     bool sent = (!instance.own_share.empty() || instance.sharing) && !instance.measuring;
     if (!instance.message || instance.sealed || sent) continue;
     if (instance.seq == Seq{}) continue;
     instance.to.insert(context_.views.representative().index);
-    start_sharing(now, content, instance, fx);
+    start_sharing(now, name, instance, fx);
   }
   return std::nullopt;
 }
 
-void ThresholdSigning::try_combine(const Digest& content, Instance& instance, Effects& fx) {
+void ThresholdSigning::try_combine(const Name& name, Instance& instance, Effects& fx) {
   if (!instance.message || instance.sealed || instance.combining) return;
   std::vector<OwnedShare> shares;
   for (const auto& [server, held] : instance.shares) {
@@ -291,7 +307,7 @@ void ThresholdSigning::try_combine(const Digest& content, Instance& instance, Ef
   if (shares.size() < context_.own().quorum()) return;
   instance.combining = true;
   pending_[fx.run(CombineJob{context_.self.site, instance.message, std::move(shares)})] = {
-      Work::Combine, content, {}, {}, {}};
+      Work::Combine, name, {}, {}, {}};
 }
 
 bool ThresholdSigning::on_done(Instant now, Ticket ticket, const JobResult& result, Effects& fx) {
@@ -307,7 +323,7 @@ bool ThresholdSigning::on_done(Instant now, Ticket ticket, const JobResult& resu
     if (auto* checked = std::get_if<CheckSharesResult>(&result)) evidence_checked(pending, checked->good.at(0), fx);
     return true;
   }
-  auto found = instances_.find(pending.content);
+  auto found = instances_.find(pending.name);
   if (found == instances_.end()) return true;  // ordered in the meantime
   Instance& instance = found->second;
   if (pending.work == Work::Check) {
@@ -318,18 +334,18 @@ bool ThresholdSigning::on_done(Instant now, Ticket ticket, const JobResult& resu
   if (pending.work == Work::Durable) {
     instance.durable = true;
     durable_time_ = std::max(now - instance.since, durable_time_ - durable_time_ / 8);
-    start_sharing(now, pending.content, instance, fx);
+    start_sharing(now, pending.name, instance, fx);
   } else if (auto* made = std::get_if<ShareResult>(&result)) {
     instance.own_share = made->share;
     if (!made->proof.empty()) instance.own_proof = made->proof;
     // Our own share needs no proof: this server made it.
     instance.shares.try_emplace(self(), HeldShare{made->share, std::nullopt, Standing::Proven, now});
-    distribute(pending.content, instance, fx);
-    try_combine(pending.content, instance, fx);
+    distribute(pending.name, instance, fx);
+    try_combine(pending.name, instance, fx);
   } else if (auto* combination = std::get_if<CombineResult>(&result)) {
     instance.combining = false;
     if (!combination->signature) {
-      combination_failed(now, pending.content, instance, fx);
+      combination_failed(now, pending.name, instance, fx);
     } else {
       if (collector() && !instance.asked.empty()) judge_response_times(instance, fx);
       Bytes sealed = *instance.message;
@@ -342,9 +358,12 @@ bool ThresholdSigning::on_done(Instant now, Ticket ticket, const JobResult& resu
 }
 
 void ThresholdSigning::combined(Instant now, const Digest& content, const SharedBytes& sealed) {
-  auto it = instances_.find(content);
-  if (it == instances_.end() || it->second.sealed) return;
-  Instance& instance = it->second;
+  for (auto it = instances_.lower_bound({content, Seq{}}); it != instances_.end() && it->first.content == content;
+       ++it)
+    if (!it->second.sealed) end(now, it->second, sealed);
+}
+
+void ThresholdSigning::end(Instant now, Instance& instance, const SharedBytes& sealed) {
   instance.sealed = sealed;
   if (instance.message && instance.rounds == 0 && !collector()) note_duration(now - instance.since);
   if (!instance.message) instance.since = now;
@@ -370,7 +389,7 @@ void ThresholdSigning::forget(Seq aru) {
 }
 
 bool ThresholdSigning::busy() const {
-  for (const auto& [content, instance] : instances_)
+  for (const auto& [name, instance] : instances_)
     if (!instance.sealed && instance.message) return true;
   return false;
 }
@@ -433,7 +452,7 @@ void ThresholdSigning::restore(const SignerSetRecord& record) {
 
 std::vector<ThresholdSigning::Missing> ThresholdSigning::on_tick(Instant now, Effects& fx) {
   std::vector<Missing> missing;
-  for (auto& [content, instance] : instances_) {
+  for (auto& [name, instance] : instances_) {
     if (!instance.message || instance.sealed) continue;
     if (now >= instance.proofs_due) {
       // Whoever gave no proof is set aside for this message; that is no proof of guilt.
@@ -443,19 +462,19 @@ std::vector<ThresholdSigning::Missing> ThresholdSigning::on_tick(Instant now, Ef
     }
     if (collector() && instance.seq != Seq{} &&
         instance.ask.fire(now, share_timeout(), context_.settings.retransmit_max))
-      ask_missing(now, content, instance, missing, fx);
+      ask_missing(now, name, instance, missing, fx);
     if (instance.fallback.fire(now, fallback_timeout(), context_.settings.retransmit_max)) {
       instance.to_all = true;  // [Steward 3.6] on a timeout servers fall back to `all`
       ++instance.rounds;
-      start_sharing(now, content, instance, fx);
-      if (instance.failed && !collector()) request_proofs(content, instance, fx);  // the first round may be lost
+      start_sharing(now, name, instance, fx);
+      if (instance.failed && !collector()) request_proofs(name, instance, fx);  // the first round may be lost
     }
   }
   return missing;
 }
 
-void ThresholdSigning::ask_missing(Instant now, const Digest& content, Instance& instance,
-                                   std::vector<Missing>& missing, Effects& fx) {
+void ThresholdSigning::ask_missing(Instant now, const Name& name, Instance& instance, std::vector<Missing>& missing,
+                                   Effects& fx) {
   ++instance.rounds;
   instance.asked_each = now;
   bool changed = false;
@@ -466,19 +485,19 @@ void ThresholdSigning::ask_missing(Instant now, const Digest& content, Instance&
     bool useful = held != instance.shares.end() && (!instance.failed || held->second.standing == Standing::Proven);
     if (useful || server == self() || blamed_.contains(server)) continue;
     if (instance.asked.contains(server) && held == instance.shares.end()) changed = choice_.missed(server) || changed;
-    request(content, instance, server, fx);
+    request(name, instance, server, fx);
     if (held == instance.shares.end()) absent.push_back(server);
   }
   if (!absent.empty()) missing.push_back({instance.what, std::move(absent)});
   if (!instance.asked.contains(self())) {  // now every share counts, our own too
     instance.asked.insert(self());
-    start_sharing(now, content, instance, fx);
+    start_sharing(now, name, instance, fx);
   }
   if (changed || choice_.epoch() > 0) announce(fx);  // the announcement may have been lost
 }
 
-void ThresholdSigning::request(const Digest& content, const Instance& instance, ServerIndex server, Effects& fx) {
-  fx.send(Destination::to(context_.local(server)), ShareRequest{instance.what.seq, content, instance.failed},
+void ThresholdSigning::request(const Name& name, const Instance& instance, ServerIndex server, Effects& fx) {
+  fx.send(Destination::to(context_.local(server)), ShareRequest{instance.what.seq, name.content, instance.failed},
           {.auth = AuthKind::Mac});
 }
 

@@ -15,9 +15,9 @@ struct Purpose {
   auto operator<=>(const Purpose&) const = default;
 };
 
-/// One instance per site message, named by the hash of its unsigned bytes. A server shares only what it has agreed
-/// to (`agree`), whatever others ask. Bounded: agreed instances by the window, early shares and requests by a quota
-/// per sender.
+/// One instance per site message, named by the hash of its unsigned bytes and its seq. A server shares only what it
+/// has agreed to (`agree`), whatever others ask. Bounded: agreed instances by the window, early shares and requests
+/// by a quota per sender.
 class ThresholdSigning {
  public:
   explicit ThresholdSigning(Context& context);
@@ -80,11 +80,19 @@ class ThresholdSigning {
     Standing standing = Standing::Unproven;
     Instant at;
   };
+  /// What a share says that it is about. Who claims another seq for the same content speaks of another instance: the
+  /// seq decides how long an instance lives and whose quota it counts against.
+  struct Name {
+    Digest content;
+    Seq seq;
+    auto operator<=>(const Name&) const = default;
+  };
   struct Instance {
     Purpose what;
     SharedBytes message;  // null: shares came before we agreed
     Seq seq;
-    std::optional<ServerIndex> begun_by;  // whose quota of early instances it counts against
+    std::optional<ServerIndex> begun_by;      // about an entry: whose quota of early instances it counts against
+    std::map<ServerIndex, Instant> speakers;  // about a view: against the quotas of all of these, since when
     Instant since;
     bool durable = false;
     bool sharing = false;    // share job started
@@ -108,11 +116,11 @@ class ThresholdSigning {
     std::map<ServerIndex, Instant> resent;
     std::map<std::pair<ServerIndex, bool>, Instant> heeded;  // requests for our share, by whether with proof
   };
-  using Instances = std::map<Digest, Instance>;
+  using Instances = std::map<Name, Instance>;
   enum class Work : std::uint8_t { Durable, Share, Prove, Combine, Check, CheckEvidence };
   struct Pending {
     Work work;
-    Digest content;
+    Name name;
     ServerIndex server;  // Check: whose share; CheckEvidence: the accused
     std::shared_ptr<const Verified<SigShare>> share;
     std::shared_ptr<const Verified<CorruptedServer>> evidence;
@@ -123,21 +131,22 @@ class ThresholdSigning {
   bool collector() const { return collecting() && context_.views.is_representative(); }
   /// Whether this server still stands for `what` in its current views.
   bool current(const Purpose& what) const;
-  Instance* instance_for(ServerIndex sender, const Digest& content, Seq seq);
+  Instance* instance_for(Instant now, ServerIndex sender, const Name& name);
+  void forget_oldest_word(ServerIndex sender);
   bool of_use(Seq seq) const;
   void release_quota(Instance& instance);
+  void end(Instant now, Instance& instance, const SharedBytes& sealed);
   Instances::iterator drop(Instances::iterator instance);
-  void start_sharing(Instant now, Digest content, Instance& instance, Effects& fx);
-  void distribute(const Digest& content, Instance& instance, Effects& fx);
-  void send_share(const Digest& content, Instance& instance, const std::vector<Destination>& to, bool proof,
-                  Effects& fx);
-  void give_proof(const Digest& content, Instance& instance, Effects& fx);
-  void request(const Digest& content, const Instance& instance, ServerIndex server, Effects& fx);
-  void try_combine(const Digest& content, Instance& instance, Effects& fx);
-  void combination_failed(Instant now, const Digest& content, Instance& instance, Effects& fx);
+  void start_sharing(Instant now, Name name, Instance& instance, Effects& fx);
+  void distribute(const Name& name, Instance& instance, Effects& fx);
+  void send_share(const Name& name, Instance& instance, const std::vector<Destination>& to, bool proof, Effects& fx);
+  void give_proof(const Name& name, Instance& instance, Effects& fx);
+  void request(const Name& name, const Instance& instance, ServerIndex server, Effects& fx);
+  void try_combine(const Name& name, Instance& instance, Effects& fx);
+  void combination_failed(Instant now, const Name& name, Instance& instance, Effects& fx);
   /// Asks everybody whose good share is not proven yet.
-  void request_proofs(const Digest& content, const Instance& instance, Effects& fx);
-  void check_proof(const Digest& content, Instance& instance, ServerIndex server, const Verified<SigShare>& message,
+  void request_proofs(const Name& name, const Instance& instance, Effects& fx);
+  void check_proof(const Name& name, Instance& instance, ServerIndex server, const Verified<SigShare>& message,
                    Effects& fx);
   void share_checked(Instant now, const Pending& pending, bool good, Effects& fx);
   void evidence_checked(const Pending& pending, bool good, Effects& fx);
@@ -147,8 +156,7 @@ class ThresholdSigning {
   void note_duration(Duration took);
   Duration share_timeout() const { return std::max(context_.settings.share_timeout, 4 * usual_); }
   Duration fallback_timeout() const { return std::max(context_.settings.share_fallback, 8 * usual_); }
-  void ask_missing(Instant now, const Digest& content, Instance& instance, std::vector<Missing>& missing,
-                   Effects& fx);
+  void ask_missing(Instant now, const Name& name, Instance& instance, std::vector<Missing>& missing, Effects& fx);
 
   Context& context_;
   Instances instances_;

@@ -6,6 +6,8 @@ namespace {
 constexpr Duration kForwardSpacing = 20ms;
 /// Each time that it was passed on so often in vain the other servers of the site are given the update, too.
 constexpr std::uint32_t kAlone = 3;
+/// A representative is given so often in Local_T what it would be suspected for.
+constexpr std::int64_t kTries = 3;
 /// Bytes of a reply or answer without its result, about.
 constexpr std::size_t kReplyOverhead = 64;
 }  // namespace
@@ -19,6 +21,12 @@ std::optional<Reject> Updates::on_update(Instant now, const Verified<Update>& me
 
 std::optional<Reject> Updates::on_forwarded(Instant now, const Verified<ForwardedUpdate>& message, Effects& fx) {
   const ForwardedUpdate& m = message.body();
+  // Inside a site only a neighbour's word counts: anybody could else make a server watch what nobody gave to its
+  // representative. [Steward 3.3]
+  if (m.leg != Leg::ToLeaderSite) {
+    if (!context_.is_local(message.signer())) return Reject::WrongSite;
+    if (message.header().auth == AuthKind::Bare) return Reject::BadSignature;
+  }
   if (m.leg != Leg::ToRepresentative && !context_.views.at_leader_site()) return Reject::NotLeaderSite;
   return take(now, m.update, m.leg, false, fx);
 }
@@ -56,13 +64,15 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
     // A representative must not be able to starve one client or one site without being replaced. [Steward 3.3]
     if (leg == Leg::ToLeaderSite) {
       fx.send(Destination::to(context_.self.site), ForwardedUpdate{Leg::InsideLeaderSite, update},
-              {.auth = AuthKind::Bare});
-      if (!sent.given) sent.given = now;
+              {.auth = AuthKind::Authenticator});
+      sent.give(now);
     }
-    if (orders())
+    if (orders()) {
+      sent.give(now);
       sequencing_.submit(now, update);
-    else if (leg == Leg::ToRepresentative)
+    } else if (leg == Leg::ToRepresentative) {
       pass_on(now, update, Way::Usual, fx);
+    }
   } else {
     pass_on(now, update, chosen ? Way::Chosen : Way::Usual, fx);
   }
@@ -91,6 +101,7 @@ bool Updates::chosen_by(ClientId client, Timestamp timestamp) {
 void Updates::pass_on(Instant now, const Signed<Update>& update, Way way, Effects& fx) {
   const Views& views = context_.views;
   Sent& sent = sent_[update.signer().client()];
+  sent.give(now);
   // Deviation from [Steward 3.2]: a client's contact sends to the leader site itself, too. Its representative could
   // take its time with everything its site's clients want, and nobody could tell. It gets the update all the same:
   // who leads there may keep what it alone was given to itself, and then f+1 of its site must be told in time.
@@ -99,18 +110,18 @@ void Updates::pass_on(Instant now, const Signed<Update>& update, Way way, Effect
     fx.send(Destination::to(views.representative(views.leader_site())), ForwardedUpdate{Leg::ToLeaderSite, update},
             {.auth = AuthKind::Bare});
   if (!views.is_representative()) {
-    if (!sent.given) sent.given = now;
     // In the end to all of the site: who has it alone can replace no representative. Who has it from a neighbour does
     // not have it alone, and not everybody needs to tell everybody.
     const bool to_all = way == Way::Again && sent.first_hand && sent.count > 0 && sent.count % kAlone == 0;
     return fx.send(to_all ? Destination::to(context_.self.site) : Destination::to(views.representative()),
-                   ForwardedUpdate{Leg::ToRepresentative, update}, {.auth = AuthKind::Bare});
+                   ForwardedUpdate{Leg::ToRepresentative, update},
+                   {.auth = to_all ? AuthKind::Authenticator : AuthKind::Mac});
   }
   // At the leader site a representative that abstains orders nothing: the others shall see that. Elsewhere it does
   // all that it is asked for here.
   if (views.at_leader_site() && !views.participating())
     return fx.send(Destination::to(context_.self.site), ForwardedUpdate{Leg::ToRepresentative, update},
-                   {.auth = AuthKind::Bare});
+                   {.auth = AuthKind::Authenticator});
   if (views.at_leader_site()) return;
   // First to the representative, then to the next f+1 servers of the leader site in turn. [Steward 3.3]
   SiteId leader = views.leader_site();
@@ -137,24 +148,54 @@ Duration Updates::retry_after() const {
   return std::max(context_.settings.retransmit_wide, 3 * usual_);
 }
 
-void Updates::on_tick(Instant now, Effects& fx) {
-  while (auto client = retries_.pop(now)) {
-    auto it = watched_.entries().find(*client);
-    if (it == watched_.entries().end()) continue;
-    Sent& sent = sent_[*client];
-    sent.last = now;
-    Duration wait = retry_after() * (1 << std::min(sent.count, 5u));
-    retry_at(*client, now + std::min(wait, std::max(context_.settings.retransmit_max, retry_after())));
-    auto parts = parse_sealed(*it->second.sealed);
-    auto body = decode<Update>(parts->body);
-    Signed<Update> update{*it->second.sealed, parts->header, std::move(*body)};
-    if (orders())
-      sequencing_.submit(now, update);
-    else
-      // Who only watches, too: whoever showed it this update may not have shown it the others.
-      pass_on(now, update, Way::Again, fx);
-    ++sent.count;
+// A server suspects its representative for what it gave to it itself, so that happens well before Local_T runs out,
+// and more than once. `retry_after` knows no bound: clients can make it long with updates of their own.
+Duration Updates::hand_over_after() const {
+  const Duration local =
+      context_.views.at_leader_site() ? timers_.leader_representative_timeout() : timers_.representative_timeout();
+  return std::max(context_.settings.retransmit_local, local / kTries);
+}
+
+// One update that this server has not given to the representative yet, and the one that would be the first reason to
+// suspect it. Not all of them, which would add to the load when there is too much of it.
+void Updates::hand_over(Instant now, Effects& fx) {
+  if (orders()) return;
+  std::optional<std::pair<Instant, ClientId>> kept, given;
+  for (const auto& [client, entry] : watched_.entries()) {
+    const Sent& sent = sent_[client];
+    auto& oldest = sent.given ? given : kept;
+    const std::pair at{sent.given.value_or(entry.since), client};
+    if (!oldest || at < *oldest) oldest = at;
   }
+  const Duration wait = hand_over_after();
+  if (given && now - given->first > kTries * wait) given.reset();  // by now it is suspected: no need to hurry
+  for (const auto& oldest : {kept, given})
+    if (oldest && now - sent_[oldest->second].last >= wait) try_again(now, oldest->second, fx);
+}
+
+void Updates::try_again(Instant now, ClientId client, Effects& fx) {
+  const auto& watched = watched_.entries().at(client);
+  Sent& sent = sent_[client];
+  sent.last = now;
+  Duration wait = retry_after() * (1 << std::min(sent.count, 5u));
+  retry_at(client, now + std::min(wait, std::max(context_.settings.retransmit_max, retry_after())));
+  auto parts = parse_sealed(*watched.sealed);
+  auto body = decode<Update>(parts->body);
+  Signed<Update> update{*watched.sealed, parts->header, std::move(*body)};
+  if (orders()) {
+    sent.give(now);
+    sequencing_.submit(now, update);
+  } else {
+    // Servers that only watch the update retransmit it too: the sender may have withheld it from the others.
+    pass_on(now, update, Way::Again, fx);
+  }
+  ++sent.count;
+}
+
+void Updates::on_tick(Instant now, Effects& fx) {
+  while (auto client = retries_.pop(now))
+    if (watched_.entries().contains(*client)) try_again(now, *client, fx);
+  hand_over(now, fx);
 }
 
 void Updates::view_changed(Instant now) {
@@ -166,6 +207,23 @@ void Updates::view_changed(Instant now) {
     bool watches = !orders() && sent.leg == Leg::InsideLeaderSite && context_.views.at_leader_site();
     retry_at(client, watches ? now + 2 * retry_after() : now);
   }
+}
+
+template <class When>
+std::optional<Waiting> Updates::longest_waiting(const When& when) const {
+  std::optional<Waiting> oldest;
+  for (const auto& [client, sent] : sent_) {
+    if (!when(sent) || !watched_.entries().contains(client)) continue;
+    if (!oldest || *when(sent) < oldest->since) oldest = Waiting{client, *when(sent)};
+  }
+  return oldest;
+}
+
+std::optional<Waiting> Updates::oldest_here() const {
+  return longest_waiting([](const Sent& sent) { return sent.given; });
+}
+std::optional<Waiting> Updates::oldest_anywhere() const {
+  return longest_waiting([](const Sent& sent) { return sent.begun; });
 }
 
 std::optional<Instant> Updates::oldest_given() const {

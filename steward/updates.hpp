@@ -2,13 +2,16 @@
 // [Steward 3.2] [Steward 3.3]
 #pragma once
 #include "runtime/timers.hpp"
+#include "steward/neglect.hpp"
 #include "steward/sequencing.hpp"
+#include "steward/timers.hpp"
 
 namespace seneschal::steward {
 
 class Updates {
  public:
-  Updates(Context& context, Sequencing& sequencing) : context_(context), sequencing_(sequencing) {}
+  Updates(Context& context, Sequencing& sequencing, const Timers& timers)
+      : context_(context), sequencing_(sequencing), timers_(timers) {}
 
   /// From the client itself, which belongs to this site.
   std::optional<Reject> on_update(Instant now, const Verified<Update>& message, Effects& fx);
@@ -30,6 +33,12 @@ class Updates {
   /// proposed.
   std::optional<Instant> oldest_given() const;
 
+  /// The update that this server gave to the present representative before all others that it watches, and when: only
+  /// what it gave to it itself may count against it. [Steward 3.3]
+  std::optional<Waiting> oldest_here() const;
+  /// The same in whatever view: what counts against the leader site.
+  std::optional<Waiting> oldest_anywhere() const;
+
   bool busy() const { return !watched_.empty(); }
   const replication::WatchList& watched() const { return watched_; }
 
@@ -44,21 +53,32 @@ class Updates {
   /// Returns the size of the result.
   std::size_t answer(ClientId client, const replication::Query& query, Effects& fx);
   Duration retry_after() const;
+  Duration hand_over_after() const;
+  void hand_over(Instant now, Effects& fx);
+  void try_again(Instant now, ClientId client, Effects& fx);
   void retry_at(ClientId client, Instant at);
   /// True if it is this server that gives updates their place.
   bool orders() const;
 
   Context& context_;
   Sequencing& sequencing_;
+  const Timers& timers_;
   replication::WatchList watched_;
   struct Sent {
     std::uint32_t count = 0;
     Instant last;
     Instant due;                      // when it is passed on again
     Leg leg = Leg::ToRepresentative;  // how it came
-    std::optional<Instant> given;     // when this server first gave it to the representative
+    std::optional<Instant> given;     // when this server first gave it to the present representative
+    std::optional<Instant> begun;     // when this server first gave it to any
     bool first_hand = false;          // not only from a neighbour
+    void give(Instant now) {
+      if (!given) given = now;
+      if (!begun) begun = now;
+    }
   };
+  template <class When>
+  std::optional<Waiting> longest_waiting(const When& when) const;
   std::map<ClientId, Sent> sent_;  // of watched updates
   TimerSet<ClientId> retries_;
   std::map<ClientId, Timestamp> given_here_;  // by the client itself, the latest; bounded by the membership

@@ -25,9 +25,10 @@ TEST(Figure6, A1_A3_TheRepresentativeNumbersUpdatesWithoutGapsForAllLocalServers
 TEST(Figure6, A1_OnlyTheRepresentativeOfTheLeadingSiteDoes) {
   for (ServerId other : {server(0, 1), server(1, 0)}) {
     Lone lone(other, as_in_the_report());
-    lone.deliver(lone.bed.seal(Principal::of(server(2, 0)),
-                               ForwardedUpdate{Leg::InsideLeaderSite, lone.bed.update(ClientId(5), 1)},
-                               AuthKind::Bare));
+    const ServerId neighbour{other.site, ServerIndex(3)};
+    lone.deliver(lone.bed.seal(Principal::of(neighbour),
+                               ForwardedUpdate{Leg::InsideLeaderSite, lone.bed.update(ClientId(5), 1)}, AuthKind::Mac,
+                               lone.me()));
     lone.bed.run_for(2s);
     EXPECT_EQ(lone.sent<PrePrepare>(), 0u);
   }

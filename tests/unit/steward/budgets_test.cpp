@@ -206,6 +206,25 @@ TEST(StewardBudgets, AClientsOwnSignaturesAreCheckedOnlySoOftenWhenOthersCarryTh
   EXPECT_EQ(lone.core().updates().watched().size(), 2u) << "another client of the same server is heard";
 }
 
+// Old updates with a good signature, more than a server remembers to have checked: the one who replays them pays.
+TEST(StewardBudgets, ReplayedSignaturesOfAClientAreNoReasonToRefuseItsUpdateFromElsewhere) {
+  Lone lone(server(0, 1));
+  Replica& replica = *lone.node().replica;
+  auto carried = [&](std::uint32_t client, std::uint64_t timestamp) {
+    return lone.bed.seal(Principal::of(server(1, 0)),
+                         ForwardedUpdate{Leg::ToLeaderSite, lone.bed.update(ClientId(client), timestamp)},
+                         AuthKind::Bare);
+  };
+  lone.order(1, lone.one(3, 3000));
+  ASSERT_EQ(lone.core().execution().executed(), Seq(1));
+  const EndpointId replayer{NodeId(3), Port(101)}, representative{NodeId(2), Port(100)};
+  for (std::uint64_t t = 1; t < 3000; ++t) replica.on_datagram(lone.bed.now, carried(3, t), replayer);
+  EXPECT_GT(replica.rejected(Reject::Overloaded), 1000u) << "the replayer is heard only so often";
+  ASSERT_TRUE(lone.core().updates().watched().empty());
+  replica.on_datagram(lone.bed.now, carried(3, 3001), representative);
+  EXPECT_EQ(lone.core().updates().watched().size(), 1u);
+}
+
 TEST(StewardBudgets, ThatAllowNothingAreAConfigurationError) {
   Settings settings;
   settings.draw_site.per_second = 0;

@@ -70,11 +70,11 @@ TEST(StewardLeftViews, AReplayedBatchLeavesThePool) {
 TEST(StewardLeftViews, WhoOnlyWatchesAnUpdatePassesItOnInTheEnd) {
   Lone lone(server(0, 2));
   lone.deliver(lone.bed.seal(Principal::of(server(0, 3)),
-                             ForwardedUpdate{Leg::InsideLeaderSite, lone.bed.update(ClientId(3), 1)},
-                             AuthKind::Bare));
-  lone.bed.run_for(Settings{}.retransmit_wide);
+                             ForwardedUpdate{Leg::InsideLeaderSite, lone.bed.update(ClientId(3), 1)}, AuthKind::Mac,
+                             lone.me()));
+  lone.bed.run_for(500ms);
   EXPECT_EQ(lone.sent<ForwardedUpdate>(), 0u);  // whoever showed it first tries again first
-  lone.bed.run_for(Settings{}.retransmit_wide + 100ms);
+  lone.bed.run_for(200ms);
   EXPECT_GT(lone.sent<ForwardedUpdate>(), 0u);
   EXPECT_EQ(lone.core().views().local(), LocalView(0));
 }

@@ -1,5 +1,6 @@
 // What a representative owes when there is more work than it can do: order in turn, and no more under way than links
 // carry.
+#include "replication/pending_updates.hpp"
 #include "steward/in_flight.hpp"
 #include "steward/neglect.hpp"
 
@@ -19,6 +20,8 @@ class StewardNeglect : public ::testing::Test {
   Settings settings;
   Neglect neglect{settings};
   replication::WatchList watched;
+  Seq seq;       // executed
+  Seq proposed;  // by then
 
   void watch(std::uint32_t client, Duration at) {
     ASSERT_TRUE(watched.watch(ClientId(client), Timestamp(1), moment(at), nullptr));
@@ -34,9 +37,13 @@ class StewardNeglect : public ::testing::Test {
       ids.emplace_back(id);
       watched.discharge(ClientId(id), Timestamp(1));
     }
-    neglect.executed(moment(at), ids, batch);
+    neglect.executed(moment(at), seq = seq.next(), ids, batch);
   }
-  std::optional<Instant> since(Duration at) { return neglect.since(moment(at), watched, kTransit); }
+  std::optional<Instant> since(Duration at) {
+    std::optional<Waiting> oldest;
+    if (watched.oldest()) oldest = Waiting{watched.oldest_client(), *watched.oldest()};
+    return neglect.since(moment(at), oldest, kTransit, proposed);
+  }
   static std::vector<std::uint32_t> range(std::uint32_t from, std::uint32_t to) {
     std::vector<std::uint32_t> ids;
     while (from < to) ids.push_back(from++);
@@ -71,6 +78,23 @@ TEST_F(StewardNeglect, ABatchWithRoomForItIsNot) {
   EXPECT_EQ(since(1s), moment(100ms));
   execute(2s, range(100, 200));  // nor does a full one make up for it
   EXPECT_EQ(since(2s), moment(100ms));
+}
+
+// Batches that are on their way when the update arrives may have room for it, and a client may issue updates without
+// waiting for the one before.
+TEST_F(StewardNeglect, WhatWasProposedBeforeItArrivedDoesNotPassItOver) {
+  watch(1, 100ms);
+  proposed = Seq(3);
+  since(1s);  // from here on it counts
+  proposed = Seq(9);
+  execute(1s, {2});
+  execute(1100ms, range(2, 102));
+  execute(1200ms, {2});
+  EXPECT_EQ(since(2s), moment(1200ms));
+  execute(2s, range(2, 102));
+  EXPECT_EQ(since(2s), moment(2s));
+  execute(2500ms, range(2, 102));
+  EXPECT_EQ(since(3s), moment(100ms)) << "client 2 was served twice by batches that were cut after it arrived";
 }
 
 TEST_F(StewardNeglect, ServingAnotherClientTwiceIsNot) {

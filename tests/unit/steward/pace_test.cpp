@@ -121,5 +121,81 @@ TEST(StewardPace, UnderLossTheMeasureGivesWayInsteadOfTheRepresentatives) {
   }
 }
 
+// Other reasons to leave a view must not stretch what every later representative may take.
+TEST(StewardPace, OnlyRepresentativesThatWereSlowMakeTheMeasureGiveWay) {
+  Settings settings;
+  settings.representative_timeout = 60s;
+  Bed bed(3, 1, 2, settings);
+  bed.drop = [](const Bed::Datagram&) { return true; };
+  const ServerId self = server(1, 1);
+  for (auto& [who, node] : bed.nodes) node->down = who != Principal::of(self);
+  bed.start();
+  bed.deliver(self, share(bed.update(ClientId(3), 1).sealed));  // something to do
+  for (std::uint64_t lv = 1; lv <= 20; ++lv) {
+    for (unsigned i : {0u, 2u, 3u})
+      bed.deliver(self, bed.seal(Principal::of(server(1, i)), NewRep{LocalView(lv), 0}));
+    bed.run_for(200ms);
+  }
+  ASSERT_EQ(bed.steward(self).views().local(), LocalView(20));
+  EXPECT_EQ(bed.steward(self).pace().tolerance(), 1u);
+}
+
+// ---- clients that work against their representative ----
+
+/// Clients 1 to 3, of site 0, do so for a minute: `attack(client, timestamp)` gives out the next update of a client
+/// whenever the one before is executed. `others`: the other clients issue updates as well. Nobody has done anything
+/// wrong that a view change could mend.
+void attack_for_a_minute(Bed& bed, bool others, const std::function<void(std::uint32_t, std::uint64_t)>& attack) {
+  std::map<std::uint32_t, std::uint64_t> given;
+  const Instant end = bed.now + 60s;
+  while (bed.now < end) {
+    for (std::uint32_t client : {1u, 2u, 3u}) {
+      const auto* last = bed.steward(server(0, 1)).execution().clients().find(ClientId(client));
+      if (last == nullptr ? given.contains(client) : last->timestamp.value < given[client]) continue;
+      given[client] += 2;
+      attack(client, given[client]);
+    }
+    for (const auto& client : bed.membership.clients)
+      if (others && client.id.value > 3 && bed.at(client.id).client().idle()) {
+        bed.completions.clear();
+        for (auto& done : bed.at(client.id).client().take_completions()) bed.completions.push_back(done);
+        bed.put(client.id, "k", "v");
+      }
+    bed.run_for(20ms);
+  }
+  for (unsigned site = 0; site < 3; ++site) EXPECT_EQ(view(bed, site), LocalView(0)) << "site " << site;
+  for (unsigned i = 1; i < 3; ++i) {
+    EXPECT_EQ(bed.steward(server(0, i)).pace().tolerance(), 1u);
+    EXPECT_GT(given[i], 20u) << "they were served all the while";
+  }
+  bed.expect_agreement(Seq(1));
+}
+
+TEST(StewardClients, WhoseUpdatesOneServerShowsToAllButTheRepresentativeDeposeNobody) {
+  Bed bed(3, 1, 4);
+  bed.start();
+  const Principal accomplice = Principal::of(server(0, 3));
+  attack_for_a_minute(bed, true, [&](std::uint32_t client, std::uint64_t timestamp) {
+    const ForwardedUpdate shown{Leg::InsideLeaderSite, bed.update(ClientId(client), timestamp)};
+    for (unsigned i : {1u, 2u}) {
+      const ServerId to = server(0, i);
+      bed.deliver(to, bed.seal(accomplice, shown, AuthKind::Bare));
+      bed.deliver(to, bed.seal(accomplice, shown, AuthKind::Mac, Principal::of(to)));
+    }
+  });
+}
+
+// The later update comes first: then nobody owes the earlier one a place.
+TEST(StewardClients, ThatGiveTheRepresentativeALaterUpdateThanTheOthersDeposeNobody) {
+  Bed bed(3, 1, 4);
+  bed.wide_delay = 150ms;
+  bed.start();
+  attack_for_a_minute(bed, false, [&](std::uint32_t client, std::uint64_t timestamp) {
+    bed.deliver(server(0, 0), share(bed.update(ClientId(client), timestamp).sealed));
+    for (unsigned i : {1u, 2u, 3u})
+      bed.deliver(server(0, i), share(bed.update(ClientId(client), timestamp - 1).sealed));
+  });
+}
+
 }  // namespace
 }  // namespace seneschal::steward::testing

@@ -88,6 +88,56 @@ TEST(StewardBadShare, WithoutAProofCostsItsMakerThePlaceAmongTheSigners) {
   EXPECT_FALSE(bed.steward(server(0, 0)).signing().signers().contains(liar.index));
 }
 
+// ---- shares that come before this server agrees ----
+
+SharedBytes early_share(Bed& bed, unsigned from, std::uint64_t seq, const Bytes& message) {
+  const Principal who = Principal::of(server(0, from));
+  return bed.seal(who, SigShare{Seq(seq), content_of(message), {bed.nodes.at(who)->keys->share(message)}, {}});
+}
+
+/// Server 3 speaks of eight more messages about views, as many as a server may.
+void fill_quota(Lone& lone) {
+  for (Byte i = 1; i <= 8; ++i) lone.deliver(early_share(lone.bed, 3, 0, Bytes{1, 2, 3, i}));
+}
+
+// A server must not decide how long others' shares of an entry are kept by saying first that they are about a view.
+TEST(StewardEarlyShares, OfAnEntryStayWhateverSeqAnotherServerClaimsForItsContent) {
+  for (std::uint64_t claimed : {0u, 2u}) {
+    Lone lone(server(0, 0));
+    const Batch b = lone.one();
+    const Bytes message =
+        site_message(lone.bed.membership, SiteId(0), Proposal{{}, {}, Seq(1), replication::digest_of(b)});
+    lone.deliver(early_share(lone.bed, 3, claimed, message));
+    lone.deliver(early_share(lone.bed, 1, 1, message));
+    lone.deliver(early_share(lone.bed, 2, 1, message));
+    fill_quota(lone);
+    lone.deliver(share(lone.bed.update(ClientId(1), 1).sealed));
+    for (unsigned i : {1u, 2u}) lone.deliver(lone.prepare(1, digest_of(b), server(0, i)));
+    EXPECT_EQ(lone.sent<ShareRequest>(), 0u);
+    EXPECT_GT(lone.sent<ProposalCarrier>(), 0u) << "q shares were here; server 3 claimed seq " << claimed;
+  }
+}
+
+TEST(StewardEarlyShares, OfAViewStayWhoeverSpokeOfItFirst) {
+  Lone lone(server(0, 0));
+  const Bytes message = site_message(lone.bed.membership, SiteId(0), GlobalViewChange{GlobalView(1)});
+  for (unsigned i : {3u, 1u, 2u}) lone.deliver(early_share(lone.bed, i, 0, message));
+  fill_quota(lone);
+  for (unsigned i : {1u, 2u}) {
+    const Principal who = Principal::of(server(0, i));
+    lone.deliver(lone.bed.seal(who, GlobalViewAttempt{GlobalView(1), 0}));
+  }
+  lone.bed.run_for(10ms);
+  EXPECT_GT(lone.bed.count_sent<GlobalViewChange>(lone.self), 0u) << "its own share and two others make q";
+}
+
+TEST(StewardEarlyShares, AreBoundedBySender) {
+  Lone lone(server(0, 0));
+  const std::size_t before = lone.core().signing().size();
+  for (unsigned i = 0; i < 100; ++i) lone.deliver(early_share(lone.bed, 3, 0, Bytes{1, 2, static_cast<Byte>(i)}));
+  EXPECT_EQ(lone.core().signing().size() - before, 8u);
+}
+
 TEST(StewardBlame, ACorrectServerIsNotBlamedAndItsAccuserIsDistrusted) {
   Lone lone(server(0, 2));
   // A genuine share with its genuine proof, called corrupt.

@@ -7,9 +7,12 @@ namespace {
 SharedBytes direct(Lone& lone, std::uint32_t client, std::uint64_t timestamp, std::string value = "v") {
   return share(lone.bed.update(ClientId(client), timestamp, std::move(value)).sealed);
 }
+/// From a server of site 2, or by a neighbour.
 SharedBytes forwarded(Lone& lone, Leg leg, std::uint32_t client, std::uint64_t timestamp) {
-  return lone.bed.seal(Principal::of(server(2, 2)),
-                       ForwardedUpdate{leg, lone.bed.update(ClientId(client), timestamp)}, AuthKind::Bare);
+  const ForwardedUpdate m{leg, lone.bed.update(ClientId(client), timestamp)};
+  if (leg == Leg::ToLeaderSite) return lone.bed.seal(Principal::of(server(2, 2)), m, AuthKind::Bare);
+  const ServerId neighbour{lone.self.site, ServerIndex(3)};
+  return lone.bed.seal(Principal::of(neighbour), m, AuthKind::Mac, lone.me());
 }
 
 // Clients 1 and 2 belong to site 0, 3 and 4 to site 1, 5 and 6 to site 2.
@@ -178,6 +181,42 @@ TEST(StewardUpdates, FromAfarArePassedToAllServersOfTheLeaderSite) {
   other.deliver(forwarded(other, Leg::InsideLeaderSite, 3, 1));
   EXPECT_EQ(other.sent<ForwardedUpdate>(), 0u);
   EXPECT_EQ(other.core().updates().watched().size(), 1u);
+}
+
+// Anybody could else make servers watch what nobody gave to their representative.
+TEST(StewardUpdates, InsideASiteCountOnlyWithTheMacOfANeighbour) {
+  Lone lone(server(0, 2));
+  for (Leg leg : {Leg::InsideLeaderSite, Leg::ToRepresentative}) {
+    const ForwardedUpdate m{leg, lone.bed.update(ClientId(1), 1)};
+    const Principal neighbour = Principal::of(server(0, 3));
+    const Principal stranger = Principal::of(server(2, 2));
+    EXPECT_EQ(lone.deliver(lone.bed.seal(neighbour, m, AuthKind::Bare), Reject::BadSignature), 1u);
+    EXPECT_EQ(lone.deliver(lone.bed.seal(stranger, m, AuthKind::Bare), Reject::WrongSite), 1u);
+    // A MAC for somebody else.
+    const SharedBytes foreign = lone.bed.seal(neighbour, m, AuthKind::Mac, Principal::of(server(0, 1)));
+    EXPECT_EQ(lone.deliver(foreign, Reject::BadSignature), 1u);
+  }
+  EXPECT_TRUE(lone.core().updates().watched().empty());
+  lone.deliver(forwarded(lone, Leg::InsideLeaderSite, 1, 1));
+  EXPECT_EQ(lone.core().updates().watched().size(), 1u);
+}
+
+// What a server was only shown counts from when it gave it to the representative itself.
+TEST(StewardUpdates, ThatAreOnlyWatchedAreGivenToTheRepresentativeWellBeforeItIsSuspected) {
+  Settings settings;
+  settings.pace_floor = 60s;  // Local_T alone is in question
+  Lone lone(server(0, 2), settings);
+  const Timers timers(settings, lone.bed.membership, SiteId(0));
+  const Duration t2 = timers.leader_representative_timeout();
+  lone.deliver(forwarded(lone, Leg::InsideLeaderSite, 1, 1));
+  lone.bed.run_for(t2 / 3 - 50ms);
+  EXPECT_EQ(lone.sent<ForwardedUpdate>(), 0u) << "who showed it passes it on, usually";
+  lone.bed.run_for(150ms);
+  EXPECT_EQ(lone.sent<ForwardedUpdate>(), 1u);
+  lone.bed.run_for(t2 - 100ms);
+  EXPECT_EQ(lone.sent<NewRep>(), 0u);
+  lone.bed.run_for(200ms);
+  EXPECT_GT(lone.sent<NewRep>(), 0u);
 }
 
 TEST(StewardUpdates, OnePerClientIsWatchedTheHighestTimestamp) {
