@@ -23,12 +23,21 @@ bft::Settings read_settings(ConfigText& config) {
   return settings;
 }
 
+/// The span of the message log follows from the first two; the log has proposals as they were vouched for.
+std::vector<Fact> facts_of(const bft::Settings& settings) {
+  return {{"window", std::to_string(settings.window)},
+          {"checkpoint_interval", std::to_string(settings.checkpoint_interval)},
+          {"auth", settings.auth == bft::Auth::Mac ? "mac" : "signatures"}};
+}
+
 Result<std::unique_ptr<Assembly>> make(const PluginContext& context) {
   auto config = ConfigText::parse(context.config, "bft plugin");
   if (!config) return std::unexpected(config.error());
   ServerConfig server = read_server(*config, context.folder);
   bft::Settings settings = read_settings(*config);
   settings.durability = server.keep_log ? bft::Durability::Log : bft::Durability::None;
+  server.protocol = "bft";
+  server.settings = facts_of(settings);
   const auto graph = accountability::read_recorder(*config, context.folder, server.application);
   if (Status good = config->finish(); !good) return std::unexpected(good.error());
   if (Status good = settings.validate(); !good) return std::unexpected(good.error());

@@ -50,6 +50,10 @@ std::string owner_header(const char* format, DeploymentId deployment, const Prin
   return std::string(format) + " 1\ndeployment " + to_text(deployment) + "\nowner " + to_string(owner) + "\n";
 }
 
+SecretBytes signing_text(DeploymentId deployment, const Principal& owner, const PrivateKey& key) {
+  return joined({as_span(owner_header(kSigningFormat, deployment, owner)), key.to_pem().expose()});
+}
+
 SecretBytes joined(std::initializer_list<Span> parts) {
   std::size_t size = 0;
   for (Span part : parts) size += part.size();
@@ -84,12 +88,72 @@ SecretBytes mac_text(DeploymentId deployment, const Principal& owner,
 }
 
 namespace {
+std::string header(const char* format, DeploymentId deployment, int version = 1) {
+  return std::string(format) + " " + std::to_string(version) + "\ndeployment " + to_text(deployment) + "\n";
+}
+}  // namespace
+
+std::string deployment_text(const KeyPlan& plan) {
+  std::string text = header(kDeploymentFormat, plan.deployment);
+  text += "strength " + std::string(to_string(plan.strength)) + "\n";
+  text += "server-scheme " + std::string(to_string(plan.server_scheme)) + "\n";
+  text += "client-scheme " + std::string(to_string(plan.client_scheme)) + "\n";
+  text += "threshold-bits " + std::to_string(plan.threshold_bits) + "\n";
+  text += "sites " + std::to_string(plan.sites.size()) + "\n";
+  for (const SitePlan& site : plan.sites) text += "site " + std::to_string(site.site.value) + "\n";
+  return text;
+}
+
+std::string public_text(const SitePlan& site, const PublicKeys& keys) {
+  std::string text = header(kPublicFormat, keys.plan.deployment, kPublicVersion);
+  text += "site " + std::to_string(site.site.value) + "\nservers " + std::to_string(site.servers) + "\nfaults " +
+          std::to_string(site.faults) + "\nthreshold " + (site.threshold ? "yes" : "no") + "\n";
+  for (std::uint16_t i = 0; i < site.servers; ++i) {
+    const Principal server = Principal::of(ServerId{site.site, ServerIndex(i)});
+    text += "signer " + to_string(server) + "\n" + keys.signers.at(server).to_pem() + "exchange " +
+            to_hex(keys.exchange.at(server)) + "\n";
+  }
+  const std::vector<ClientPlan> clients = clients_in_bundle(keys.plan, site.site);
+  text += "clients " + std::to_string(clients.size()) + "\n";
+  for (const ClientPlan& client : clients)
+    text += "signer " + to_string(Principal::of(client.client)) + "\nhome " + std::to_string(client.home.value) +
+            "\n" + keys.signers.at(Principal::of(client.client)).to_pem();
+  if (site.threshold) {
+    const ThresholdPublicKey& key = keys.sites.at(site.site);
+    text += "epoch " + std::to_string(key.params().epoch) + "\n" + key.plain().to_pem();
+    text += "verifier " + to_hex(key.params().verifier) + "\n";
+    for (const Bytes& verifier : key.params().verifiers) text += "share-verifier " + to_hex(verifier) + "\n";
+  }
+  return text;
+}
+
+Status prepare_directory(const fs::path& dir) {
+  std::error_code error;
+  fs::create_directories(dir, error);
+  if (error) return failure("cannot create directory " + dir.string() + ": " + error.message());
+  const bool empty = fs::is_empty(dir, error);
+  if (error) return failure("cannot read directory " + dir.string() + ": " + error.message());
+  if (!empty)
+    return failure(dir.string() + " is not empty; keys are never overwritten: choose or make an empty directory");
+  return {};
+}
+
+namespace {
 /// Every secret of a deployment, while it is being made.
 struct Vault {
   std::map<Principal, PrivateKey> signing;
   std::map<Principal, SecretBytes> mac_masters;  // servers only
   std::map<Principal, ExchangeKey> exchange;     // servers only
   std::map<SiteId, Dealing> dealings;
+
+  PublicKeys public_keys(const KeyPlan& plan) const {
+    PublicKeys known;
+    known.plan = plan;
+    for (const auto& [owner, key] : signing) known.signers.emplace(owner, key.public_key());
+    for (const auto& [owner, key] : this->exchange) known.exchange.emplace(owner, key.public_key());
+    for (const auto& [site, dealing] : dealings) known.sites.emplace(site, dealing.key);
+    return known;
+  }
 };
 
 using KeyJob = std::function<Result<std::string>()>;
@@ -162,44 +226,6 @@ SecretBytes pair_key(const SecretBytes& master, DeploymentId deployment, const P
                      as_span("seneschal pair key v1 " + to_text(deployment) + " " + to_string(peer)));
 }
 
-std::string header(const char* format, DeploymentId deployment, int version = 1) {
-  return std::string(format) + " " + std::to_string(version) + "\ndeployment " + to_text(deployment) + "\n";
-}
-
-std::string deployment_text(const KeyPlan& plan) {
-  std::string text = header(kDeploymentFormat, plan.deployment);
-  text += "strength " + std::string(to_string(plan.strength)) + "\n";
-  text += "server-scheme " + std::string(to_string(plan.server_scheme)) + "\n";
-  text += "client-scheme " + std::string(to_string(plan.client_scheme)) + "\n";
-  text += "threshold-bits " + std::to_string(plan.threshold_bits) + "\n";
-  text += "sites " + std::to_string(plan.sites.size()) + "\n";
-  for (const SitePlan& site : plan.sites) text += "site " + std::to_string(site.site.value) + "\n";
-  return text;
-}
-
-std::string public_text(const KeyPlan& plan, const SitePlan& site, const Vault& vault) {
-  std::string text = header(kPublicFormat, plan.deployment, kPublicVersion);
-  text += "site " + std::to_string(site.site.value) + "\nservers " + std::to_string(site.servers) + "\nfaults " +
-          std::to_string(site.faults) + "\nthreshold " + (site.threshold ? "yes" : "no") + "\n";
-  for (std::uint16_t i = 0; i < site.servers; ++i) {
-    const Principal server = Principal::of(ServerId{site.site, ServerIndex(i)});
-    text += "signer " + to_string(server) + "\n" + vault.signing.at(server).public_key().to_pem() + "exchange " +
-            to_hex(vault.exchange.at(server).public_key()) + "\n";
-  }
-  const std::vector<ClientPlan> clients = clients_in_bundle(plan, site.site);
-  text += "clients " + std::to_string(clients.size()) + "\n";
-  for (const ClientPlan& client : clients)
-    text += "signer " + to_string(Principal::of(client.client)) + "\nhome " + std::to_string(client.home.value) +
-            "\n" + vault.signing.at(Principal::of(client.client)).public_key().to_pem();
-  if (site.threshold) {
-    const ThresholdPublicKey& key = vault.dealings.at(site.site).key;
-    text += "epoch " + std::to_string(key.params().epoch) + "\n" + key.plain().to_pem();
-    text += "verifier " + to_hex(key.params().verifier) + "\n";
-    for (const Bytes& verifier : key.params().verifiers) text += "share-verifier " + to_hex(verifier) + "\n";
-  }
-  return text;
-}
-
 SecretBytes mac_text(const KeyPlan& plan, const Principal& owner, const Vault& vault) {
   std::vector<std::pair<Principal, SecretBytes>> keys;
   for (const Principal& peer : key_owners(plan)) {
@@ -213,8 +239,7 @@ SecretBytes mac_text(const KeyPlan& plan, const Principal& owner, const Vault& v
 Status write_owner(const KeyPlan& plan, const fs::path& dir, const Principal& owner, const Vault& vault) {
   const fs::path place = principal_directory(dir, owner);
   if (Status made = create_directory(place, true); !made) return made;
-  const SecretBytes pem = vault.signing.at(owner).to_pem();
-  const SecretBytes signing = joined({as_span(owner_header(kSigningFormat, plan.deployment, owner)), pem.expose()});
+  const SecretBytes signing = signing_text(plan.deployment, owner, vault.signing.at(owner));
   if (Status made = create_file(place / "signing.pem", signing.expose(), true); !made) return made;
   if (Status made = create_file(place / "macs.txt", mac_text(plan, owner, vault).expose(), true); !made) return made;
   if (!owner.is_server()) return {};
@@ -230,16 +255,6 @@ Status write_owner(const KeyPlan& plan, const fs::path& dir, const Principal& ow
   return create_file(place / "threshold.txt", text.expose(), true);
 }
 
-Status prepare_directory(const fs::path& dir) {
-  std::error_code error;
-  fs::create_directories(dir, error);
-  if (error) return failure("cannot create directory " + dir.string() + ": " + error.message());
-  const bool empty = fs::is_empty(dir, error);
-  if (error) return failure("cannot read directory " + dir.string() + ": " + error.message());
-  if (!empty)
-    return failure(dir.string() + " is not empty; keys are never overwritten: choose or make an empty directory");
-  return {};
-}
 }  // namespace
 
 Status generate_keys(const KeyPlan& plan, const fs::path& dir, const KeyProgress& progress) {
@@ -250,11 +265,11 @@ Status generate_keys(const KeyPlan& plan, const fs::path& dir, const KeyProgress
   if (Status good = prepare_directory(dir); !good) return good;
   Vault vault;
   if (Status good = make_keys(plan, vault, progress); !good) return good;
+  const PublicKeys known = vault.public_keys(plan);
   for (const SitePlan& site : plan.sites) {
     const fs::path place = site_directory(dir, site.site);
     if (Status made = create_directory(place, false); !made) return made;
-    if (Status made = create_file(place / "public.txt", as_span(public_text(plan, site, vault)), false); !made)
-      return made;
+    if (Status made = create_file(place / "public.txt", as_span(public_text(site, known)), false); !made) return made;
   }
   for (const Principal& owner : key_owners(plan))
     if (Status made = write_owner(plan, dir, owner, vault); !made) return made;

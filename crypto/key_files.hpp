@@ -41,6 +41,13 @@ using KeyProgress = std::function<void(const std::string& made, std::size_t done
 /// be written.
 Status generate_keys(const KeyPlan& plan, const std::filesystem::path& dir, const KeyProgress& progress = {});
 
+/// Makes the keys of `plan` under `dir`, as above, from those under `from`, which are of the same servers and of
+/// fewer clients: servers, sites and clients keep theirs, and only clients that are new get some. Nothing under
+/// `from` changes. Error, with what differs or the path, if the plan has other servers, sites or sizes, or leaves a
+/// client out, or if a file is missing or damaged.
+Status extend_keys(const std::filesystem::path& from, const KeyPlan& plan, const std::filesystem::path& dir,
+                   const KeyProgress& progress = {});
+
 /// Everything public in a deployment.
 struct PublicKeys {
   KeyPlan plan;
@@ -51,6 +58,9 @@ struct PublicKeys {
 /// Reads deployment.txt and every site's public.txt. Error, with file and line, if one is missing, malformed or of
 /// another deployment.
 Result<PublicKeys> load_public_keys(const std::filesystem::path& dir);
+
+/// 32 hexadecimal digits that stand for the public keys of all servers and sites. Clients have no part in it.
+std::string servers_fingerprint(const PublicKeys& keys);
 
 /// What one principal holds.
 struct PrivateKeys {

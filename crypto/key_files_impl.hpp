@@ -30,12 +30,21 @@ std::string to_text(DeploymentId deployment);
 
 /// The lines that begin every file of one owner.
 std::string owner_header(const char* format, DeploymentId deployment, const Principal& owner);
+std::string deployment_text(const KeyPlan& plan);
+/// public.txt of one site.
+std::string public_text(const SitePlan& site, const PublicKeys& keys);
+SecretBytes signing_text(DeploymentId deployment, const Principal& owner, const PrivateKey& key);
+/// Makes a folder for keys unless it is there; error if it is not empty.
+Status prepare_directory(const std::filesystem::path& dir);
 /// Secret texts are built in place and wiped: a std::string would leave copies behind as it grows.
 SecretBytes joined(std::initializer_list<Span> parts);
 SecretBytes secret_hex(const SecretBytes& secret);
 /// macs.txt: peers ascending, and the key shared with each.
 SecretBytes mac_text(DeploymentId deployment, const Principal& owner,
                      const std::vector<std::pair<Principal, SecretBytes>>& keys);
+/// What macs.txt of `self` says: the key shared with each peer, as it stands there.
+Result<std::vector<std::pair<Principal, SecretBytes>>> read_mac_keys(const std::filesystem::path& path,
+                                                                     const Principal& self, const PublicKeys& known);
 /// The first lines of `text` must say that it is of this format (version 1), deployment and owner.
 void check_owner_header(KeyText& text, const char* format, DeploymentId deployment, const Principal& owner);
 

@@ -1,7 +1,10 @@
 // Reading keys.
+#include "crypto/digest.hpp"
 #include "crypto/key_files.hpp"
 #include "crypto/key_files_impl.hpp"
 #include "crypto/key_text.hpp"
+
+#include <set>
 
 namespace seneschal::crypto {
 
@@ -142,6 +145,20 @@ Result<PublicKeys> load_public_keys(const fs::path& dir) {
   return keys;
 }
 
+std::string servers_fingerprint(const PublicKeys& keys) {
+  Bytes bytes = to_bytes("seneschal servers' keys v1");
+  for (const auto& [owner, key] : keys.signers)
+    if (owner.is_server()) append(bytes, as_span(to_string(owner) + "\n" + key.to_pem()));
+  for (const auto& [owner, key] : keys.exchange) append(bytes, key);
+  for (const auto& [site, key] : keys.sites) {
+    append(bytes, as_span("epoch " + std::to_string(key.params().epoch) + "\n" + key.plain().to_pem()));
+    append(bytes, key.params().verifier);
+    for (const Bytes& verifier : key.params().verifiers) append(bytes, verifier);
+  }
+  constexpr std::size_t kShown = 16;
+  return to_hex(Span(sha256(bytes).bytes).first(kShown));
+}
+
 namespace {
 /// One of the owner's files: its bytes, checked for format, deployment and owner.
 struct OwnFile {
@@ -171,23 +188,37 @@ Result<PrivateKey> load_signing(const fs::path& path, const Principal& self, con
   return key;
 }
 
-Result<std::map<Principal, MacKey>> load_macs(const fs::path& path, const Principal& self, const PublicKeys& known) {
+}  // namespace
+
+Result<std::vector<std::pair<Principal, SecretBytes>>> read_mac_keys(const fs::path& path, const Principal& self,
+                                                                     const PublicKeys& known) {
   Result<OwnFile> file = open_own(path, kMacFormat, self, known);
   if (!file) return std::unexpected(file.error());
   KeyText& text = file->text;
-  std::map<Principal, MacKey> macs;
+  std::vector<std::pair<Principal, SecretBytes>> keys;
+  std::set<Principal> peers;
   for (std::uint64_t left = text.number("peers", 2 * kMaxKeyClients); left > 0 && text.ok(); --left) {
     const Principal peer = text.parsed("peer", parse_principal);
-    const SecretBytes key(text.hex("key"));
+    SecretBytes key(text.hex("key"));
     if (!text.ok()) break;
     if (key.size() != kMacKeyBytes) text.fail("a MAC key has 32 bytes");
     if (!known.signers.contains(peer) || !have_pair_key(self, peer)) text.fail("unexpected peer " + to_string(peer));
-    if (!macs.emplace(peer, MacKey(key.expose())).second) text.fail(to_string(peer) + " has two keys");
+    if (!peers.insert(peer).second) text.fail(to_string(peer) + " has two keys");
+    keys.emplace_back(peer, std::move(key));
   }
   text.end();
   for (const auto& [peer, key] : known.signers)
-    if (have_pair_key(self, peer) && !macs.contains(peer)) text.fail("no key for " + to_string(peer));
+    if (have_pair_key(self, peer) && !peers.contains(peer)) text.fail("no key for " + to_string(peer));
   if (!text.ok()) return std::unexpected(text.status().error());
+  return keys;
+}
+
+namespace {
+Result<std::map<Principal, MacKey>> load_macs(const fs::path& path, const Principal& self, const PublicKeys& known) {
+  const auto keys = read_mac_keys(path, self, known);
+  if (!keys) return std::unexpected(keys.error());
+  std::map<Principal, MacKey> macs;
+  for (const auto& [peer, key] : *keys) macs.emplace(peer, MacKey(key.expose()));
   return macs;
 }
 

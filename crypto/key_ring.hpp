@@ -32,6 +32,7 @@ class KeyRing final : public Keys {
   const Principal& self() const { return self_; }
   /// The deployment as its public files describe it.
   const KeyPlan& plan() const { return known_.plan; }
+  const PublicKeys& known() const { return known_; }
 
   Bytes sign(Span message) const override;
   bool verify(const Principal& signer, Span message, Span signature) const override;

@@ -1,6 +1,7 @@
 #include "lab/cluster.hpp"
 
 #include "lab/files.hpp"
+#include "lab/remembered.hpp"
 
 #include <fmt/format.h>
 
@@ -46,10 +47,11 @@ Result<std::vector<std::uint16_t>> free_ports(std::size_t count) {
 std::string plugin_text(const Deployment& d, const Roster& roster, ServerId id, const std::string& keys,
                         const std::string& dir) {
   std::string text = fmt::format(
-      "server = {} {}\nkeys = {}\napplication = {}\nwindow = {}\nbatch_max = {}\ndelivery = {}\n"
+      "server = {} {}\nkeys = {}\nsite_names = {}\napplication = {}\nwindow = {}\nbatch_max = {}\ndelivery = {}\n"
       "durability = {}\nlog_growth_kb = {}\ncheckpoint_interval = {}\n",
-      id.site.value, id.index.value, keys, d.options.application, d.options.window, d.options.batch_max,
-      d.options.delivery, d.options.durability, d.options.log_growth_kb, d.options.checkpoint_interval);
+      id.site.value, id.index.value, keys, site_names(d), d.options.application, d.options.window,
+      d.options.batch_max, d.options.delivery, d.options.durability, d.options.log_growth_kb,
+      d.options.checkpoint_interval);
   text += d.protocol == Protocol::Steward ? fmt::format("fanout = {}\n", d.options.fanout)
                                           : fmt::format("auth = {}\n", d.options.auth);
   if (d.options.accountability)

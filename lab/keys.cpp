@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <limits>
+#include <map>
 
 namespace seneschal::lab {
 
@@ -30,20 +32,67 @@ crypto::KeyPlan key_plan(const Deployment& deployment) {
   return plan;
 }
 
-Result<std::string> ensure_keys(const Deployment& deployment, const std::string& cache,
-                                const crypto::KeyProgress& progress) {
-  const crypto::KeyPlan plan = key_plan(deployment);
-  const std::string shape = fmt::format("{}|{}", to_text(deployment.roster()), to_string(deployment.protocol));
-  const std::string name = fmt::format("{}-{}-{}-{:016x}", to_string(deployment.protocol), deployment.keys.site_bits,
-                                       deployment.keys.server_bits, hash64(as_span(shape)));
-  const fs::path dir = fs::path(absolute(cache)) / name;
+namespace {
+
+/// Folders of keys of the deployment's servers: "STEM-CLIENTS", fewest clients first.
+std::map<std::uint32_t, fs::path> folders_of(const fs::path& cache, const std::string& stem) {
+  std::map<std::uint32_t, fs::path> folders;
   std::error_code error;
-  if (fs::exists(dir, error)) return dir.string();
+  for (auto it = fs::directory_iterator(cache, error); !error && it != fs::directory_iterator();
+       it.increment(error)) {
+    const std::string name = it->path().filename().string();
+    if (!name.starts_with(stem + "-")) continue;
+    const auto clients = parse_number(std::string_view(name).substr(stem.size() + 1));
+    if (clients && *clients <= std::numeric_limits<std::uint32_t>::max())
+      folders.emplace(static_cast<std::uint32_t>(*clients), it->path());
+  }
+  return folders;
+}
+
+/// Takes away those whose servers have other keys than these, or whose files cannot be read; says why of the last.
+std::string keep_those_of(std::map<std::uint32_t, fs::path>& folders, const std::string& fingerprint) {
+  std::string why;
+  std::erase_if(folders, [&](const auto& folder) {
+    const auto keys = crypto::load_public_keys(folder.second);
+    if (keys && crypto::servers_fingerprint(*keys) == fingerprint) return false;
+    why = keys ? folder.second.string() + " has others" : keys.error().message;
+    return true;
+  });
+  return why;
+}
+
+}  // namespace
+
+Result<std::string> ensure_keys(const Deployment& deployment, const std::string& cache,
+                                const crypto::KeyProgress& progress, const std::optional<std::string>& fingerprint) {
+  const crypto::KeyPlan plan = key_plan(deployment);
+  // Neither clients nor places: the servers' keys do not depend on them.
+  std::string shape = fmt::format("{}|{}", to_string(deployment.protocol), plan.deployment.value);
+  for (const crypto::SitePlan& site : plan.sites) shape += fmt::format("|{} {}", site.servers, site.faults);
+  const std::string stem = fmt::format("{}-{}-{}-{:016x}", to_string(deployment.protocol), deployment.keys.site_bits,
+                                       deployment.keys.server_bits, hash64(as_span(shape)));
+  const fs::path place(absolute(cache));
+  auto folders = folders_of(place, stem);
+  if (fingerprint) {
+    const std::string why = keep_those_of(folders, *fingerprint);
+    if (folders.empty())
+      return failure(
+          fmt::format("{}: the keys that the servers have run with are not here ({}); put them back, name their "
+                      "folder with --keys, or begin "
+                      "anew with --fresh, which forgets all that the servers have",
+                      place.string(), why.empty() ? "there is no folder " + stem + "-CLIENTS" : why));
+  }
+  const auto clients = static_cast<std::uint32_t>(plan.clients.size());
+  if (const auto enough = folders.lower_bound(clients); enough != folders.end()) return enough->second.string();
+  const fs::path dir = place / fmt::format("{}-{}", stem, clients);
   if (Status made = make_dir(cache); !made) return std::unexpected(made.error());
   // Made beside it and renamed at the end: what is there is whole.
+  std::error_code error;
   const fs::path draft = dir.string() + ".draft-" + std::to_string(::getpid());
   fs::remove_all(draft, error);
-  if (Status good = crypto::generate_keys(plan, draft, progress); !good) {
+  const Status good = folders.empty() ? crypto::generate_keys(plan, draft, progress)
+                                      : crypto::extend_keys(folders.rbegin()->second, plan, draft, progress);
+  if (!good) {
     fs::remove_all(draft, error);
     return std::unexpected(good.error());
   }

@@ -25,6 +25,14 @@ Settings read_settings(ConfigText& config) {
   settings.log_growth = 1024 * config.number("log_growth_kb", settings.log_growth / 1024, 1, std::uint64_t{1} << 30);
   return settings;
 }
+
+/// What is binding reaches `window` beyond what is executed, Checkpoints stand at multiples of the interval, and a
+/// batch that was prepared is proposed again in the next view.
+std::vector<Fact> facts_of(const Settings& settings) {
+  return {{"window", std::to_string(settings.window)},
+          {"checkpoint_interval", std::to_string(settings.checkpoint_interval)},
+          {"batch_max", std::to_string(settings.batch_max), true}};
+}
 }  // namespace
 
 Result<std::unique_ptr<Assembly>> make_plugin_server(const PluginContext& context, std::string_view name,
@@ -34,6 +42,8 @@ Result<std::unique_ptr<Assembly>> make_plugin_server(const PluginContext& contex
   ServerConfig server = plugin::read_server(*config, context.folder);
   Settings settings = read_settings(*config);
   settings.durability = server.keep_log ? Durability::Log : Durability::None;
+  server.protocol = "steward";
+  server.settings = facts_of(settings);
   const auto graph = accountability::read_recorder(*config, context.folder, server.application);
   if (Status good = config->finish(); !good) return std::unexpected(good.error());
   if (Status good = settings.validate(); !good) return std::unexpected(good.error());

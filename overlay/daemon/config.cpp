@@ -86,12 +86,9 @@ std::vector<PluginSpec> read_plugins(const TomlTable& root, NodeId self, const s
     spec.name = table.text("name", std::filesystem::path(spec.library).stem().string());
     spec.port = Port(static_cast<std::uint32_t>(table.integer("port", Range{0, 0xffffffff})));
     const std::string config = table.text("config", "");
-    if (spec.name.find('/') != std::string::npos)
-      table.fail("name", "'" + spec.name + "' has a '/' in it; its log's folder is named after it");
     if (node != self) continue;
-    const std::string own = std::to_string(self.value) + "-" + spec.name;
-    spec.log_folder = (data / own).string();
-    spec.run_marker = (folder / "has-run" / own).string();
+    spec.logs = data.string();
+    spec.marks = (folder / "has-run").string();
     // A bare name is searched for where the system keeps libraries; a path starts at the file.
     if (spec.library.find('/') != std::string::npos) spec.library = (folder / spec.library).string();
     spec.folder = folder.string();
@@ -107,7 +104,8 @@ std::vector<PluginSpec> read_plugins(const TomlTable& root, NodeId self, const s
       if (other.port == spec.port) {
         table.fail("port", "plugin '" + other.name + "' has this port already");
       } else if (other.name == spec.name) {
-        table.fail("name", "there is a plugin '" + spec.name + "' on this node already; their logs would be one");
+        table.fail("name",
+                   "there is a plugin '" + spec.name + "' on this node already; they could not be told apart");
       }
     plugins.push_back(std::move(spec));
   }

@@ -2,7 +2,7 @@
 //
 //   routing = "measured"          # or "configured": costs are the links' delays, whatever is measured
 //   crypto_threads = 0            # 0: one per core
-//   data_dir = "data"             # logs of plugins, one folder each; relative to the file
+//   data_dir = "data"             # logs of plugins, named by what they belong to; relative to the file
 //   [[node]]
 //   id = 1
 //   address = "127.0.0.1:7001"
@@ -42,8 +42,8 @@ struct PluginSpec {
   Port port;
   std::string config;  // text
   std::string folder;  // relative paths in the text start here
-  std::string log_folder;
-  std::string run_marker;  // a file that says that the plugin has run, apart from its log
+  std::string logs;    // folder of the logs of all plugins
+  std::string marks;   // folder of the marks that they have run, apart from the logs
 };
 
 struct DaemonConfig {

@@ -3,7 +3,6 @@
 #include "base/check.hpp"
 #include "runtime/asio/io_loop.hpp"
 #include "runtime/storage/segment.hpp"
-#include "runtime/storage/server_memory.hpp"
 
 #include <pthread.h>
 #include <csignal>
@@ -57,6 +56,7 @@ seneschal_host PluginRunner::host_table() {
   host.log = host_log;
   host.open_log = host_open_log;
   host.forget_before = host_forget_before;
+  host.open_memory = host_open_memory;
   return host;
 }
 
@@ -257,8 +257,32 @@ int PluginRunner::host_forget_before(void* host, std::uint64_t ticket) {
 int PluginRunner::host_open_log(void* host, const char* identity, int keep,
                                 void (*record)(void*, const std::uint8_t*, std::size_t), void* arg, char* error,
                                 std::size_t error_size) {
+  // An instance that belongs to nothing is a group of its own.
+  seneschal_memory alone{};
+  alone.size = sizeof alone;
+  alone.keep = keep;
+  alone.group = identity;
+  alone.member = "alone";
+  return host_open_memory(host, &alone, record, arg, error, error_size);
+}
+
+int PluginRunner::host_open_memory(void* host, const seneschal_memory* memory,
+                                   void (*record)(void*, const std::uint8_t*, std::size_t), void* arg, char* error,
+                                   std::size_t error_size) {
+  PluginRunner& self = runner(host);
+  storage::MemoryOptions options;
+  options.logs = self.spec_.logs;
+  options.marks = self.spec_.marks;
+  options.group = memory->group;
+  options.member = memory->member;
+  options.node = self.home_.self();
+  options.keep_log = memory->keep != 0;
+  for (std::size_t i = 0; i < memory->fact_count; ++i)
+    options.facts.push_back({memory->facts[i].name, memory->facts[i].value, memory->facts[i].may_grow != 0});
+  for (std::size_t i = 0; i < memory->member_count; ++i)
+    options.members.push_back({memory->members[i].name, NodeId(memory->members[i].node)});
   std::string reason;
-  const int answer = runner(host).open_log(identity, keep != 0, record, arg, reason);
+  const int answer = self.open_memory(options, record, arg, reason);
   if (error_size > 0) {
     const std::size_t size = std::min(reason.size(), error_size - 1);
     std::memcpy(error, reason.data(), size);
@@ -267,14 +291,15 @@ int PluginRunner::host_open_log(void* host, const char* identity, int keep,
   return answer;
 }
 
-int PluginRunner::open_log(const char* identity, bool keep, void (*record)(void*, const std::uint8_t*, std::size_t),
-                           void* arg, std::string& error) {
-  if (std::strlen(identity) > storage::kMaxIdentity || log_ != nullptr) {
+int PluginRunner::open_memory(const storage::MemoryOptions& options,
+                              void (*record)(void*, const std::uint8_t*, std::size_t), void* arg,
+                              std::string& error) {
+  if (options.identity().size() > storage::kMaxIdentity || log_ != nullptr) {
     error =
         "a log may be opened once, for an identity of at most " + std::to_string(storage::kMaxIdentity) + " bytes";
     return SENESCHAL_REFUSED;
   }
-  auto memory = storage::recall({spec_.log_folder, spec_.run_marker, identity, keep});
+  auto memory = storage::recall(options);
   if (!memory) {
     error = memory.error().message;
     return SENESCHAL_REFUSED;

@@ -4,7 +4,7 @@
 #include "overlay/daemon/endpoint.hpp"
 #include "overlay/daemon/plugin_library.hpp"
 #include "runtime/asio/crypto_pool.hpp"
-#include "runtime/storage/write_ahead_log.hpp"
+#include "runtime/storage/server_memory.hpp"
 
 #include <atomic>
 #include <condition_variable>
@@ -83,8 +83,8 @@ class PluginRunner final : public Endpoint {
   void check_time(Instant now);
   void push_done(std::span<const std::uint64_t> tickets);
   void notify();
-  int open_log(const char* identity, bool keep, void (*record)(void*, const std::uint8_t*, std::size_t), void* arg,
-               std::string& error);
+  int open_memory(const storage::MemoryOptions& options, void (*record)(void*, const std::uint8_t*, std::size_t),
+                  void* arg, std::string& error);
   void log_failed(const std::string& reason);
   void publish_status();
   seneschal_host host_table();
@@ -97,6 +97,9 @@ class PluginRunner final : public Endpoint {
   static int host_open_log(void* host, const char* identity, int keep,
                            void (*record)(void*, const std::uint8_t*, std::size_t), void* arg, char* error,
                            std::size_t error_size);
+  static int host_open_memory(void* host, const seneschal_memory* memory,
+                              void (*record)(void*, const std::uint8_t*, std::size_t), void* arg, char* error,
+                              std::size_t error_size);
   static int host_forget_before(void* host, std::uint64_t ticket);
 
   PluginSpec spec_;

@@ -16,6 +16,22 @@ void put_text(const std::string& text, char* out, std::size_t capacity) {
   out[size] = '\0';
 }
 
+int open_memory(const seneschal_host& host, const Memory& memory, std::vector<Record>& records, char* error,
+                std::size_t error_size) {
+  std::vector<seneschal_fact> facts;
+  for (const Fact& fact : memory.facts)
+    facts.push_back({fact.name.c_str(), fact.value.c_str(), fact.may_grow ? 1u : 0u, 0});
+  std::vector<seneschal_member> members;
+  for (const auto& [name, node] : memory.members) members.push_back({name.c_str(), node.value, 0, 0});
+  const seneschal_memory asked = {sizeof(seneschal_memory), memory.keep ? 1 : 0, memory.group.c_str(),
+                                  memory.member.c_str(),    facts.data(),        facts.size(),
+                                  members.data(),           members.size()};
+  const auto keep = [](void* arg, const std::uint8_t* data, std::size_t size) {
+    static_cast<std::vector<Record>*>(arg)->push_back(to_bytes(Span(data, size)));
+  };
+  return host.open_memory(host.host, &asked, keep, &records, error, error_size);
+}
+
 }  // namespace
 
 void* create(Factory make, const seneschal_host* host, const char* config, const char* folder, char* error,
@@ -33,12 +49,7 @@ void* create(Factory make, const seneschal_host* host, const char* config, const
   }
   Assembly& self = **made;
   std::vector<Record> records;
-  const auto keep = [](void* arg, const std::uint8_t* data, std::size_t size) {
-    static_cast<std::vector<Record>*>(arg)->push_back(to_bytes(Span(data, size)));
-  };
-  const std::string identity = self.log_identity();
-  const int opened =
-      host->open_log(host->host, identity.c_str(), self.keeps_log() ? 1 : 0, keep, &records, error, error_size);
+  const int opened = open_memory(*host, self.memory(), records, error, error_size);
   if (opened == SENESCHAL_REFUSED) return nullptr;  // the host said why
   if (Status readable = self.check_log(records); !readable) {
     put_text(readable.error().message, error, error_size);

@@ -3,11 +3,22 @@
 //   Result<std::unique_ptr<Assembly>> make(const PluginContext& context) { ... }
 //   SENESCHAL_PLUGIN("steward", SENESCHAL_BOUNDED, make)
 #pragma once
+#include "base/fact.hpp"
 #include "runtime/config_text.hpp"
 #include "runtime/plugin/plugin_env.hpp"
 #include "runtime/replica.hpp"
 
 namespace seneschal::plugin {
+
+/// What the node must know of a replica's memory: see `seneschal_memory` in the contract.
+struct Memory {
+  std::string group;
+  std::string member;
+  /// False: nothing is made durable; started a second time it counts as one that lost its log.
+  bool keep = true;
+  std::vector<Fact> facts;
+  std::vector<std::pair<std::string, NodeId>> members;
+};
 
 /// A replica and everything that it needs to stay alive: keys, core, application, directory, and its PluginEnv.
 class Assembly {
@@ -15,10 +26,7 @@ class Assembly {
   virtual ~Assembly() = default;
   virtual Replica& replica() = 0;
   virtual PluginEnv& env() = 0;
-  /// Whose log it is: at most 128 bytes.
-  virtual std::string log_identity() const = 0;
-  /// False: nothing is made durable; started a second time it counts as one that lost its log.
-  virtual bool keeps_log() const = 0;
+  virtual Memory memory() const = 0;
   /// Whether this program can read that log; an error says what to do and keeps the server from
   /// running; its log stays as it is.
   virtual Status check_log(std::span<const Record>) const { return {}; }

@@ -50,6 +50,36 @@ typedef struct seneschal_datagram {
 
 enum { SENESCHAL_DEBUG = 0, SENESCHAL_INFO = 1, SENESCHAL_WARNING = 2, SENESCHAL_ERROR = 3 };
 
+/* What says what an instance's log means, such as "application" and "kv". Values are single lines. */
+typedef struct seneschal_fact {
+  const char* name;
+  const char* value;
+  uint32_t may_grow; /* 1: the value is a number, and a later life may have a larger one */
+  uint32_t reserved;
+} seneschal_fact;
+
+typedef struct seneschal_member {
+  const char* name;
+  uint16_t node; /* where it runs */
+  uint16_t reserved;
+  uint32_t reserved_too;
+} seneschal_member;
+
+/* Whose memory it is, and what it means. What the node keeps is named by group and member, so it is found again on
+ * whatever node the member runs. */
+typedef struct seneschal_memory {
+  uint32_t size; /* sizeof(seneschal_memory) of the plugin */
+  int32_t keep;  /* 0: no log, the node only remembers that the member has run */
+  const char* group;  /* what the members belong to, such as "deployment 7" */
+  const char* member; /* such as "server 1.0"; with the group at most 127 bytes */
+  const seneschal_fact* facts; /* at most 64: a member that ran with other facts is refused */
+  size_t fact_count;
+  /* Those that may begin in the node's folder if none of the group has run there yet. Later ones are LOST: they may
+   * have run elsewhere. The instance itself is one of them in any case. */
+  const seneschal_member* members;
+  size_t member_count;
+} seneschal_memory;
+
 /* What the node offers. `host` is the first argument of each function. */
 typedef struct seneschal_host {
   uint32_t version;
@@ -71,7 +101,7 @@ typedef struct seneschal_host {
   int (*append)(void* host, const uint8_t* data, size_t size, uint64_t ticket);
   void (*log)(void* host, int level, const char* text);
 
-  /* Opens the instance's log; once, and inside `create` only. `identity` (at most 128 bytes, zero-terminated) says
+  /* Opens the instance's log; once, and inside `create` only. `identity` (at most 120 bytes, zero-terminated) says
    * whose log it is: that of another identity is refused. With `keep` = 0 there is no log, and the node only
    * remembers that the instance has run. OK: `record(arg, ...)` was called for each record of earlier lives, oldest
    * first; none if it never ran. LOST: the instance has run before and what it appended then is not known. There is
@@ -82,6 +112,10 @@ typedef struct seneschal_host {
                   size_t error_size);
   /* The records appended before that of `ticket`, which is durable, are not needed any more. Some may come back. */
   int (*forget_before)(void* host, uint64_t ticket);
+  /* As `open_log`, and instead of it, for an instance that belongs to a group. */
+  int (*open_memory)(void* host, const seneschal_memory* memory,
+                     void (*record)(void* arg, const uint8_t* data, size_t size), void* arg, char* error,
+                     size_t error_size);
 } seneschal_host;
 
 /* A plugin whose calls never block nor take longer than 200 us may share the node's I/O thread. */

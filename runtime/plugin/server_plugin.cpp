@@ -2,6 +2,8 @@
 
 #include "crypto/key_ring.hpp"
 
+#include <filesystem>
+
 namespace seneschal::plugin {
 
 ServerConfig read_server(ConfigText& config, const std::string& folder) {
@@ -16,6 +18,7 @@ ServerConfig read_server(ConfigText& config, const std::string& folder) {
   server.keys = config.text("keys");
   if (!server.keys.starts_with('/')) server.keys = folder + "/" + server.keys;
   server.application = config.text("application", "kv");
+  server.site_names = config.text("site_names", "");
   server.keep_log = config.choice("durability", {"wal", "none"}, 0) == 0;
   server.roster = read_roster(config);
   if (!server.roster.directory.knows(server.self))
@@ -23,7 +26,64 @@ ServerConfig read_server(ConfigText& config, const std::string& folder) {
   return server;
 }
 
-Result<std::unique_ptr<crypto::Keys>> load_server_keys(const ServerConfig& config, const seneschal_host& host) {
+std::vector<Fact> facts_of(const Roster& roster, std::string_view protocol, std::string_view application,
+                           std::string_view site_names, const std::vector<Fact>& settings,
+                           const crypto::KeyPlan& plan) {
+  const Membership& members = roster.membership;
+  std::string faults;
+  bool alike = true;
+  for (const SiteInfo& site : members.sites) {
+    faults += (faults.empty() ? "" : " ") + std::to_string(site.faults);
+    alike = alike && site.faults == members.sites.front().faults;
+  }
+  if (alike && !members.sites.empty()) faults = std::to_string(members.sites.front().faults);
+  std::vector<Fact> facts = {
+      {"protocol", std::string(protocol)},
+      {"application", std::string(application)},
+      {"faults", faults},
+      {"sites", site_names.empty() ? std::to_string(members.sites.size()) : std::string(site_names)},
+      // Without an administrator, those whom nobody knew have no part in the state. With one, the first clients are
+      // part of it: others join by its orders. [Membership 3]
+      {"clients", std::to_string(members.clients.size()), !members.administrator},
+      {"administrator", members.administrator ? std::to_string(members.administrator->value) : "0"},
+  };
+  facts.insert(facts.end(), settings.begin(), settings.end());
+  if (!plan.sites.empty() && plan.sites.front().threshold)
+    facts.push_back({"site_bits", std::to_string(plan.threshold_bits)});
+  facts.push_back({"server_bits", plan.server_scheme == crypto::Scheme::Rsa1024 ? "1024" : "2048"});
+  return facts;
+}
+
+Fact keys_fact(const crypto::PublicKeys& keys) {
+  return {"keys", crypto::servers_fingerprint(keys)};
+}
+
+std::string memory_group(DeploymentId deployment) {
+  return "deployment " + std::to_string(deployment.value);
+}
+
+std::string memory_member(ServerId server) {
+  return "server " + std::to_string(server.site.value) + "." + std::to_string(server.index.value);
+}
+
+namespace {
+/// The servers whose private keys are in the folder: they may begin here. A server whose keys come later may have
+/// run where they come from.
+std::vector<std::pair<std::string, NodeId>> members_with_keys(const ServerConfig& config) {
+  std::vector<std::pair<std::string, NodeId>> members;
+  const auto& sites = config.roster.directory.servers;
+  for (std::size_t s = 0; s < sites.size(); ++s)
+    for (std::size_t i = 0; i < sites[s].size(); ++i) {
+      const ServerId server{SiteId(static_cast<std::uint16_t>(s)), ServerIndex(static_cast<std::uint16_t>(i))};
+      std::error_code ignored;
+      if (std::filesystem::exists(crypto::principal_directory(config.keys, Principal::of(server)), ignored))
+        members.emplace_back(memory_member(server), sites[s][i]);
+    }
+  return members;
+}
+}  // namespace
+
+Result<std::unique_ptr<crypto::Keys>> load_server_keys(ServerConfig& config, const seneschal_host& host) {
   const EndpointId place = config.roster.directory.endpoint(config.self);
   if (place.node.value != host.node || place.port.value != host.port)
     return failure("server " + to_string(config.self) + " belongs on node " + std::to_string(place.node.value) +
@@ -33,6 +93,10 @@ Result<std::unique_ptr<crypto::Keys>> load_server_keys(const ServerConfig& confi
   options.deployment = config.roster.membership.deployment;
   auto ring = crypto::KeyRing::load(config.keys, Principal::of(config.self), std::move(options));
   if (!ring) return std::unexpected(ring.error());
+  config.facts = facts_of(config.roster, config.protocol, config.application, config.site_names, config.settings,
+                          (*ring)->plan());
+  config.facts.push_back(keys_fact((*ring)->known()));
+  config.members = members_with_keys(config);
   return std::unique_ptr<crypto::Keys>(std::move(*ring));
 }
 
@@ -49,9 +113,9 @@ ServerAssembly::ServerAssembly(const seneschal_host& host, ServerConfig config, 
   env_.join_groups(config_.self);
 }
 
-std::string ServerAssembly::log_identity() const {
-  return "deployment " + std::to_string(config_.roster.membership.deployment.value) + " server " +
-         to_string(config_.self);
+Memory ServerAssembly::memory() const {
+  return {memory_group(config_.roster.membership.deployment), memory_member(config_.self), config_.keep_log,
+          config_.facts, config_.members};
 }
 
 void ServerAssembly::status(StatusList& out) const {

@@ -137,8 +137,13 @@ class RealDisk final : public Disk {
   }
 
   Status remove(const std::string& path) override {
-    if (::unlink(path.c_str()) != 0 && errno != ENOENT)
+    if (::remove(path.c_str()) != 0 && errno != ENOENT)
       return std::unexpected(failed("cannot be removed", path, errno));
+    return {};
+  }
+
+  Status rename(const std::string& from, const std::string& to) override {
+    if (::rename(from.c_str(), to.c_str()) != 0) return std::unexpected(failed("cannot be renamed", from, errno));
     return {};
   }
 

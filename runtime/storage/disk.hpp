@@ -40,7 +40,10 @@ class Disk {
   virtual Result<std::unique_ptr<DiskFile>> create(const std::string& path) = 0;
   /// An existing file, cut to `size` bytes.
   virtual Result<std::unique_ptr<DiskFile>> reopen(const std::string& path, std::uint64_t size) = 0;
+  /// A file, or an empty folder. None there is no error.
   virtual Status remove(const std::string& path) = 0;
+  /// A file takes the place of another in one step; a folder only that of none, or of an empty one.
+  virtual Status rename(const std::string& from, const std::string& to) = 0;
   /// Makes names in the folder durable: files that are new or gone.
   virtual Status sync_folder(const std::string& folder) = 0;
   /// Nothing if another process, or another object of this one, holds it.

@@ -51,16 +51,28 @@ bool WriteAheadLog::exists(const std::string& folder, Disk& disk) {
 WriteAheadLog::WriteAheadLog(LogOptions options, Disk& disk, std::unique_ptr<FileLock> lock)
     : options_(std::move(options)), disk_(disk), lock_(std::move(lock)) {}
 
-std::expected<WriteAheadLog::Opened, LogError> WriteAheadLog::open(LogOptions options, Disk& disk) {
-  CHECK(options.identity.size() <= kMaxIdentity);
-  if (Status made = disk.make_folder(options.folder); !made) return std::unexpected(failed(made.error()));
-  auto lock = disk.lock(options.folder + "/" + std::string(kLockName));
+std::expected<std::unique_ptr<FileLock>, LogError> WriteAheadLog::lock(const std::string& folder, Disk& disk) {
+  if (Status made = disk.make_folder(folder); !made) return std::unexpected(failed(made.error()));
+  auto lock = disk.lock(folder + "/" + std::string(kLockName));
   if (!lock) return std::unexpected(failed(lock.error()));
-  if (*lock == nullptr)
-    return std::unexpected(LogError{LogFault::Busy, options.folder + ": another process uses this log"});
+  if (*lock == nullptr) return std::unexpected(LogError{LogFault::Busy, folder + ": another process uses this log"});
+  return std::move(*lock);
+}
+
+std::expected<WriteAheadLog::Opened, LogError> WriteAheadLog::open(LogOptions options, Disk& disk,
+                                                                   std::unique_ptr<FileLock> held) {
+  CHECK(options.identity.size() <= kMaxIdentity);
+  if (held == nullptr) {
+    auto taken = lock(options.folder, disk);
+    if (!taken) return std::unexpected(taken.error());
+    held = std::move(*taken);
+  }
   Opened opened;
-  opened.log.reset(new WriteAheadLog(std::move(options), disk, std::move(*lock)));
-  if (auto good = opened.log->recover(opened); !good) return std::unexpected(good.error());
+  opened.log.reset(new WriteAheadLog(std::move(options), disk, std::move(held)));
+  if (auto good = opened.log->recover(opened); !good) {
+    opened.log->failed_ = true;  // it ends without telling how far it reaches
+    return std::unexpected(good.error());
+  }
   return opened;
 }
 
@@ -69,8 +81,31 @@ std::expected<WriteAheadLog::Opened, LogError> WriteAheadLog::open(LogOptions op
 std::expected<void, LogError> WriteAheadLog::recover(Opened& opened) {
   auto listed = disk_.list(options_.folder);
   if (!listed) return std::unexpected(failed(listed.error()));
-  const std::vector<std::string> names = segment_names(std::move(*listed));
   std::size_t last_size = 0;
+  if (auto read = read_segments(segment_names(std::move(*listed)), opened, last_size); !read) return read;
+  durable_index_ = next_index_;
+  if (auto short_of = falls_short()) return std::unexpected(std::move(*short_of));
+  if (segments_.empty()) {
+    if (Status made = begin_segment(); !made) return std::unexpected(failed(made.error()));
+    counters_.segments = segments_.size();
+    return {};
+  }
+  auto file = disk_.reopen(segments_.back().path, last_size);
+  if (!file) return std::unexpected(failed(file.error()));
+  file_ = std::move(*file);
+  file_size_ = last_size;
+  Status synced = file_->sync();
+  if (synced) synced = disk_.sync_folder(options_.folder);
+  oldest_needed_ = options_.expected ? options_.expected->oldest : segments_.front().first_index;
+  if (!synced) return std::unexpected(failed(synced.error()));
+  // A full disk: what is remembered still holds, and the first append fails.
+  if (!remember_extent()) named_ = options_.expected && options_.expected->newest == segments_.back().first_index;
+  counters_.segments = segments_.size();
+  return {};
+}
+
+std::expected<void, LogError> WriteAheadLog::read_segments(std::vector<std::string> names, Opened& opened,
+                                                           std::size_t& last_size) {
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::string path = options_.folder + "/" + names[i];
     const bool last = i + 1 == names.size();
@@ -78,13 +113,16 @@ std::expected<void, LogError> WriteAheadLog::recover(Opened& opened) {
     if (!file) return std::unexpected(LogError{LogFault::Damaged, file.error().message});
     const auto header = decode_header(*file);
     if (!header) {
-      if (header.error() == HeaderFault::Torn && last && file->size() <= header_size()) {
-        // A segment that was being begun: nothing is written behind a header before the header is on the disk.
+      // A segment that was being begun: nothing is written behind a header before the header is on the disk and the
+      // owner remembers the segment.
+      const bool begun = options_.expected && names[i] <= segment_name(options_.expected->newest);
+      if (header.error() == HeaderFault::Torn && last && file->size() <= header_size() && !begun) {
         if (Status gone = disk_.remove(path); !gone) return std::unexpected(failed(gone.error()));
         opened.note = path + ": was being made when the server ended; removed";
         break;
       }
-      if (header.error() == HeaderFault::Torn) return std::unexpected(damaged(path, "its header is damaged"));
+      if (header.error() == HeaderFault::Torn)
+        return std::unexpected(damaged(path, file->empty() ? "it is empty" : "its header is damaged"));
       const bool version = header.error() == HeaderFault::Version;
       return std::unexpected(LogError{LogFault::Foreign, path + (version ? ": is of another version of seneschal"
                                                                          : ": is not a log of seneschal")});
@@ -105,24 +143,39 @@ std::expected<void, LogError> WriteAheadLog::recover(Opened& opened) {
     if (contents.end == Contents::End::Torn)
       opened.note = path + ": its last " + std::to_string(file->size() - contents.good_size) +
                     " bytes are of a write that was cut short; removed";
-    segments_.push_back({path, 0});
+    segments_.push_back({path, header->first, header->salt, 0});
     salt_ = header->salt;
     last_size = contents.good_size;
   }
-  durable_index_ = next_index_;
-  if (segments_.empty()) {
-    if (Status made = begin_segment(); !made) return std::unexpected(failed(made.error()));
-    return {};
-  }
-  auto file = disk_.reopen(segments_.back().path, last_size);
-  if (!file) return std::unexpected(failed(file.error()));
-  file_ = std::move(*file);
-  file_size_ = last_size;
-  Status synced = file_->sync();
-  if (synced) synced = disk_.sync_folder(options_.folder);
-  if (!synced) return std::unexpected(failed(synced.error()));
-  counters_.segments = segments_.size();
   return {};
+}
+
+// What is wrong if the log that was read does not reach as far as its owner remembers. One segment may be newer than
+// what is remembered: it was begun, and the crash came before that was remembered, so it has no records.
+std::optional<LogError> WriteAheadLog::falls_short() const {
+  if (options_.begins && next_index_ > 0)
+    return damaged(options_.folder, "it has records, but by its mark this server never ran");
+  if (!options_.expected) return std::nullopt;
+  const Extent& expected = *options_.expected;
+  const auto older = [&](const std::string& what) {
+    return damaged(options_.folder, what + ": it is an older copy, or a part of it is gone");
+  };
+  if (segments_.empty() || segments_.front().first_index > expected.oldest)
+    return older("the records from " + std::to_string(expected.oldest) + " on are not all there");
+  const auto named = std::ranges::find(segments_, expected.newest, &Segment::first_index);
+  if (named == segments_.end())
+    return older("there is no segment " + segment_name(expected.newest) + ", which this server has used");
+  if (named->salt != expected.salt)
+    return older("segment " + segment_name(expected.newest) + " is not the one that this server has used");
+  if (next_index_ < expected.known)
+    return older("it has the records below " + std::to_string(next_index_) +
+                 ", and this server has written those below " + std::to_string(expected.known));
+  const auto newer = segments_.end() - named - 1;
+  if (newer > 1 || (newer == 1 && segments_.back().first_index < next_index_))
+    return damaged(options_.folder,
+                   "it goes beyond segment " + segment_name(expected.newest) +
+                       ", the newest that this server has used: the log or the mark was copied here");
+  return std::nullopt;
 }
 
 WriteAheadLog::~WriteAheadLog() {
@@ -132,6 +185,8 @@ WriteAheadLog::~WriteAheadLog() {
   }
   ready_.notify_all();
   if (thread_.joinable()) thread_.join();
+  // Nothing can be done about an error here, and nothing is lost by it: less is remembered than could be.
+  if (!failed_ && file_ != nullptr) (void)remember_extent();
 }
 
 void WriteAheadLog::start(Callbacks callbacks) {
@@ -219,13 +274,27 @@ Status WriteAheadLog::begin_segment() {
   if (Status synced = disk_.sync_folder(options_.folder); !synced) return synced;
   file_ = std::move(*file);
   file_size_ = header.size();
-  segments_.push_back({path, 0});
+  if (segments_.empty()) oldest_needed_ = next_index_;
+  segments_.push_back({path, next_index_, salt_, 0});
+  named_ = named_with_records_ = false;
+  return remember_extent();
+}
+
+Status WriteAheadLog::remember_extent() {
+  const Segment& newest = segments_.back();
+  if (options_.remember)
+    if (Status told = options_.remember({oldest_needed_, newest.first_index, newest.salt, durable_index_}); !told)
+      return told;
+  named_ = true;
+  named_with_records_ = durable_index_ > newest.first_index;
   return {};
 }
 
 Status WriteAheadLog::write(const std::deque<Waiting>& group) {
   if (file_size_ >= options_.segment_bytes)
     if (Status begun = begin_segment(); !begun) return begun;
+  if (!named_)
+    if (Status named = remember_extent(); !named) return named;
   if (segments_.back().first_ticket == 0 && file_size_ == header_size())
     segments_.back().first_ticket = group.front().ticket;
   buffer_.clear();
@@ -234,6 +303,9 @@ Status WriteAheadLog::write(const std::deque<Waiting>& group) {
   if (Status synced = file_->sync(); !synced) return synced;
   durable_index_ = next_index_;
   file_size_ += buffer_.size();
+  // From now on a segment without its records is noticed.
+  if (!named_with_records_)
+    if (Status remembered = remember_extent(); !remembered) return remembered;
   // One group may have been large; the buffer need not stay so.
   constexpr std::size_t kKept = 1024 * 1024;
   if (buffer_.capacity() > kKept) Bytes().swap(buffer_);
@@ -247,6 +319,13 @@ void WriteAheadLog::drop_segments(std::uint64_t ticket) {
   while (unneeded > 0 && (segments_[unneeded - 1].first_ticket == 0 || segments_[unneeded - 1].first_ticket > ticket))
     --unneeded;
   if (unneeded > 0) --unneeded;  // the one that holds the record
+  if (unneeded == 0) return;
+  // First: a crash in between leaves segments that nobody needs, and no gap that nobody knows of.
+  const std::uint64_t before = std::exchange(oldest_needed_, segments_[unneeded].first_index);
+  if (!remember_extent()) {
+    oldest_needed_ = before;
+    return;
+  }
   for (; unneeded > 0; --unneeded) {
     if (!disk_.remove(segments_.front().path) || !disk_.sync_folder(options_.folder)) return;
     segments_.pop_front();

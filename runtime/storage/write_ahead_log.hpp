@@ -7,10 +7,14 @@
 // its end is cut off. If something is bad that had been acknowledged, the log is damaged: reading on would make its
 // owner forget what it said.
 //
+// The log tells its owner how far it reaches (`LogOptions::remember`), to be kept apart from it. When it is opened
+// with what was kept, a log that does not reach as far is damaged: it is an older copy, or a part of it is gone.
+//
 // A failed write or fdatasync ends the log for this run: what the disk holds then is known to nobody until it is read
 // again.
 #pragma once
 #include "runtime/storage/disk.hpp"
+#include "runtime/storage/mark.hpp"
 
 #include <condition_variable>
 #include <deque>
@@ -27,6 +31,15 @@ struct LogOptions {
   std::size_t segment_bytes = 1024 * 1024;
   /// Appended and not written yet. More means that the disk cannot keep up: the log fails.
   std::size_t max_waiting_bytes = 64 * 1024 * 1024;
+  /// How far the log reached when that was last told; nothing: it is not known.
+  std::optional<Extent> expected;
+  /// True: its owner never appended anything, so a log with records is damaged.
+  bool begins = false;
+  /// Makes the extent durable, apart from the log. Called when the log is opened, before a segment is used, before
+  /// the first records of a segment are reported, before segments are given back, and when the log ends without a
+  /// failure. On the log's thread, or where the log is opened or destroyed. An error is a failure of the log, or
+  /// keeps segments that could be given back.
+  std::function<Status(const Extent&)> remember;
 };
 
 enum class LogFault : std::uint8_t {
@@ -56,8 +69,12 @@ class WriteAheadLog {
 
   /// True if `folder` holds a log, readable or not.
   static bool exists(const std::string& folder, Disk& disk = real_disk());
-  /// Opens the log, or makes a new one. `disk` must outlive it.
-  static std::expected<Opened, LogError> open(LogOptions options, Disk& disk = real_disk());
+  /// Keeps others from the log of `folder`, which is made.
+  static std::expected<std::unique_ptr<FileLock>, LogError> lock(const std::string& folder, Disk& disk = real_disk());
+  /// Opens the log, or makes a new one. `disk` must outlive it. `lock` is what the function above returned for the
+  /// folder; null: the log is locked here.
+  static std::expected<Opened, LogError> open(LogOptions options, Disk& disk = real_disk(),
+                                              std::unique_ptr<FileLock> lock = nullptr);
   WriteAheadLog(const WriteAheadLog&) = delete;
   WriteAheadLog& operator=(const WriteAheadLog&) = delete;
   /// Writes what waits, then ends.
@@ -82,6 +99,8 @@ class WriteAheadLog {
  private:
   struct Segment {
     std::string path;
+    std::uint64_t first_index = 0;
+    std::uint64_t salt = 0;
     std::uint64_t first_ticket = 0;  // of the first record written in this run; 0: an older segment
   };
   struct Waiting {
@@ -91,7 +110,10 @@ class WriteAheadLog {
 
   WriteAheadLog(LogOptions options, Disk& disk, std::unique_ptr<FileLock> lock);
   std::expected<void, LogError> recover(Opened& opened);
+  std::expected<void, LogError> read_segments(std::vector<std::string> names, Opened& opened, std::size_t& last_size);
+  std::optional<LogError> falls_short() const;
   Status begin_segment();
+  Status remember_extent();
   void work();
   Status write(const std::deque<Waiting>& group);
   void drop_segments(std::uint64_t ticket);
@@ -106,6 +128,9 @@ class WriteAheadLog {
   std::unique_ptr<DiskFile> file_;
   std::size_t file_size_ = 0;
   std::uint64_t salt_ = 0;
+  std::uint64_t oldest_needed_ = 0;  // index of the oldest record that may not be missing
+  bool named_ = false;               // the owner remembers the newest segment
+  bool named_with_records_ = false;  // and that it has records
   std::uint64_t next_index_ = 0;
   std::uint64_t durable_index_ = 0;
   Bytes buffer_;

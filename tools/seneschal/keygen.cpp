@@ -12,16 +12,19 @@ using namespace seneschal::lab;
 
 int keygen_command(int argc, char** argv) {
   constexpr int kGood = static_cast<int>(ExitCode::Good), kUsage = static_cast<int>(ExitCode::Usage);
-  std::string file, out;
+  std::string file, out, from;
   try {
     TCLAP::CmdLine line("Makes every key of a deployment: servers, clients, site keys with their shares.", ' ',
                         "0.1");
     line.setExceptionHandling(false);
     TCLAP::ValueArg<std::string> deployment("d", "deployment", "the deployment's file", true, "", "FILE", line);
     TCLAP::ValueArg<std::string> folder("o", "out", "new folder for the keys", true, "", "DIR", line);
+    TCLAP::ValueArg<std::string> old("f", "from", "keys of the same servers: they keep them, new clients get some",
+                                     false, "", "DIR", line);
     line.parse(argc, argv);
     file = deployment.getValue();
     out = folder.getValue();
+    from = old.getValue();
   } catch (const TCLAP::ExitException& exit) {
     return exit.getExitStatus() == 0 ? kGood : kUsage;
   } catch (const TCLAP::ArgException& error) {
@@ -38,7 +41,9 @@ int keygen_command(int argc, char** argv) {
   const auto show = [&](const std::string& made, std::size_t done, std::size_t total) {
     progress.update(fmt::format("keys  {}/{}  {}", done, total, made));
   };
-  const Status made = crypto::generate_keys(key_plan(*deployment), out, show);
+  const crypto::KeyPlan plan = key_plan(*deployment);
+  const Status made =
+      from.empty() ? crypto::generate_keys(plan, out, show) : crypto::extend_keys(from, plan, out, show);
   if (!made) return fail(made.error());
   fmt::print(
       "The keys of {} servers and {} clients are in {}. Give each machine deployment.txt, the public.txt files "

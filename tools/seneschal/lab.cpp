@@ -6,6 +6,7 @@
 #include "lab/keys.hpp"
 #include "lab/live_runner.hpp"
 #include "lab/node_report.hpp"
+#include "lab/remembered.hpp"
 #include "lab/report.hpp"
 #include "lab/report_recovery.hpp"
 #include "tools/seneschal/commands.hpp"
@@ -158,6 +159,8 @@ int up(int argc, char** argv) {
   if (fresh.getValue() && keys.isSet())
     return complain("up",
                     "--fresh makes new keys; with keys of your own give the deployment another 'id' and folder");
+  if (!fresh.getValue())
+    if (Status same = check_remembered(*deployment, dir); !same) return complain("up", same.error().message);
   if (!fresh.getValue() && deployment->options.durability == "none" && has_run(dir))
     return complain("up", fmt::format("servers of '{}' ran before and kept no log (durability = \"none\"), so they "
                                       "would not vote; begin anew with --fresh, or with another --out",
@@ -177,13 +180,17 @@ int up(int argc, char** argv) {
   options.plugins = plugins.getValue();
   options.keys = keys.getValue().empty() ? "" : absolute(keys.getValue());
   if (options.keys.empty()) {
-    const auto made =
-        ensure_keys(*deployment, dir + "/keys", [&](const std::string& what, std::size_t n, std::size_t of) {
+    const auto made = ensure_keys(
+        *deployment, dir + "/keys",
+        [&](const std::string& what, std::size_t n, std::size_t of) {
           progress.update(fmt::format("keys  {}/{}  {}", n, of, what));
-        });
+        },
+        fresh.getValue() ? std::nullopt : remembered_keys(*deployment, dir));
     if (!made) return complain("up", made.error().message);
     options.keys = *made;
   }
+  if (Status same = check_keys(*deployment, fresh.getValue() ? "" : dir, options.keys); !same)
+    return complain("up", same.error().message);
   progress.update(fmt::format("starting {} daemons", deployment->sites()));
   const auto cluster = start_cluster(*deployment, dir, options);
   if (!cluster) return complain("up", cluster.error().message, kFailed);

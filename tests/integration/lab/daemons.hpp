@@ -82,6 +82,12 @@ class Daemons : public testing::TestWithParam<std::string> {
     return it == report->plugins.front().status.end() ? "-" : it->second;
   }
 
+  /// True if the folder "server_0.2" is of a server of this node; these deployments have one server or one site on
+  /// each.
+  static bool on_node(std::size_t node, const std::string& folder) {
+    const std::string site = "server_" + std::to_string(node) + ".", flat = "server_0." + std::to_string(node);
+    return GetParam() == "bft" ? folder == flat : folder.starts_with(site);
+  }
   /// All servers' logs of one node.
   std::uintmax_t log_size(std::size_t node) {
     std::uintmax_t size = 0;
@@ -89,7 +95,7 @@ class Daemons : public testing::TestWithParam<std::string> {
       const std::string server = file.path().parent_path().filename().string();
       std::error_code gone;  // it may be forgotten just now
       const auto bytes = file.is_regular_file() ? file.file_size(gone) : 0;
-      if (server.starts_with(std::to_string(node + 1) + "-") && !gone) size += bytes;
+      if (on_node(node, server) && !gone) size += bytes;
     }
     return size;
   }

@@ -86,8 +86,8 @@ TEST_P(Restart, AServerWhoseLogIsGoneDoesNotVoteAndSaysSo) {
   ASSERT_EQ(client(1, {"put", "a", "1"}).code, 0);
   kill_node(2);
   std::size_t removed = 0;
-  for (const auto& entry : fs::directory_iterator(dir_ + "/data"))
-    if (entry.path().filename().string().starts_with("3-")) removed += fs::remove_all(entry.path()) > 0 ? 1 : 0;
+  for (const auto& entry : fs::directory_iterator(dir_ + "/data/deployment_1"))
+    if (on_node(2, entry.path().filename().string())) removed += fs::remove_all(entry.path()) > 0 ? 1 : 0;
   ASSERT_GT(removed, 0u);
   ASSERT_TRUE(start_node(2));
   EXPECT_EQ(client(2, {"put", "b", "2"}).code, 0);

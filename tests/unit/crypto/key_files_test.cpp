@@ -316,6 +316,71 @@ TEST_F(KeyFiles, ExistingKeysAreNeverOverwritten) {
   EXPECT_THAT(status.error().message, AllOf(HasSubstr(keys().string()), HasSubstr("not empty")));
 }
 
+TEST_F(KeyFiles, MoreClientsChangeNothingForTheOthers) {
+  KeyPlan plan = small_plan();
+  plan.clients.push_back({ClientId(9), SiteId(4)});
+  plan.clients.push_back({ClientId(5), SiteId(0)});
+  const fs::path dir = mine_ / "more";
+  const Status made = extend_keys(keys(), plan, dir);
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(servers_fingerprint(*load_public_keys(dir)), servers_fingerprint(*load_public_keys(keys())));
+  // Those of both folders understand each other.
+  const auto before = load(who(0, 1));
+  for (const Principal& self : {who(0, 2), who(3, 1), who(4, 3), client(7), client(8)}) {
+    auto after = KeyRing::load(dir, self);
+    ASSERT_TRUE(after) << after.error().message;
+    EXPECT_TRUE(before->verify(self, kMessage, (*after)->sign(kMessage)));
+    EXPECT_TRUE((*after)->verify(who(0, 1), kMessage, before->sign(kMessage)));
+    EXPECT_TRUE((*after)->verify_mac(who(0, 1), kMessage, before->mac(self, kMessage)));
+    EXPECT_EQ((*after)->plan().clients.size(), 4u);
+  }
+  for (const Principal& newcomer : {client(9), client(5)}) {
+    auto ring = KeyRing::load(dir, newcomer), server = KeyRing::load(dir, who(3, 0));
+    ASSERT_TRUE(ring) << ring.error().message;
+    ASSERT_TRUE(server) << server.error().message;
+    EXPECT_TRUE((*server)->verify(newcomer, kMessage, (*ring)->sign(kMessage)));
+    EXPECT_TRUE((*server)->verify_mac(newcomer, kMessage, (*ring)->mac(who(3, 0), kMessage)));
+    EXPECT_TRUE((*ring)->verify_mac(who(3, 0), kMessage, (*server)->mac(newcomer, kMessage)));
+  }
+  for (const auto& entry : fs::recursive_directory_iterator(dir)) {
+    const std::string name = entry.path().filename().string();
+    if (!entry.is_regular_file() || name == "public.txt" || name == "deployment.txt") continue;
+    EXPECT_EQ(static_cast<unsigned>(entry.status().permissions()), 0600u) << entry.path();
+  }
+  // And once more, from what was extended.
+  plan.clients.push_back({ClientId(10), SiteId(3)});
+  EXPECT_TRUE(extend_keys(dir, plan, mine_ / "most"));
+  EXPECT_EQ(error_of(mine_ / "most", who(4, 0)), "");
+}
+
+TEST_F(KeyFiles, KeysOfOtherServersAreNotExtended) {
+  const auto error = [&](auto&& change) {
+    KeyPlan plan = small_plan();
+    plan.clients.push_back({ClientId(9), SiteId(4)});
+    change(plan);
+    const Status status = extend_keys(keys(), plan, mine_ / "other");
+    EXPECT_FALSE(fs::exists(mine_ / "other"));
+    return status ? std::string() : status.error().message;
+  };
+  EXPECT_THAT(error([](KeyPlan& p) { p.deployment = DeploymentId(1); }), HasSubstr("of deployment 00000000000000ab"));
+  EXPECT_THAT(error([](KeyPlan& p) { p.sites[0] = {SiteId(0), 7, 2, true}; }), HasSubstr("sites, servers or faults"));
+  EXPECT_THAT(error([](KeyPlan& p) { p.sites.pop_back(); }), HasSubstr("sites, servers or faults"));
+  EXPECT_THAT(error([](KeyPlan& p) { p.threshold_bits = 576; }), HasSubstr("site keys have 512 bits, not 576"));
+  EXPECT_THAT(error([](KeyPlan& p) { p.clients.erase(p.clients.begin()); }), HasSubstr("client 7 has keys here"));
+  EXPECT_THAT(error([](KeyPlan& p) { p.clients[0].home = SiteId(0); }), HasSubstr("another home site"));
+}
+
+TEST_F(KeyFiles, KeysWithAMissingServerAreNotExtended) {
+  const fs::path dir = copy();
+  fs::remove_all(dir / "site-3/server-2");
+  KeyPlan plan = small_plan();
+  plan.clients.push_back({ClientId(9), SiteId(4)});
+  const Status status = extend_keys(dir, plan, mine_ / "more");
+  ASSERT_FALSE(status);
+  EXPECT_THAT(status.error().message, HasSubstr("site-3/server-2"));
+  EXPECT_FALSE(fs::exists(mine_ / "more/deployment.txt")) << "what is not whole does not look so";
+}
+
 TEST(KeyPlans, NonsenseIsRefused) {
   const auto error = [](auto&& change) {
     KeyPlan plan = small_plan();

@@ -53,6 +53,7 @@ class FailingDisk final : public Disk {
     return wrap(real_disk().reopen(path, size));
   }
   Status remove(const std::string& path) override { return real_disk().remove(path); }
+  Status rename(const std::string& from, const std::string& to) override { return real_disk().rename(from, to); }
   Status sync_folder(const std::string& folder) override {
     return quick ? Status{} : real_disk().sync_folder(folder);
   }
