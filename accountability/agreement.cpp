@@ -15,8 +15,8 @@ std::expected<Head, std::string> signed_head(const std::string& folder, const Pr
                                              const Verifier& verify) {
   auto file = MappedFile::open(folder + "/head");
   if (!file) return std::unexpected(file.error().message);
-  auto head = decode<Head>(file->bytes());
-  if (!head) return std::unexpected("its head is unreadable");
+  auto head = read_head(file->bytes());
+  if (!head) return std::unexpected("its head is " + head.error());
   if (head->signer != server) return std::unexpected("its head is of " + to_string(head->signer));
   if (!verify(head->signer, head->signed_bytes(), head->signature.value))
     return std::unexpected("the head's signature is not that of " + to_string(server));
@@ -97,6 +97,65 @@ const SignedGraph* most_agreed(const std::vector<SignedGraph>& graphs, std::size
     if (best == nullptr || worth(one) > worth(*best)) best = &one;
   }
   return best;
+}
+
+std::map<Principal, ServerTimes> read_times(const std::map<Principal, std::string>& folders, const Verifier& verify,
+                                            std::map<Principal, std::string>& bad) {
+  std::map<Principal, ServerTimes> all;
+  for (const auto& [server, folder] : folders) {
+    if (auto head = signed_head(folder, server, verify); !head) {
+      bad[server] = head.error();
+      continue;
+    }
+    const auto store = Store::open(folder);
+    const auto doubt = store ? store->doubt(verify) : store.error().message;
+    const bool its = store && store->head() && store->head()->signer == server;
+    if (doubt || !its) {
+      bad[server] = doubt.value_or("its head is another server's");
+      continue;
+    }
+    ServerTimes times{store->graph().base(), UpdateId(store->head()->next), store->times()};
+    if (times.notes.empty() && times.begin < times.end)
+      bad[server] = "it keeps no times of its updates";
+    else
+      all.emplace(server, std::move(times));
+  }
+  return all;
+}
+
+UpdateId position_at(const ServerTimes& times, std::uint64_t unix_ms) {
+  // A clock may have been set back: the first note that is not before that time ends the search.
+  const auto after = std::ranges::find_if(times.notes, [&](const TimeNote& n) { return n.unix_ms >= unix_ms; });
+  if (after == times.notes.begin()) return times.begin.value == 1 ? times.begin : UpdateId(0);
+  const TimeNote& before = *std::prev(after);
+  if (unix_ms < before.unix_ms + kTimeNoteMs) return before.first;
+  return after == times.notes.end() ? times.end : after->first;
+}
+
+std::optional<UpdateId> agreed_at(const std::vector<ServerTimes>& times, std::size_t servers, std::uint64_t unix_ms) {
+  struct Range {
+    UpdateId first, last;
+  };
+  std::vector<Range> ranges;
+  std::set<UpdateId> positions;
+  std::size_t before = 0;  // servers that know nothing of what came then: they bear out no position
+  for (const ServerTimes& one : times) {
+    const UpdateId earliest = position_at(one, unix_ms - std::min(unix_ms, kTimeToleranceMs));
+    const UpdateId latest = position_at(one, unix_ms + kTimeToleranceMs);
+    before += earliest.value == 0 ? 1 : 0;
+    if (latest.value != 0) ranges.push_back({std::max(earliest, one.begin), latest});
+    if (const UpdateId position = position_at(one, unix_ms); position.value != 0) positions.insert(position);
+  }
+  std::optional<UpdateId> best;
+  std::size_t most = times_needed(servers) - 1;
+  for (const UpdateId position : positions) {
+    const auto bears_out = [&](const Range& r) { return r.first <= position && position <= r.last; };
+    const auto count = static_cast<std::size_t>(std::ranges::count_if(ranges, bears_out));
+    if (count <= most) continue;
+    best = position;
+    most = count;
+  }
+  return !best && before >= times_needed(servers) ? std::optional(UpdateId(0)) : best;
 }
 
 }  // namespace seneschal::accountability

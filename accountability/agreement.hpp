@@ -42,4 +42,27 @@ Agreement agreement(const SignedGraph& a, const SignedGraph& b);
 /// are faulty, so one of those is correct. Null if there is none.
 const SignedGraph* most_agreed(const std::vector<SignedGraph>& graphs, std::size_t servers);
 
+/// One server's word on when updates came in.
+struct ServerTimes {
+  UpdateId begin{1}, end{1};  // of its graph
+  std::vector<TimeNote> notes;
+};
+/// Of the servers whose graph and all that it keeps of updates is what they signed; the others in `bad`.
+std::map<Principal, ServerTimes> read_times(const std::map<Principal, std::string>& folders, const Verifier& verify,
+                                            std::map<Principal, std::string>& bad);
+/// The first update that may have been executed at `unix_ms` or later by one server's clock: never too late, a second
+/// too early at most. 0: that lies before its graph begins.
+UpdateId position_at(const ServerTimes& times, std::uint64_t unix_ms);
+
+/// So far may clocks of servers, and the moments when they execute the same update, lie apart.
+inline constexpr std::uint64_t kTimeToleranceMs = 10'000;
+/// So many of `servers` must agree on a time: less than a third are faulty, so one of them is correct.
+constexpr std::size_t times_needed(std::size_t servers) {
+  return (servers + 2) / 3;
+}
+/// `position_at` by so many servers as are needed, each within the tolerance: of the positions that most of them bear
+/// out, the earliest. 0: enough say that it lies before their graphs begin, and not enough know better. Nothing if
+/// not enough of them agree.
+std::optional<UpdateId> agreed_at(const std::vector<ServerTimes>& times, std::size_t servers, std::uint64_t unix_ms);
+
 }  // namespace seneschal::accountability

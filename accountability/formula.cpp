@@ -101,6 +101,13 @@ class Parser {
 
 }  // namespace
 
+std::optional<Refusal> problem_with(UpdateId name, UpdateId id) {
+  if (name.value == 0) return Refusal::NoSuchUpdate;
+  if (name == id) return Refusal::RefersToItself;
+  if (name > id) return Refusal::RefersToFuture;
+  return std::nullopt;
+}
+
 std::string_view to_string(Refusal refusal) {
   switch (refusal) {
     case Refusal::Malformed: return "malformed formula";

@@ -43,6 +43,8 @@ enum class Refusal : std::uint8_t {
   kLast = OutOfOrder,
 };
 std::string_view to_string(Refusal refusal);
+/// Why update `id` cannot depend on update `name`, wherever its graph begins.
+std::optional<Refusal> problem_with(UpdateId name, UpdateId id);
 
 /// A well-formed formula: empty (depends on nothing), or postfix tokens that leave one value.
 class Formula {

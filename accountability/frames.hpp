@@ -16,7 +16,7 @@ enum class FrameKind : std::uint32_t {
   Digests = 3,  // 32 bytes per update
   // 4 was a form of Payloads without the digest in front.
   Snapshot = 5,  // state of the application
-  Time = 6,      // when `first` was the next update
+  Time = 6,      // the digest of the frame before; when `first` was the next update
   Payloads = 7,  // the digest of the frame before; client, operation, names written per update
   State = 8,     // the digest of the frame before; which state there is a snapshot of
   kLast = State,

@@ -30,9 +30,7 @@ Builder::Builder(Sink sink, UpdateId base, UpdateId next, const Digest& chain, S
 
 std::optional<Refusal> Builder::problem(UpdateId name) const {
   const UpdateId id = next();
-  if (name.value == 0) return Refusal::NoSuchUpdate;
-  if (name == id) return Refusal::RefersToItself;
-  if (name > id) return Refusal::RefersToFuture;
+  if (const auto bad = problem_with(name, id)) return bad;
   if (name >= base_ && id.value - name.value > kMostDistance) return Refusal::TooFarBack;
   return std::nullopt;
 }

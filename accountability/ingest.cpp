@@ -28,6 +28,25 @@ Bytes declare(const Formula& formula, std::vector<Digest> digests, Span operatio
   return replication::with_dependencies(encode(declaration), operation);
 }
 
+std::uint8_t judge(Span dependencies, std::uint64_t update) {
+  const auto said = [](Refusal refusal) { return static_cast<std::uint8_t>(1 + static_cast<unsigned>(refusal)); };
+  auto declaration = decode<Declaration>(dependencies);
+  if (!declaration) return said(Refusal::Malformed);
+  const auto formula = Formula::from_tokens(std::move(declaration->formula.items));
+  if (!formula) return said(formula.error());
+  const std::vector<UpdateId> names = formula->leaves();
+  for (const UpdateId name : names)
+    if (const auto bad = problem_with(name, UpdateId(update))) return said(*bad);
+  if (!declaration->digests.empty() && declaration->digests.size() != names.size())
+    return said(Refusal::DigestMissing);
+  return 0;
+}
+
+std::optional<Refusal> judged(std::uint8_t said) {
+  if (said == 0 || said > 1 + static_cast<unsigned>(Refusal::kLast)) return std::nullopt;
+  return static_cast<Refusal>(said - 1);
+}
+
 Ingest::Writers::value_type* Ingest::find(Span name) {
   auto& recent = recent_[std::hash<std::string_view>{}(as_text(name)) % kRecentNames];
   if (recent != nullptr && equal(recent->first, name)) return recent;
@@ -43,8 +62,8 @@ bool Ingest::add_flow(const replication::Footprint& footprint, std::vector<Updat
     if (known != nullptr) names.push_back(known->second);
     unknown = unknown || known == nullptr;
   }
-  for (const Bytes& name : footprint.writes) unknown = unknown || !has_room_for(name);
-  if (unknown && crowded_out_) names.push_back(*crowded_out_);
+  if (unknown && crowded_) return false;
+  if (unknown) names.insert(names.end(), crowded_out_.begin(), crowded_out_.end());
   std::size_t visited = 0;
   for (const auto& range : footprint.ranges) {
     for (auto it = writer_.lower_bound(range.first); it != writer_.end(); ++it) {
@@ -61,8 +80,12 @@ void Ingest::note_write(UpdateId id, Span name) {
     known->second = id;
   else if (writer_.size() < most_names_)
     writer_.emplace(to_bytes(name), id);
+  else if (!crowded_out_.empty() && crowded_out_.back() == id)
+    return;
+  else if (crowded_out_.size() < kMaxLeaves)
+    crowded_out_.push_back(id);
   else
-    crowded_out_ = id;
+    crowded_ = true;
 }
 
 void Ingest::remember(UpdateId id, ClientId client, std::span<const Span> writes) {
@@ -91,7 +114,8 @@ std::optional<UpdateId> Ingest::take(const replication::ExecutionObserver::Execu
     const std::size_t operands = names.size() + (declared.empty() ? 0 : 1);
     if (operands > 1) tokens.push_back({Token::Kind::And, operands});
     // More than a formula may name.
-    if (!all_seen || names.size() > kMaxLeaves) return std::expected<Formula, Refusal>(Formula::everything());
+    if (!all_seen || names.size() + declared.leaves().size() > kMaxLeaves)
+      return std::expected<Formula, Refusal>(Formula::everything());
     return Formula::from_tokens(std::move(tokens));
   };
   std::expected<UpdateId, Refusal> id = std::unexpected(Refusal::Malformed);

@@ -27,13 +27,20 @@ struct Declaration {
 };
 /// Operation bytes for `ClientCore`; `formula` with digests as the client knows them.
 Bytes declare(const Formula& formula, std::vector<Digest> digests, Span operation);
+
+/// `replication::Judge`: why update `update` may not depend on what its client declares, by the names alone. Whether
+/// digests fit only servers that build the graph can tell.
+std::uint8_t judge(Span dependencies, std::uint64_t update);
+/// What `judge` said; nothing for 0.
+std::optional<Refusal> judged(std::uint8_t said);
+
 class Ingest {
  public:
   /// Where updates go: gives the id, or why the update's dependencies are refused.
   using Sink = std::function<std::expected<UpdateId, Refusal>(const NewUpdate&)>;
 
-  /// Latest writers are known by name for so many names. Those of further names are chained, each depending on the
-  /// one before, and who reads a name that is not known depends on the last: too much is suspect then, never too
+  /// Latest writers are known by name for so many names. Who reads a name that is not known depends on all that wrote
+  /// a further one, or on everything if those are more than a formula can name: too much is suspect then, never too
   /// little.
   static constexpr std::size_t kMostNames = std::size_t{1} << 20;
   /// Names that the ranges of one update may run over. Who reads more depends on everything before.
@@ -57,7 +64,6 @@ class Ingest {
     using is_transparent = void;
     bool operator()(Span a, Span b) const { return as_text(a) < as_text(b); }
   };
-  bool has_room_for(Span name) { return writer_.size() < most_names_ || find(name) != nullptr; }
   using Writers = std::map<Bytes, UpdateId, ByName>;
   Writers::value_type* find(Span name);
   /// False: it reads more than is looked up.
@@ -73,7 +79,8 @@ class Ingest {
   /// each other out, so nobody gains by choosing such names. Names are never erased.
   static constexpr std::size_t kRecentNames = 16384;
   std::vector<Writers::value_type*> recent_ = std::vector<Writers::value_type*>(kRecentNames);
-  std::optional<UpdateId> crowded_out_;  // the latest that wrote a name which `writer_` had no room for
+  std::vector<UpdateId> crowded_out_;  // those that wrote a name which `writer_` had no room for, ascending
+  bool crowded_ = false;               // there are more
   std::unordered_map<std::uint32_t, UpdateId> latest_;  // per client
   std::uint64_t taken_ = 0;
   std::array<std::uint64_t, static_cast<std::size_t>(Refusal::kLast) + 1> refused_{};

@@ -3,7 +3,9 @@
 #include "base/check.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <ctime>
 
 namespace seneschal::accountability {
 
@@ -12,12 +14,33 @@ std::string_view to_string(Colour colour) {
     case Colour::NotAffected: return "NOT_AFFECTED";
     case Colour::Suspect: return "SUSPECT";
     case Colour::Corrupt: return "CORRUPT";
+    case Colour::Unknown: return "UNKNOWN";
   }
   return "?";
 }
 
+std::string to_string(const Moment& moment) {
+  switch (moment.kind) {
+    case Moment::Kind::Update: return "update " + std::to_string(moment.value);
+    case Moment::Kind::Seq: return "seq " + std::to_string(moment.value);
+    case Moment::Kind::Time: break;
+  }
+  const auto seconds = static_cast<std::time_t>(moment.value / 1000);
+  std::tm when{};
+  std::array<char, 32> text{};
+  if (::gmtime_r(&seconds, &when) == nullptr ||
+      std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &when) == 0)
+    return "time " + std::to_string(moment.value);
+  return "time " + std::string(text.data());
+}
+
+std::optional<UpdateId> unknown_before(const Graph& graph, const Findings& findings) {
+  const bool early = std::ranges::any_of(findings.marks, [&](const Mark& m) { return m.from < graph.base(); });
+  return early ? std::optional(graph.base()) : std::nullopt;
+}
+
 std::optional<UpdateId> Findings::malicious_from(ClientId client) const {
-  const auto first = marks.lower_bound(Mark{client, UpdateId(0)});  // sorted by client, then position
+  const auto first = marks.lower_bound(Mark{client, UpdateId(0), {}});  // sorted by client, then position
   if (first == marks.end() || first->client != client) return std::nullopt;
   return first->from;
 }
@@ -60,6 +83,7 @@ class Marker {
     std::uint32_t widest = 0;
     for (const Mark& mark : findings.marks) widest = std::max(widest, mark.client.value);
     // One- and two-byte client columns index without a check.
+    colours_.set_unknown_before(unknown_before(graph, findings));
     malicious_.resize(std::max<std::size_t>(65536, std::min(widest, kMaxClient - 1) + std::size_t{1}));
   }
 

@@ -8,14 +8,29 @@
 
 namespace seneschal::accountability {
 
-enum class Colour : std::uint8_t { NotAffected, Suspect, Corrupt };
+/// Unknown: a client is malicious since before the graph begins. What it did then is in the snapshot that the graph
+/// begins with, so an update that nothing else touches is not certainly unaffected.
+enum class Colour : std::uint8_t { NotAffected, Suspect, Corrupt, Unknown };
 std::string_view to_string(Colour colour);
+
+/// A point in the order, as an operator named it: an update, a seq, or a time in ms since 1970.
+struct Moment {
+  enum class Kind : std::uint8_t { Update, Seq, Time };
+  Kind kind = Kind::Update;
+  std::uint64_t value = 0;
+  auto operator<=>(const Moment&) const = default;
+};
+std::string to_string(const Moment& moment);
 
 /// `client` is malicious from its first update at or after `from` on.
 struct Mark {
   ClientId client;
   UpdateId from;
+  /// What was said, where it lies before the beginning of the graph that it was said of: which update that is cannot
+  /// be told then, and `from` is the first of all, so that nothing is left out.
+  std::optional<Moment> given = {};
   auto operator<=>(const Mark&) const = default;
+  Moment moment() const { return given.value_or(Moment{Moment::Kind::Update, from.value}); }
 };
 
 /// What an operator has said so far. Marks add up and can be withdrawn; a suspect update can be cleared: it counts as
@@ -31,6 +46,10 @@ struct Findings {
   std::optional<UpdateId> first() const;
 };
 
+/// The beginning of `graph`, if a client is malicious since before it: the graph does not tell then what is not
+/// affected.
+std::optional<UpdateId> unknown_before(const Graph& graph, const Findings& findings);
+
 /// A colour for every update of a graph: one byte each, so that the pass needs no shifts.
 class Colours {
  public:
@@ -40,13 +59,18 @@ class Colours {
 
   Colour of(UpdateId id) const {
     const Byte colour = at(id);
-    return (colour & kCorrupt) != 0 ? Colour::Corrupt : (colour != 0 ? Colour::Suspect : Colour::NotAffected);
+    if (colour == 0) return unknown_before_ ? Colour::Unknown : Colour::NotAffected;
+    return (colour & kCorrupt) != 0 ? Colour::Corrupt : Colour::Suspect;
   }
+  /// Certainly corrupt or suspect.
   bool touched(UpdateId id) const { return at(id) != 0; }
   std::uint64_t corrupt() const { return corrupt_; }
   std::uint64_t suspect() const { return suspect_; }
+  /// The beginning of the graph, if a client is malicious since before it.
+  std::optional<UpdateId> unknown_before() const { return unknown_before_; }
   UpdateId origin() const { return origin_; }
   UpdateId end() const { return end_; }
+  void set_unknown_before(std::optional<UpdateId> begin) { unknown_before_ = begin; }
   /// For other passes than `mark`: once per update.
   void set(UpdateId id, Colour colour) {
     row()[id.value - origin_.value] = static_cast<Byte>(colour);
@@ -69,6 +93,7 @@ class Colours {
 
   UpdateId origin_{1}, end_{1};
   std::uint64_t corrupt_ = 0, suspect_ = 0;
+  std::optional<UpdateId> unknown_before_;
   std::unique_ptr<Byte[], Free> bytes_;
 };
 

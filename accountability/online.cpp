@@ -1,5 +1,7 @@
 #include "accountability/online.hpp"
 
+#include <cstdio>
+
 namespace seneschal::accountability {
 
 std::optional<Recorder::Settings> read_recorder(ConfigText& config, const std::string& folder,
@@ -18,6 +20,11 @@ std::optional<Recorder::Settings> read_recorder(ConfigText& config, const std::s
 }
 
 std::function<void(StatusList&)> Observed::status() const {
+  if (!trouble.empty())
+    return [folder = folder, trouble = trouble](StatusList& out) {
+      out.emplace_back("graph_folder", folder);
+      out.emplace_back("graph_trouble", trouble);
+    };
   if (!recorder) return {};
   return [graph = std::weak_ptr(recorder)](StatusList& out) {
     if (const auto there = graph.lock()) there->status(out);
@@ -32,11 +39,16 @@ Result<Observed> observe(std::unique_ptr<replication::Application> application,
     const auto sign = [&keys](Span message) { return keys.sign(message); };
     const auto verify = [&keys, self](Span message, Span signature) { return keys.verify(self, message, signature); };
     auto recorder = Recorder::start(*settings, {self, sign, verify});
-    if (!recorder) return std::unexpected(recorder.error());
-    observed.recorder = std::move(*recorder);
+    if (recorder) {
+      observed.recorder = std::move(*recorder);
+    } else {
+      observed.folder = settings->folder;
+      observed.trouble = "no graph is built: " + recorder.error().message;
+      std::fprintf(stderr, "warning: %s\n", observed.trouble.c_str());
+    }
   }
   observed.application =
-      std::make_unique<replication::ObservedApplication>(std::move(application), observed.recorder);
+      std::make_unique<replication::ObservedApplication>(std::move(application), observed.recorder, judge);
   return observed;
 }
 

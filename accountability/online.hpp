@@ -19,11 +19,13 @@ std::optional<Recorder::Settings> read_recorder(ConfigText& config, const std::s
 struct Observed {
   std::unique_ptr<replication::Application> application;
   std::shared_ptr<Recorder> recorder;  // null: no graph is built
+  std::string folder, trouble;         // where a graph was to be built, and why none is
   /// Lines about the graph for `ctl status`; empty without one.
   std::function<void(StatusList&)> status() const;
 };
-/// The application as a replica executes it, with or without a graph. `keys` sign the graph's head as `self`, and
-/// must outlive the application.
+/// The application as a replica executes it, with or without a graph. A graph that cannot be gone on with stays as it
+/// is and stops nobody: the replica runs without one, says so on stderr and in its status. `keys` sign the graph's
+/// head as `self`, and must outlive the application.
 Result<Observed> observe(std::unique_ptr<replication::Application> application,
                          const std::optional<Recorder::Settings>& settings, const Principal& self,
                          const crypto::Keys& keys);

@@ -1,5 +1,7 @@
 #include "accountability/regenerate.hpp"
 
+#include "base/check.hpp"
+
 #include <algorithm>
 #include <ranges>
 
@@ -34,6 +36,27 @@ class Walk {
   std::size_t next_ = 0;
 };
 
+/// The state after `last`, if it can be read and is the one that was signed; else what is wrong, and nothing changes.
+std::optional<std::string> take(const Store& store, UpdateId last, bool signed_states,
+                                replication::Application& application) {
+  auto snapshot = store.snapshot(last);
+  if (!snapshot) return snapshot.error().message;
+  const std::string which = "snapshot after update " + std::to_string(last.value) + ": ";
+  if (signed_states && store.noted_state(last) != snapshot->state_digest)
+    return which + "it is not the state that was signed";
+  std::vector<SharedBytes> chunks;
+  for (auto& chunk : snapshot->chunks.items) chunks.push_back(share(std::move(chunk.value)));
+  const Digest before = application.digest();
+  const auto earlier = application.freeze();
+  if (Status good = application.thaw(chunks); !good) return which + good.error().message;
+  if (application.digest() == snapshot->state_digest) return std::nullopt;
+  std::vector<SharedBytes> old;
+  for (std::size_t i = 0; i < earlier->chunks(); ++i) old.push_back(earlier->chunk(i));
+  const Status back = application.thaw(old);
+  CHECK(back.has_value() && application.digest() == before);
+  return which + "its state is not the one it names";
+}
+
 }  // namespace
 
 Result<Regenerated> regenerate(const Store& store, const Colours& colours, Keep keep,
@@ -43,6 +66,10 @@ Result<Regenerated> regenerate(const Store& store, const Colours& colours, Keep 
     return keep == Keep::Everything || colour == Colour::NotAffected ||
            (keep == Keep::CleanAndSuspect && colour == Colour::Suspect);
   };
+  if (const auto begin = colours.unknown_before(); begin && keep != Keep::Everything)
+    return failure("unknown before update " + std::to_string(begin->value) +
+                   ": a client is malicious since before the graph begins, and what it wrote then is in the state "
+                   "that every clean state would be made from");
   const UpdateId first = keep == Keep::Everything ? store.graph().end() : colours.next_touched(store.graph().base());
   // Whose signature it is, is the caller's to check; a state of less, or of other updates, than were signed is
   // nobody's.
@@ -57,15 +84,10 @@ Result<Regenerated> regenerate(const Store& store, const Colours& colours, Keep 
       continue;  // the state then is tainted, or beyond what is usable
     if (signed_states && last.value >= store.head()->next)
       continue;  // the head was signed before: an older one will do
-    auto snapshot = store.snapshot(last);
-    if (!snapshot) return std::unexpected(snapshot.error());
-    const std::string which = "snapshot after update " + std::to_string(last.value) + ": ";
-    if (signed_states && store.noted_state(last) != snapshot->state_digest)
-      return failure(which + "it is not the state that was signed");
-    std::vector<SharedBytes> chunks;
-    for (auto& chunk : snapshot->chunks.items) chunks.push_back(share(std::move(chunk.value)));
-    if (Status good = application->thaw(chunks); !good) return failure(which + good.error().message);
-    if (application->digest() != snapshot->state_digest) return failure(which + "its state is not the one it names");
+    if (const auto wrong = take(store, last, signed_states, *application)) {
+      result.passed_over.push_back(*wrong);
+      continue;
+    }
     result.from = last.next();
     begun = true;
     break;
@@ -85,7 +107,9 @@ Result<Regenerated> regenerate(const Store& store, const Colours& colours, Keep 
     result.application = std::move(application);
     return result;
   }
-  return failure(store.folder() + ": there is no clean snapshot to begin from");
+  std::string text = store.folder() + ": there is no clean snapshot to begin from";
+  for (const std::string& wrong : result.passed_over) text += "\n  " + wrong;
+  return failure(text);
 }
 
 std::vector<Difference> differences(const replication::Application& before, const replication::Application& after,

@@ -15,6 +15,7 @@ struct Regenerated {
   std::uint64_t left_out = 0;
   std::vector<UpdateId> first_left_out;  // at most kShown
   static constexpr std::size_t kShown = 1000;
+  std::vector<std::string> passed_over;  // snapshots that would have been nearer, and what is wrong with them
 };
 
 /// `application` is a fresh one. Error if operations or the snapshot are missing.

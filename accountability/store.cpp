@@ -34,9 +34,26 @@ std::map<std::uint64_t, std::string> numbered(const std::string& folder, const s
 Bytes Head::signed_bytes() const {
   Head bare = *this;
   bare.signature.value.clear();
-  Bytes bytes = to_bytes("seneschal/graph/head/5");
+  Bytes bytes = to_bytes("seneschal/graph/head/6");
   append(bytes, encode(bare));
   return bytes;
+}
+
+std::expected<Head, std::string> read_head(Span bytes) {
+  auto head = decode<Head>(bytes);
+  if (head && head->format == kHeadFormat) return std::move(*head);
+  constexpr std::uint64_t kCount = 0xffff;
+  const auto format = decode<std::uint64_t>(bytes.first(std::min<std::size_t>(bytes.size(), 8)));
+  if (format && (*format & ~kCount) == (kHeadFormat & ~kCount) && *format != kHeadFormat)
+    return std::unexpected("of form " + std::to_string(*format & kCount) + ", and this program reads form " +
+                           std::to_string(kHeadFormat & kCount));
+  // Up to form 5 a head began with the first update of its graph.
+  constexpr std::uint64_t kMostUpdates = std::uint64_t{1} << 48;
+  if (format && *format > 0 && *format < kMostUpdates && bytes.size() > 100)
+    return std::unexpected("of form 5 or earlier, and this program reads form " +
+                           std::to_string(kHeadFormat & kCount) +
+                           ": an operation that changed nothing hid who wrote before it there");
+  return std::unexpected("unreadable (" + std::string(to_string(head ? Reject::Malformed : head.error())) + ")");
 }
 
 bool Store::is_in(const std::string& folder) {
@@ -58,11 +75,14 @@ Result<Store> Store::open(const std::string& folder) {
   if (fs::exists(folder + "/head", error)) {
     auto file = MappedFile::open(folder + "/head");
     if (!file) return std::unexpected(file.error());
-    auto head = decode<Head>(file->bytes());
+    auto head = read_head(file->bytes());
     if (head)
       store.head_ = std::move(*head);
+    else if (head.error().starts_with("of form"))
+      return failure(folder + "/head: a graph " + head.error() +
+                     "; ask it with the program that wrote it, and move the folder away to begin a new one");
     else
-      store.note(folder + "/head", "unreadable (" + std::string(to_string(head.error())) + ")");
+      store.note(folder + "/head", head.error());
   }
   store.load_snapshot_names();
   store.find_begin();
@@ -333,7 +353,8 @@ std::optional<std::string> Store::payload_doubt() const {
         return file.path() + ": the operations of updates " + std::to_string(graph_.base().value) + " to " +
                std::to_string(frame.first.value - 1) + " are gone, which were signed";
       if (chain == head_->payloads && next.value >= head_->next) return std::nullopt;  // the rest is not signed yet
-      const bool known = frame.kind == FrameKind::Payloads || frame.kind == FrameKind::State;
+      const bool known =
+          frame.kind == FrameKind::Payloads || frame.kind == FrameKind::State || frame.kind == FrameKind::Time;
       if (!known || frame.content.size() < 32 || (chain && !equal(frame.content.first(32), chain->bytes)))
         return file.path() + ": before byte " + std::to_string(frame.end) + ": operations from update " +
                std::to_string(frame.first.value) + " on are not those that follow the ones before";
@@ -366,6 +387,11 @@ Digest Store::digest() const {
 }
 
 std::optional<Digest> Store::digest_of(UpdateId id) const {
+  const auto payload = payload_of(id);
+  return payload ? std::optional(payload->digest()) : std::nullopt;
+}
+
+std::optional<Payload> Store::payload_of(UpdateId id) const {
   const auto after = std::ranges::upper_bound(payload_firsts_, id);
   if (after == payload_firsts_.begin() || id >= whole().end()) return std::nullopt;
   const auto index = static_cast<std::size_t>(after - payload_firsts_.begin()) - 1;
@@ -380,8 +406,7 @@ std::optional<Digest> Store::digest_of(UpdateId id) const {
     if (checked.frames.empty() || id < frame->first || !(found_.frame = PayloadFrame::of(*frame)))
       return found_ = {}, std::nullopt;
   }
-  const auto payload = found_.frame->at(id);
-  return payload ? std::optional(payload->digest()) : std::nullopt;
+  return found_.frame->at(id);
 }
 
 bool Store::each_payload(UpdateId from, const std::function<void(const Payload&)>& visit) const {
@@ -400,20 +425,21 @@ bool Store::each_payload(UpdateId from, const std::function<void(const Payload&)
   return next == graph_.end();
 }
 
-std::optional<UpdateId> Store::at_time(std::uint64_t unix_ms) const {
-  std::error_code error;
-  if (!fs::exists(folder_ + "/times.dat", error)) return std::nullopt;
-  auto file = MappedFile::open(folder_ + "/times.dat");
-  if (!file) return std::nullopt;
-  // The last note before that time: what came between it and the next may have come later.
-  std::optional<UpdateId> found;
-  for (const Frame& frame : scan_frames(file->bytes()).frames) {
-    const auto at = frame.kind == FrameKind::Time ? decode<std::uint64_t>(frame.content)
-                                                  : std::expected<std::uint64_t, Reject>(0);
-    if (!at || (*at >= unix_ms && found)) break;
-    found = frame.first;
+std::vector<TimeNote> Store::times() const {
+  std::vector<TimeNote> notes;
+  if (!head_ || head_->payloads.is_zero()) return notes;
+  // What lies before a signed operation in the chain is signed. Behind the last one anybody may have put something.
+  UpdateId next;
+  for (const MappedFile& file : payloads_) {
+    for (const Frame& frame : scan_frames(file.bytes()).frames) {
+      if (frame.kind == FrameKind::Payloads) next = frame.end_id();
+      if (frame.kind != FrameKind::Time || frame.content.size() <= kChainedBytes) continue;
+      if (frame.first < graph_.base() || frame.first < next || frame.first.value >= head_->next) continue;
+      if (const auto at = decode<std::uint64_t>(frame.content.subspan(kChainedBytes)))
+        notes.push_back({frame.first, *at});
+    }
   }
-  return found;
+  return notes;
 }
 
 Result<Snapshot> Store::snapshot(UpdateId last) const {

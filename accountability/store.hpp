@@ -2,10 +2,9 @@
 //
 //   graph-FIRST.seg     full blocks, chained by digests; a new file at 64 MiB and at each snapshot
 //   open.log            the updates after the last full block, one frame per flush
-//   payloads-FIRST.seg  what clients signed and what was executed of it, and the digests of states, chained
-//                       (optional); a new file at each snapshot
+//   payloads-FIRST.seg  what clients signed and what was executed of it, the digests of states, and when updates came
+//                       in by this server's clock, chained (optional); a new file at each snapshot
 //   snapshot-LAST.snap  the application's state right after update LAST
-//   times.dat           when updates came in, by this server's clock (optional; not part of the digest)
 //   head                how far the graph goes and its digest, signed
 //   findings.txt        what the operator said
 //   lock                one writer at a time
@@ -26,7 +25,12 @@
 
 namespace seneschal::accountability {
 
+/// The form of the files and what dependencies mean in them. A graph of another one is refused: what it says of who
+/// depends on whom is not what is asked here.
+inline constexpr std::uint64_t kHeadFormat = 0x5345'4e45'5343'0006;  // the last two bytes count
+
 struct Head {
+  std::uint64_t format = kHeadFormat;
   std::uint64_t begin = 1;   // first update of the chain: what is named before it is the snapshot it begins with
   std::uint64_t base = 1;    // first update that is kept: what is before it was dropped, to the last
   std::uint64_t closed = 1;  // one past the last update of a full block
@@ -38,12 +42,25 @@ struct Head {
   Principal signer;
   BoundedBytes<1024> signature;
   auto fields() {
-    return std::tie(begin, base, closed, chain, next, digest, payloads, application, signer, signature);
+    return std::tie(format, begin, base, closed, chain, next, digest, payloads, application, signer, signature);
   }
   bool operator==(const Head&) const = default;
   /// What is signed: a domain and everything but the signature.
   Bytes signed_bytes() const;
 };
+
+/// The error says whether it is of another form.
+std::expected<Head, std::string> read_head(Span bytes);
+
+/// When updates came in: those before `first` were executed before `unix_ms`, those from there to the next note less
+/// than `kTimeNoteMs` later.
+struct TimeNote {
+  UpdateId first;
+  std::uint64_t unix_ms = 0;
+  auto operator<=>(const TimeNote&) const = default;
+};
+/// Notes are so far apart at least.
+inline constexpr std::uint64_t kTimeNoteMs = 1000;
 
 struct Signer {
   Principal self;
@@ -103,13 +120,16 @@ class Store {
   /// The digest that the graph had when `next` was its next update; nothing if that is not in the blocks that are
   /// here. At most one block is made again.
   std::optional<Digest> digest_at(UpdateId next) const;
+  /// What the update's client signed, and what was executed of it; nothing if that was not kept, or has left the
+  /// graph.
+  std::optional<Payload> payload_of(UpdateId id) const;
   /// Of what the update's client signed; nothing if that was not kept, or has left the graph.
   std::optional<Digest> digest_of(UpdateId id) const;
   /// Operations in order, from `from` on; false if some are missing.
   bool each_payload(UpdateId from, const std::function<void(const Payload&)>& visit) const;
-  /// The first update that may have come at `unix_ms` or later, by the clock of the server that wrote the graph:
-  /// never too late, up to a second too early. Nothing if times were not kept.
-  std::optional<UpdateId> at_time(std::uint64_t unix_ms) const;
+  /// When the updates that the head covers came in, by the clock of the server that wrote the graph. Signed if there
+  /// is no `doubt`; that server's word alone.
+  std::vector<TimeNote> times() const;
   /// Ids of the snapshots that are there, ascending.
   const std::vector<UpdateId>& snapshots() const { return snapshots_; }
   Result<Snapshot> snapshot(UpdateId last) const;
@@ -192,7 +212,7 @@ class StoreWriter {
   Status seal();
   /// The state right after the last update added. Begins new segments.
   Status snapshot(Seq seq, std::vector<Bytes> chunks, const Digest& state_digest);
-  /// The next update comes after `unix_ms`. Kept once a second at most.
+  /// All that was added so far was executed before `unix_ms`. Kept once a second at most, and with payloads only.
   Status note_time(std::uint64_t unix_ms);
   /// Removes segments and snapshots before `keep`, a snapshot.
   Status drop_before(UpdateId keep);
@@ -208,6 +228,7 @@ class StoreWriter {
   Status recover_payloads(const Store& store);
   Status new_payload_file();
   Status write_payloads(FrameKind kind, UpdateId first, std::uint32_t count, Span content);
+  Status write_time(std::uint64_t unix_ms);
   Status note_state(UpdateId last, const Digest& state_digest);
   Result<Bytes> snapshot_frame(const Snapshot& snapshot) const;
   Status sync();
@@ -220,7 +241,7 @@ class StoreWriter {
   Signer signer_;
   std::shared_ptr<FileLock> lock_;  // of the folder
   std::unique_ptr<Builder> builder_;
-  FrameFile segment_, open_, payloads_, times_;
+  FrameFile segment_, open_, payloads_;
   UpdateId base_{1};             // the first update that is kept
   UpdateId flushed_{1};          // one past the last update in a file
   PayloadBuilder new_payloads_;  // since the last flush
@@ -245,9 +266,5 @@ class StoreWriter {
   Status trouble_;              // the first failure to write a block: told by the next flush
   std::uint64_t bytes_written_ = 0;
 };
-
-/// findings.txt: one line per mark or clear. An error names the line.
-Result<Findings> load_findings(const std::string& folder);
-Status save_findings(const std::string& folder, const Findings& findings);
 
 }  // namespace seneschal::accountability

@@ -8,7 +8,6 @@
 #include <charconv>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 namespace seneschal::accountability {
 namespace {
@@ -29,7 +28,7 @@ std::optional<std::uint64_t> graph_file(const std::string& name) {
   for (const char* prefix : {"graph-", "payloads-"})
     if (const auto number = number_of(name, prefix, ".seg")) return number;
   if (const auto number = number_of(name, "snapshot-", ".snap")) return number;
-  for (const char* one : {"head", "open.log", "times.dat"})
+  for (const char* one : {"head", "open.log"})
     if (name == one) return 0;
   return std::nullopt;
 }
@@ -171,6 +170,9 @@ Result<std::unique_ptr<StoreWriter>> StoreWriter::begin_anew(const Snapshot& sta
   if (Status done = writer->recover(empty); !done) return std::unexpected(done.error());
   if (options_.payloads)
     if (Status done = writer->note_state(state.last, state.state_digest); !done) return std::unexpected(done.error());
+  writer->last_time_ms_ = last_time_ms_;
+  if (options_.payloads && last_time_ms_ != 0)
+    if (Status done = writer->write_time(last_time_ms_ + kTimeNoteMs); !done) return std::unexpected(done.error());
   if (Status done = writer->seal(); !done) return std::unexpected(done.error());
   if (!fs::remove(folder_ + kMoving, error)) return failure(folder_ + kMoving + ": cannot be removed");
   std::map<std::uint64_t, fs::path> before;
@@ -412,19 +414,16 @@ Status StoreWriter::seal() {
 }
 
 Status StoreWriter::note_time(std::uint64_t unix_ms) {
-  constexpr std::uint64_t kEveryMs = 1000;
-  if (last_time_ms_ != 0 && unix_ms < last_time_ms_ + kEveryMs) return {};
-  if (!times_.is_open()) {
-    const std::string path = folder_ + "/times.dat";
-    std::size_t good = 0;
-    if (std::error_code error; fs::exists(path, error))
-      if (auto file = MappedFile::open(path)) good = scan_frames(file->bytes()).good;
-    auto file = FrameFile::open(path, good);
-    if (!file) return std::unexpected(file.error());
-    times_ = std::move(*file);
-  }
+  if (!options_.payloads || (last_time_ms_ != 0 && unix_ms < last_time_ms_ + kTimeNoteMs)) return {};
+  if (Status done = flush(); !done) return done;  // it follows what was added before it
   last_time_ms_ = unix_ms;
-  return write(times_, FrameKind::Time, next(), 1, encode(unix_ms));
+  return write_time(unix_ms);
+}
+
+Status StoreWriter::write_time(std::uint64_t unix_ms) {
+  Bytes content = to_bytes(payload_chain_.bytes);
+  append(content, encode(unix_ms));
+  return write_payloads(FrameKind::Time, next(), 0, content);
 }
 
 Result<Bytes> StoreWriter::snapshot_frame(const Snapshot& snapshot) const {
@@ -448,7 +447,9 @@ Status StoreWriter::snapshot(Seq seq, std::vector<Bytes> chunks, const Digest& s
   new_segment_ = true;
   if (!options_.payloads) return {};
   if (Status made = new_payload_file(); !made) return made;
-  return note_state(snapshot.last, state_digest);
+  if (Status done = note_state(snapshot.last, state_digest); !done) return done;
+  // Where what is before leaves the graph, the times of what follows are known all the same.
+  return last_time_ms_ == 0 ? Status{} : write_time(last_time_ms_ + kTimeNoteMs);
 }
 
 Status StoreWriter::drop_before(UpdateId keep) {
@@ -482,51 +483,6 @@ Status StoreWriter::drop_before(UpdateId keep) {
   for (const fs::path& path : old)
     if (!fs::remove(path, error)) return failure(path.string() + ": cannot remove: " + error.message());
   return {};
-}
-
-Result<Findings> load_findings(const std::string& folder) {
-  Findings findings;
-  const std::string path = folder + "/findings.txt";
-  std::error_code error;
-  if (!fs::exists(path, error) && !error) return findings;
-  std::ifstream file;
-  if (fs::is_regular_file(path, error)) file.open(path);
-  if (!file.is_open())
-    return failure(path + ": cannot be read; marks may be in it, so nothing is computed without it");
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    if (line.empty() || line.starts_with('#')) continue;
-    std::istringstream words(line);
-    std::string verb, rest;
-    std::vector<std::uint64_t> numbers;
-    words >> verb;
-    for (std::string word; words >> word;) {
-      std::uint64_t value = 0;
-      const auto [end, bad] = std::from_chars(word.data(), word.data() + word.size(), value);
-      if (bad != std::errc{} || end != word.data() + word.size()) rest = word;
-      numbers.push_back(value);
-    }
-    const bool sound = rest.empty() && !numbers.empty() && numbers.back() > 0;
-    if (sound && verb == "mark" && numbers.size() == 2 && numbers[0] < kMaxClient)
-      findings.marks.insert({ClientId(static_cast<std::uint32_t>(numbers[0])), UpdateId(numbers[1])});
-    else if (sound && verb == "clear" && numbers.size() == 1)
-      findings.cleared.insert(UpdateId(numbers[0]));
-    else
-      return failure(path + ":" + std::to_string(number) +
-                     ": expected 'mark CLIENT UPDATE' or 'clear UPDATE', with a client below " +
-                     std::to_string(kMaxClient) + " and an update from 1 on");
-  }
-  if (file.bad()) return failure(path + ": cannot be read to its end");
-  return findings;
-}
-
-Status save_findings(const std::string& folder, const Findings& findings) {
-  std::string text =
-      "# What an operator found: clients that are malicious from an update on, updates that are good after all.\n";
-  for (const Mark& mark : findings.marks)
-    text += "mark " + std::to_string(mark.client.value) + " " + std::to_string(mark.from.value) + "\n";
-  for (const UpdateId id : findings.cleared) text += "clear " + std::to_string(id.value) + "\n";
-  return replace_file(folder + "/findings.txt", as_span(text));
 }
 
 }  // namespace seneschal::accountability

@@ -119,6 +119,7 @@ std::vector<UpdateId> why(const Graph& graph, const Colours& colours, UpdateId i
 Colours mark_with_redundancy(const Graph& graph, const Findings& findings, const Redundant& redundant) {
   // A second opinion is an OR that clients did not write: the formula of every update changes, so each is evaluated.
   Colours colours(graph.origin(), graph.end());
+  colours.set_unknown_before(unknown_before(graph, findings));
   std::map<ClientId, bool> latest_bad;
   std::set<ClientId> bad_members;
   bool any_single = false;  // bad so far

@@ -133,16 +133,28 @@ Footprint KvApplication::footprint(Span operation) const {
   Footprint print;
   // The usual case without reading the operation once more: `apply` has just written its key down.
   static const Byte kPut = put("", {})[0];
-  if (!operation.empty() && operation[0] == kPut && !undo_.empty() && undo_.back().changed) {
-    print.writes.push_back(undo_.back().key);
-    return print;
+  CHECK(!undo_.empty());
+  const Undo& undo = undo_.back();
+  if (undo.changed) {
+    // A write hides the one before it, so what left the value as it was is none: its last writer is who made it so.
+    const Stored* const now = entries_.find(undo.key);
+    const bool same = now == nullptr ? !undo.old : undo.old && undo.old->hash == now->hash;
+    if (!same) print.writes.push_back(undo.key);
+    if (!operation.empty() && operation[0] == kPut) return print;
   }
   const auto op = decode<Operation>(operation);
   if (!op) return print;
-  if (const auto* put = std::get_if<Put>(&*op)) print.writes = {put->key.value};
-  if (const auto* gone = std::get_if<Delete>(&*op)) print.writes = {gone->key.value};
   if (const auto* get = std::get_if<Get>(&*op)) print.reads = {get->key.value};
-  if (const auto* swap = std::get_if<CompareAndSet>(&*op)) print.reads = print.writes = {swap->key.value};
+  // What there was no room for read everything: anybody may have taken it.
+  const bool refused = std::holds_alternative<Put>(*op) && !undo.changed;
+  if (refused) print.ranges.push_back({Bytes{}, std::nullopt});
+  if (const auto* swap = std::get_if<CompareAndSet>(&*op)) {
+    print.reads = {swap->key.value};
+    const Stored* const present = entries_.find(swap->key.value);
+    const bool matches =
+        present == nullptr ? !swap->expected : swap->expected && swap->expected->value == present->value;
+    if (!undo.changed && matches) print.ranges.push_back({Bytes{}, std::nullopt});
+  }
   if (const auto* scan = std::get_if<Scan>(&*op)) {
     Footprint::Range range{scan->first.value, std::nullopt};
     if (scan->last) range.last = scan->last->value;

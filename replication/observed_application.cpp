@@ -62,6 +62,7 @@ Bytes ObservedApplication::apply(ClientId client, Span operation) {
   if (!wrapped) return result;
   Numbered numbered;
   numbered.update = position_.updates;
+  if (judge_) numbered.refused = judge_(wrapped->dependencies.value, position_.updates);
   numbered.result.value = std::move(result);
   return encode(numbered);
 }

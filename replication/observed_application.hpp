@@ -55,16 +55,22 @@ Bytes with_dependencies(Bytes dependencies, Span operation);
 /// The result of a wrapped operation.
 struct Numbered {
   std::uint64_t update = 0;  // its id
+  std::uint8_t refused = 0;  // why its dependencies are not taken, as the `Judge` has it; 0: they are
   BoundedBytes<kMaxResult> result;
-  auto fields() { return std::tie(update, result); }
+  auto fields() { return std::tie(update, refused, result); }
 };
+/// Whether an update may depend on what its client says. The same at every server, so it goes by the declaration and
+/// by the update's number alone.
+using Judge = std::function<std::uint8_t(Span dependencies, std::uint64_t update)>;
 
 /// Unwraps operations and tells `observer` (may be null; shared because the host also asks it).
 /// A core calls `settle` once per executed batch, in order: that is how seqs are known here.
 class ObservedApplication final : public Application {
  public:
-  ObservedApplication(std::unique_ptr<Application> application, std::shared_ptr<ExecutionObserver> observer)
-      : application_(std::move(application)), observer_(std::move(observer)) {}
+  /// `judge` must be the same at all servers; without it every declaration is said to be taken.
+  ObservedApplication(std::unique_ptr<Application> application, std::shared_ptr<ExecutionObserver> observer,
+                      Judge judge = {})
+      : application_(std::move(application)), observer_(std::move(observer)), judge_(std::move(judge)) {}
 
   void on_evidence(Span sealed) override;
   Bytes apply(ClientId client, Span operation) override;
@@ -94,6 +100,7 @@ class ObservedApplication final : public Application {
 
   std::unique_ptr<Application> application_;
   std::shared_ptr<ExecutionObserver> observer_;
+  Judge judge_;
   std::vector<Waiting> waiting_;  // the first `waits_` are executed and not settled: they may still be taken back
   std::size_t waits_ = 0;         // the others lend their memory to the next ones
   Bytes evidence_;

@@ -1,5 +1,6 @@
 #include "lab/sim/assembly.hpp"
 
+#include "accountability/ingest.hpp"
 #include "base/check.hpp"
 #include "crypto/merkle.hpp"
 #include "lab/sim/adversaries/adversary.hpp"
@@ -158,7 +159,7 @@ Result<std::unique_ptr<Core>> Assembly::make_core(ServerId id) {
   if (!application) return std::unexpected(application.error());
   // As in a plugin: dependencies are unwrapped at every server, whether it builds the graph or not.
   *application = std::make_unique<replication::ObservedApplication>(
-      std::move(*application), checkers_ != nullptr ? checkers_->graph_observer(id) : nullptr);
+      std::move(*application), checkers_ != nullptr ? checkers_->graph_observer(id) : nullptr, accountability::judge);
   if (checkers_ != nullptr)
     *application = std::make_unique<WitnessApplication>(std::move(*application), id, *checkers_);
   auto core = make_server(deployment_, roster_.membership, id, std::move(*application), patience_);

@@ -302,6 +302,7 @@ Outcome Database::execute(std::string_view statement) {
   Outcome outcome = write(statement);
   used_ = rules_.used();
   refused_ = std::holds_alternative<Refused>(outcome);
+  full_ = refused_ && std::get<Refused>(outcome).problem == Problem::Full;
   if (std::holds_alternative<Done>(outcome)) {
     must("COMMIT");
     return outcome;

@@ -52,10 +52,13 @@ class Database {
   };
   /// What a statement did to the rows of one table.
   struct Touched {
-    std::set<Bytes> names;     // of the rows as they were and as they are
+    std::set<Bytes> names;     // of the rows that it rewrote, as they were and as they are
+    std::set<Bytes> written;   // of those among them that are not as they were
     std::set<Bytes> entries;   // of rows that were there before
     std::optional<Row> first;  // the first of those
     bool bulk = false;         // too many names, or none that tell rows apart
+    bool differs = false;      // a row is not as it was
+    Digest changes;            // of all such rows, as they were and as they are, in the order of the changes
   };
   struct SchemaItem {
     std::string name, sql;
@@ -95,7 +98,9 @@ class Database {
 
   // footprint.cpp
   std::map<std::string, Touched> touched_rows() const;
-  void add_names(const std::string& name, const Table& table, const Bytes& key, const Bytes& value,
+  bool differs(const Bytes& key, const Bytes* before) const;
+  Digest shape_changes() const;
+  void add_names(const std::string& name, const Table& table, const Bytes& key, const Bytes& value, bool differs,
                  Touched& touched) const;
   bool searched_by_key(std::string_view statement, const std::string& name, const Touched& touched) const;
   std::vector<std::string> plan_of(std::string_view statement) const;
@@ -116,6 +121,7 @@ class Database {
   std::uint64_t changed_ = 0;        // rows written by the statement
   Used used_;                        // by the latest statement executed
   bool refused_ = false;             // that one
+  bool full_ = false;                // for want of room
   std::map<std::string, Table, std::less<>> tables_;
   std::vector<SchemaItem> schema_;  // in the order of creation
   std::vector<std::size_t> undo_;   // per statement since `settle`, where its changes begin

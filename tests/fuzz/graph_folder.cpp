@@ -144,7 +144,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const Colours colours = mark(store->graph(), {{{ClientId(2), UpdateId(7)}}, {UpdateId(20)}});
     CHECK(colours.corrupt() + colours.suspect() <= store->graph().end().value - store->graph().origin().value);
     (void)store->digest_of(UpdateId(5));
-    (void)store->at_time(1);
+    (void)store->times();
     const auto state = regenerate(*store, colours, Keep::Everything, std::make_unique<kv::KvApplication>());
     if (proven && state) CHECK(state->application->digest() == original.state);
   }

@@ -182,6 +182,12 @@ int operate(int argc, char** argv) {
     if (!numbered)
       return complain("the servers agree on a result that does not tell which update this became", kFailed);
     fmt::print(stderr, "update {}\n", numbered->update);
+    if (const auto why = accountability::judged(numbered->refused))
+      fmt::print(
+          stderr,
+          "warning: the operation was executed, but its dependencies were not taken: {}; it counts as depending "
+          "on this client's update before, and on what it read if the deployment follows reads\n",
+          accountability::to_string(*why));
     done->result = std::move(numbered->result.value);
   }
   return application == "sql" ? print_sql(*done) : print(*done);

@@ -17,7 +17,8 @@ struct Part {
 
 constexpr std::array kParts = {
     Part{"status", "what the graph holds and who is marked", show_status},
-    Part{"mark", "--client C [--since SEQ|uUPDATE|TIME] [--withdraw]: a malicious client", mark_client},
+    Part{"mark", "--client C [--since SEQ|uUPDATE|TIME] [--reason TEXT] [--withdraw]: a malicious client",
+         mark_client},
     Part{"clear", "UPDATE [--withdraw]: a suspect update that is good", clear_update},
     Part{"blast", "UPDATE: what one bad update would reach", show_blast},
     Part{"why", "UPDATE: a shortest chain from a corrupt update", show_why},
@@ -27,6 +28,7 @@ constexpr std::array kParts = {
     Part{"diff", "--clean|--with-suspects: what differs from the present state", show_diff},
     Part{"export", "--dot|--json|--prov: for other programs", export_graph},
     Part{"report", "[--out NAME]: signed JSON and a page to read", write_report},
+    Part{"verify", "REPORT [--key PUBLIC.pem]: who signed a report, and whether it is as it was", verify_report},
     Part{"case", "picture|threads|packages --graph DIR: a case study to try this on", make_case},
     Part{"sweep", "[--out DIR]: the report's three sweeps, with plots", sweep},
     Part{"bench", "builds and marks the report's random graph", bench},
@@ -37,6 +39,9 @@ int run(const Part& part, int argc, char** argv) {
     return part.run(argc, argv);
   } catch (const UsageError& error) {
     return usage_error(error.what());
+  } catch (const UnknownError& error) {
+    std::fprintf(stderr, "seneschal graph: %s\n", error.what());
+    return kUnknown;
   } catch (const TCLAP::ArgException& error) {
     return usage_error(error.error() + " (" + error.argId() + ")\nTry 'seneschal graph " + std::string(part.name) +
                        " --help'.");

@@ -1,6 +1,8 @@
 #include "tools/seneschal/graph_arguments.hpp"
 
+#include "accountability/agreement.hpp"
 #include "accountability/packages.hpp"
+#include "crypto/key_files.hpp"
 #include "runtime/config_text.hpp"
 #include "tools/seneschal/graph_deployment.hpp"
 
@@ -37,6 +39,8 @@ Arguments parse(int argc, char** argv, const std::string& what, std::initializer
   TCLAP::ValueArg<std::string> redundant("", "redundant", "clients that stand in for each other", false, "", "C,C..");
   TCLAP::ValueArg<std::string> by("", "by", "client or update", false, "client", "WHAT");
   TCLAP::ValueArg<std::string> client("", "client", "a client, by number or name", false, "", "C");
+  TCLAP::ValueArg<std::string> author("", "author", "who says so (default: the user's name)", false, "", "NAME");
+  TCLAP::ValueArg<std::string> reason("", "reason", "why", false, "", "TEXT");
   TCLAP::ValueArg<std::uint64_t> top("", "top", "how many", false, 20, "K");
   TCLAP::ValueArg<std::uint64_t> most("", "most", "at most so many updates", false, 100'000, "N");
   TCLAP::ValueArg<std::uint64_t> candidates("", "candidates", "updates whose risk is computed", false, 65'536, "N");
@@ -44,21 +48,43 @@ Arguments parse(int argc, char** argv, const std::string& what, std::initializer
   TCLAP::SwitchArg with_suspects("", "with-suspects", "with suspect updates");
   TCLAP::SwitchArg dot("", "dot", "Graphviz"), prov("", "prov", "W3C PROV-JSON");
   TCLAP::UnlabeledValueArg<std::uint64_t> update("update", "an update", false, 0, "UPDATE");
-  for (TCLAP::Arg* const option :
-       std::initializer_list<TCLAP::Arg*>{&out, &key, &app, &since, &redundant, &by, &client, &top, &most,
-                                          &candidates, &withdraw, &clean, &with_suspects, &dot, &prov, &update})
+  for (TCLAP::Arg* const option : std::initializer_list<TCLAP::Arg*>{
+           &out, &key, &app, &since, &redundant, &by, &client, &top, &most, &candidates, &withdraw, &clean,
+           &with_suspects, &dot, &prov, &update, &author, &reason})
     if (std::ranges::find(options, option->getName()) != options.end()) line.add(option);
   line.setExceptionHandling(false);  // `seneschal graph` tells usage errors in one way
   line.parse(argc, argv);
   if (folder.isSet() && deployment.isSet()) throw UsageError("say --graph or --deployment, not both");
   if (redundant.isSet() && redundant.getValue().empty()) throw UsageError("--redundant takes clients such as 3,4");
   if (server.isSet() && !deployment.isSet()) throw UsageError("--server is one of a --deployment; say which");
-  return {folder.getValue(),        deployment.getValue(), server.getValue(),     keys.getValue(),
-          out.getValue(),           key.getValue(),        app.getValue(),        since.getValue(),
-          redundant.getValue(),     by.getValue(),         client.getValue(),     update.getValue(),
-          top.getValue(),           most.getValue(),       candidates.getValue(), client.isSet(),
-          update.isSet(),           json.getValue(),       withdraw.getValue(),   clean.getValue(),
-          with_suspects.getValue(), dot.getValue(),        prov.getValue()};
+  if (author.getValue().empty()) author.getValue() = user_name();
+  Arguments a;
+  a.folder = folder.getValue();
+  a.deployment = deployment.getValue();
+  a.server = server.getValue();
+  a.keys = keys.getValue();
+  a.out = out.getValue();
+  a.key = key.getValue();
+  a.application = app.getValue();
+  a.since = since.getValue();
+  a.redundant = redundant.getValue();
+  a.by = by.getValue();
+  a.client = client.getValue();
+  a.author = author.getValue();
+  a.reason = reason.getValue();
+  a.update = update.getValue();
+  a.top = top.getValue();
+  a.most = most.getValue();
+  a.candidates = candidates.getValue();
+  a.has_client = client.isSet();
+  a.has_update = update.isSet();
+  a.json = json.getValue();
+  a.withdraw = withdraw.getValue();
+  a.clean = clean.getValue();
+  a.with_suspects = with_suspects.getValue();
+  a.dot = dot.getValue();
+  a.prov = prov.getValue();
+  return a;
 }
 
 Incident load_incident(const Arguments& a) {
@@ -69,11 +95,12 @@ Incident load_incident(const Arguments& a) {
     std::error_code error;
     std::filesystem::path findings = std::filesystem::path(a.folder).lexically_normal();
     for (const char* up : {".", "..", "../.."})
-      if (std::filesystem::exists(std::filesystem::path(a.folder) / up / "findings.txt", error)) {
+      if ((std::filesystem::exists(std::filesystem::path(a.folder) / up / "findings.txt", error) ||
+           std::filesystem::exists(std::filesystem::path(a.folder) / up / "findings.head", error))) {
         findings = std::filesystem::path(a.folder) / up;
         break;
       }
-    return load_incident(GraphPlace{a.folder, findings.string(), a.keys, {}, {}});
+    return load_incident(GraphPlace{a.folder, findings.string(), a.keys, {}, {}, {}, {}});
   }
   GraphPlace place = find_graph(a.deployment, a.server);
   if (!a.keys.empty()) place.keys = a.keys;
@@ -91,6 +118,15 @@ std::string extent(const Graph& graph) {
 
 }  // namespace
 
+void print_json(const Json& json) {
+  std::printf("%s\n", text_of(json).c_str());
+}
+
+void tell_cut(Json* list, std::size_t most, const char* option) {
+  std::fprintf(stderr, "note: cut after %zu, there are more (%s)\n", most, option);
+  if (list != nullptr) list->push_back({{"cut_after", most}, {"there_are_more", true}});
+}
+
 UpdateId need_update(const Arguments& a, const Graph& graph) {
   if (!a.has_update) throw UsageError("name an update");
   if (!graph.has(UpdateId(a.update)))
@@ -104,9 +140,12 @@ ClientId need_client(const Arguments& a, const Store& store) {
     if (*number >= kMaxClient) throw UsageError("client numbers are below " + std::to_string(kMaxClient));
     return ClientId(static_cast<std::uint32_t>(*number));
   }
-  const auto named = client_of_name(store.folder(), a.client);
-  if (!named) throw UsageError("there is no client '" + a.client + "'");
-  return *named;
+  const auto named = clients_of_name(store.folder(), a.client);
+  if (named.empty()) throw UsageError("there is no client '" + a.client + "'");
+  if (named.size() == 1) return named.front().first;
+  std::string text = "there are several clients '" + a.client + "'; name one by its number:";
+  for (const auto& [client, name] : named) text += fmt::format("\n  {} {}", client.value, name);
+  throw UsageError(text);
 }
 
 std::optional<std::uint64_t> parse_time(const std::string& text, std::uint64_t now) {
@@ -133,55 +172,104 @@ std::optional<std::uint64_t> parse_time(const std::string& text, std::uint64_t n
   return std::nullopt;
 }
 
-UpdateId since_of(const Arguments& a, const Store& store) {
+namespace {
+
+/// Whether updates of seq `seq` or later may lie before the beginning of `store`'s graph.
+bool begins_after(const Store& store, Seq seq) {
   const Graph& graph = store.graph();
-  if (a.since.empty()) {
-    if (graph.base().value > 1)
-      std::fprintf(stderr,
-                   "note: the graph begins at update %lu: what a client did before is in the oldest snapshot, and "
-                   "counts as good\n",
-                   graph.base().value);
-    return graph.base();
+  if (graph.base().value == 1 || (graph.size() > 0 && seq >= graph.seq(graph.base()))) return false;
+  // Batches without updates may lie between the state that the graph begins with and its first update.
+  const auto state = store.snapshot(UpdateId(graph.base().value - 1));
+  return !state || seq <= state->seq;
+}
+
+std::uint64_t now_ms() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
+
+Since since_time(const Arguments& a, const Incident& incident) {
+  const auto time = parse_time(a.since, now_ms());
+  if (!time)
+    throw UsageError(
+        "--since '" + a.since +
+        "': it takes a seq such as 1200, an update such as u5034, a time such as 2026-11-22T18:30:00 or 18:30, "
+        "or how long ago, such as 10m");
+  if (*time > now_ms()) fail("--since " + a.since + " has not come yet; a time without a date is of today");
+  const auto& servers = incident.place.servers;
+  if (servers.empty())
+    throw UnknownError(
+        "--since " + a.since +
+        ": a time is one server's word unless several agree: give the deployment's keys with --keys, so "
+        "that the graphs of its other servers can be read, or --deployment; or name a seq or an update");
+  const auto known = crypto::load_public_keys(incident.place.keys);
+  if (!known) fail(known.error().message);
+  std::map<Principal, std::string> bad;
+  const auto all = read_times(
+      servers,
+      [&](const Principal& who, Span message, Span signature) {
+        const auto signer = known->signers.find(who);
+        return signer != known->signers.end() && signer->second.verify(message, signature);
+      },
+      bad);
+  std::vector<ServerTimes> times;
+  for (const auto& [who, one] : all) times.push_back(one);
+  const auto there = agreed_at(times, servers.size(), *time);
+  if (!there) {
+    std::string text = fmt::format(
+        "--since {}: {} of {} servers must agree on that time within {} s, and they do not; name a seq or an update:",
+        a.since, times_needed(servers.size()), servers.size(), kTimeToleranceMs / 1000);
+    for (const auto& [who, one] : all) {
+      const UpdateId at = position_at(one, *time);
+      text += fmt::format("\n  {}: {}", to_string(who),
+                          at.value == 0 ? "before its graph begins" : fmt::format("update {}", at.value));
+    }
+    for (const auto& [who, why] : bad) text += fmt::format("\n  {} does not count: {}", to_string(who), why);
+    throw UnknownError(text);
   }
+  if (there->value == 0) return {UpdateId(1), Moment{Moment::Kind::Time, *time}};
+  if (*there >= incident.store.graph().end())
+    fail(fmt::format("--since {}: no update came then or later: the graph has {}", a.since,
+                     extent(incident.store.graph())));
+  return {*there};
+}
+
+}  // namespace
+
+Since since_of(const Arguments& a, const Incident& incident) {
+  const Store& store = incident.store;
+  const Graph& graph = store.graph();
+  if (a.since.empty()) return {UpdateId(1)};
   const bool update = a.since.starts_with('u');
   std::uint64_t number = 0;
   const char* const begin = a.since.data() + (update ? 1 : 0);
   const char* const end = a.since.data() + a.since.size();
   const auto [stop, error] = std::from_chars(begin, end, number);
-  UpdateId id;
-  if (error == std::errc{} && stop == end) {
-    id = update ? UpdateId(number) : graph.at_seq(Seq(number));
-    if (id >= graph.end())
-      fail(a.since + " is behind the last " + (update ? "update" : "seq") + ": the graph has " + extent(graph));
-  } else {
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    const auto time = parse_time(
-        a.since, static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()));
-    if (!time)
-      throw UsageError(
-          "--since '" + a.since +
-          "': it takes a seq such as 1200, an update such as u5034, a time such as 2026-11-22T18:30:00 or 18:30, "
-          "or how long ago, such as 10m");
-    if (static_cast<std::int64_t>(*time) > std::chrono::duration_cast<std::chrono::milliseconds>(now).count())
-      fail("--since " + a.since + " has not come yet; a time without a date is of today");
-    const auto there = store.at_time(*time);
-    if (!there) fail(store.folder() + ": the times of updates were not kept; name a seq or an update");
-    id = *there;
-  }
-  if (id < graph.base()) std::fprintf(stderr, "note: the graph begins at update %lu\n", graph.base().value);
-  return std::max(id, graph.base());
+  if (error != std::errc{} || stop != end) return since_time(a, incident);
+  if (update && number == 0) throw UsageError("--since u0: updates are numbered from 1");
+  if (!update && begins_after(store, Seq(number))) return {UpdateId(1), Moment{Moment::Kind::Seq, number}};
+  const UpdateId id = update ? UpdateId(number) : graph.at_seq(Seq(number));
+  if (id >= graph.end() && id >= graph.base())
+    fail(a.since + " is behind the last " + (update ? "update" : "seq") + ": the graph has " + extent(graph));
+  return {id};
 }
 
-Mark need_mark(const Arguments& a, const Store& store) {
-  const Graph& graph = store.graph();
-  const ClientId client = need_client(a, store);
-  const UpdateId since = since_of(a, store);
-  const UpdateId first = graph.first_of(client, since);
+bool is_since(const Mark& mark, const Since& since, const Store& store) {
+  if (since.given || mark.given) return mark.given == since.given;
+  return mark.from == since.update || mark.from == store.graph().first_of(mark.client, since.update);
+}
+
+Mark need_mark(const Arguments& a, const Incident& incident) {
+  const Graph& graph = incident.store.graph();
+  const ClientId client = need_client(a, incident.store);
+  const Since since = since_of(a, incident);
+  if (since.update < graph.base()) return {client, since.update, since.given};
+  const UpdateId first = graph.first_of(client, since.update);
   if (first == graph.end())
-    fail(since == graph.base()
+    fail(since.update == graph.base()
              ? fmt::format("client {} made no update: the graph has {}", client.value, extent(graph))
              : fmt::format("client {} made no update since {}", client.value, a.since));
-  return {client, first};
+  return {client, first, {}};
 }
 
 }  // namespace seneschal::graph_tool

@@ -1,4 +1,4 @@
-// The subcommands of `seneschal graph`. Each returns an exit code: 0 good, 1 failed, 2 usage.
+// The subcommands of `seneschal graph`. Each returns an exit code: 0 good, 1 failed, 2 usage, 3 the graph cannot say.
 #pragma once
 #include <cstdio>
 #include <stdexcept>
@@ -11,6 +11,12 @@ namespace seneschal::graph_tool {
 struct UsageError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
+
+/// What is asked goes back to before the graph begins, or nobody vouches for the answer: exit code 3.
+struct UnknownError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+inline constexpr int kUnknown = 3;
 
 inline int usage_error(const std::string& what) {
   std::fprintf(stderr, "seneschal graph: %s\n", what.c_str());
@@ -29,6 +35,7 @@ int regenerate_state(int argc, char** argv);
 int show_diff(int argc, char** argv);
 int export_graph(int argc, char** argv);
 int write_report(int argc, char** argv);
+int verify_report(int argc, char** argv);
 int sweep(int argc, char** argv);
 int make_case(int argc, char** argv);
 

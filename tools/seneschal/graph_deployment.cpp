@@ -190,7 +190,7 @@ GraphPlace find_graph(const std::string& dir, const std::string& server) {
     if (its == graphs.good.end()) {
       std::fprintf(stderr, "warning: the graph of server %s proves nothing: %s\n", server.c_str(),
                    graphs.bad.at(named->first).c_str());
-      return {named->second, cluster.dir + "/graph", cluster.keys, server, {}};
+      return {named->second, cluster.dir + "/graph", cluster.keys, server, {}, folders, cluster.dir};
     }
     chosen = &*its;
   }
@@ -198,8 +198,13 @@ GraphPlace find_graph(const std::string& dir, const std::string& server) {
     if (b.server == name_of(chosen->server) && !b.trouble.empty())
       std::fprintf(stderr, "warning: server %s: %s\n", b.server.c_str(), b.trouble.c_str());
   compare(graphs, *chosen, folders.size());
-  return {chosen->folder, cluster.dir + "/graph", cluster.keys, name_of(chosen->server),
-          SignedEnd{chosen->extent.end, chosen->digests.at(chosen->extent)}};
+  return {chosen->folder,
+          cluster.dir + "/graph",
+          cluster.keys,
+          name_of(chosen->server),
+          SignedEnd{chosen->extent.end, chosen->digests.at(chosen->extent)},
+          folders,
+          cluster.dir};
 }
 
 Json servers_json(const std::string& dir) {

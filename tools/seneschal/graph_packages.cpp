@@ -3,6 +3,7 @@
 
 #include "accountability/distribution.hpp"
 #include "accountability/packages.hpp"
+#include "accountability/trace.hpp"
 #include "lab/files.hpp"
 #include "lab/html.hpp"
 #include "tools/seneschal/graph_case_page.hpp"
@@ -24,7 +25,9 @@ constexpr std::size_t kTop = 20;
 
 struct Ranked {
   std::string name;
-  std::uint64_t dependants = 0;
+  std::uint64_t dependants = 0;     // as they declare it
+  std::uint64_t with_implicit = 0;  // and those that need no declaration
+  bool essential = false;
 };
 
 std::vector<Release> read_lists(const std::vector<std::string>& lists) {
@@ -50,11 +53,12 @@ std::size_t release_of(const std::vector<Release>& releases, const std::string& 
   return static_cast<std::size_t>(found - releases.begin());
 }
 
-/// Every package, the most dangerous first.
-std::vector<Ranked> rank(const PackageGraph& made, const Graph& graph) {
-  const auto counts = dependants(graph, made.names.size());
+/// Every package, the most dangerous first; an essential one by what is declared, like the others.
+std::vector<Ranked> rank(const PackageGraph& declared, const PackageGraph& all) {
+  const auto counts = dependants(declared), with_implicit = dependants(all);  // the same packages in the same order
   std::vector<Ranked> ranked;
-  for (std::size_t i = kCycleClient.value + 1; i < counts.size(); ++i) ranked.push_back({made.names[i], counts[i]});
+  for (std::uint32_t i = 0; i < counts.size(); ++i)
+    ranked.push_back({declared.packages[i], counts[i], with_implicit[i], bool{declared.essential[i]}});
   std::ranges::sort(ranked, [](const Ranked& a, const Ranked& b) {
     return std::tie(b.dependants, a.name) < std::tie(a.dependants, b.name);
   });
@@ -73,31 +77,35 @@ struct WhatIf {
   std::string touched;  // names, the first 200
 };
 
-WhatIf what_if(const PackageGraph& made, const Graph& graph, const std::string& name, ClientId client,
-               const std::string& release, Seq since) {
-  const UpdateId first = graph.first_of(client, graph.at_seq(since));
-  if (first == graph.end())
-    return {fmt::format("No version of '{}' came with release {} or later: nothing would be touched.", name, release),
+WhatIf what_if(const PackageGraph& declared, const PackageGraph& all, const std::string& name,
+               const std::vector<Release>& releases, std::size_t since) {
+  const std::uint32_t package = *declared.find(name);
+  const bool there = std::ranges::any_of(
+      declared.rows, [&](const PackageGraph::Row& row) { return row.package == package && row.release >= since; });
+  if (!there)
+    return {fmt::format("No version of '{}' came with release {} or later: nothing would be touched.", name,
+                        releases[since].name),
             {}};
-  const Colours colours = mark(graph, {{{client, first}}, {}});
-  std::set<ClientId> clients;
-  for (UpdateId id = colours.next_touched(graph.base()); id < graph.end(); id = colours.next_touched(id.next()))
-    if (graph.client(id) != kCycleClient && graph.client(id) != client) clients.insert(graph.client(id));
+  const auto touched = touched_by(declared, package, static_cast<std::uint32_t>(since));
   constexpr std::size_t kMostNames = 200;
   std::string names;
-  std::size_t listed = 0;
-  for (const ClientId c : clients) {
-    if (listed++ == kMostNames) {
-      names += ", ...";
-      break;
-    }
-    names += (names.empty() ? "" : ", ") + made.names[c.value];
-  }
-  return {
-      fmt::format("If '{}' was corrupt since release {}: {} of its versions are, and {} other packages are suspect.",
-                  name, release, colours.corrupt(), clients.size()),
-      names};
+  for (std::size_t i = 0; i < touched.size() && i <= kMostNames; ++i)
+    names += (i == 0 ? "" : ", ") + (i == kMostNames ? std::string("...") : declared.packages[touched[i]]);
+  std::string told = fmt::format("If '{}' was corrupt since release {}: {} other packages that need it are suspect",
+                                 name, releases[since].name, touched.size());
+  const auto implicit = touched_by(all, package, static_cast<std::uint32_t>(since)).size();
+  if (implicit != touched.size())
+    told += fmt::format(", and with those that use Essential packages without saying so {}", implicit);
+  return {told + ".", names};
 }
+
+/// What all of this rests on.
+constexpr std::string_view kAssumed =
+    "NOT_AFFECTED assumes that the lists name all that a package needs when it runs (Depends, Pre-Depends, and every "
+    "Essential package), that one alternative which is good is enough, and that the newest version is installed: "
+    "version constraints are not compared. Recommends, Suggests, what a package was built with or contains a copy "
+    "of, and "
+    "the machines that it passed through are not in the lists.";
 
 /// The report's words on its own lists, and the same of these. Its nodes are capabilities of 15 RedHat releases.
 std::string compared(const std::vector<Ranked>& ranked, const Distribution& d, std::size_t releases) {
@@ -127,6 +135,30 @@ std::string top_table(const std::vector<Ranked>& ranked) {
   return top.text();
 }
 
+/// Packages that all others may use without saying so.
+std::string essential_table(const std::vector<Ranked>& ranked) {
+  html::Table table({"Essential package", ">Declared dependants", ">With implicit ones"});
+  bool any = false;
+  for (const Ranked& r : ranked) {
+    if (!r.essential) continue;
+    if (!std::exchange(any, true)) fmt::print("{:>10}  {:>10}  {}\n", "DECLARED", "IMPLICIT", "ESSENTIAL PACKAGE");
+    fmt::print("{:>10}  {:>10}  {}\n", r.dependants, r.with_implicit, r.name);
+    table.row().cell(r.name).cell(std::to_string(r.dependants)).cell(std::to_string(r.with_implicit));
+  }
+  return !any ? std::string() : "<h2>Essential packages</h2>" + table.text();
+}
+
+/// Clients are maintainers: what each of them could touch. [TR IV-A]
+std::string maintainer_table(const PackageGraph& made, const Graph& graph) {
+  html::Table table({"Maintainer", ">Updates that would be suspect"});
+  fmt::print("{:>10}  {}\n", "CAN TOUCH", "MAINTAINER (updates)");
+  for (const Risk& risk : riskiest_clients(graph, kTop / 2)) {
+    fmt::print("{:>10}  {}\n", risk.suspects, made.names[risk.client.value]);
+    table.row().cell(made.names[risk.client.value]).cell(std::to_string(risk.suspects));
+  }
+  return table.text();
+}
+
 }  // namespace
 
 int make_packages(const PackagesArguments& arguments) {
@@ -142,19 +174,24 @@ int make_packages(const PackagesArguments& arguments) {
   if (!made) fail(made.error().message);
   auto store = Store::open(arguments.graph);
   if (!store) fail(store.error().message);
-  const std::vector<Ranked> ranked = rank(*made, store->graph());
+  const auto declared = read_dependencies(releases, Implicit::Ignored, nullptr);
+  if (!declared) fail(declared.error().message);
+  const std::vector<Ranked> ranked = rank(*declared, *made);
   const Distribution distribution = distribution_of(ranked);
 
-  const std::string facts =
-      fmt::format(
-          "{} releases, {} packages, {} updates of the graph; {} cycles of packages that need each other (largest: "
-          "{}); "
-          "{} needs that nothing in these lists meets",
-          releases.size(), ranked.size(), made->updates, made->cycles, made->largest_cycle, made->unmet) +
-      (made->too_wide == 0 ? std::string()
-                           : fmt::format("; {} that need more than a formula can name and count as depending on "
-                                         "everything before them",
-                                         made->too_wide));
+  std::string facts = fmt::format(
+      "{} releases, {} packages of {} maintainers, {} updates of the graph; {} cycles of packages that need each "
+      "other "
+      "(largest: {}); {} needs that nothing in these lists meets",
+      releases.size(), ranked.size(), made->names.size() - 1, made->rows.size(), declared->cycles,
+      declared->largest_cycle, declared->unmet);
+  if (declared->older > 0)
+    facts +=
+        fmt::format("; {} versions that are older than one of an earlier list, and so no updates", declared->older);
+  if (made->too_wide > 0)
+    facts +=
+        fmt::format("; {} that need more than a formula can name and count as depending on everything before them",
+                    made->too_wide);
   const std::string spread = fmt::format(
       "{:.1f} % of the packages can touch no other, {:.1f} % less than 20, {:.1f} % more than 100, {:.1f} % more "
       "than "
@@ -163,11 +200,12 @@ int make_packages(const PackagesArguments& arguments) {
       distribution.more_than(15'000));
   fmt::print("{}\n{}\n", facts, spread);
   const std::string top = top_table(ranked);
+  const std::string essentials = essential_table(ranked), maintainers = maintainer_table(*made, store->graph());
   const std::string suspect = arguments.what_if.empty() ? ranked.front().name : arguments.what_if;
-  const auto client = client_of_name(arguments.graph, suspect);
-  if (!client) throw UsageError("--what-if: there is no package '" + suspect + "' in these lists");
-  const WhatIf result = what_if(*made, store->graph(), suspect, *client, releases[since].name, Seq(since + 1));
-  fmt::print("{}\n", result.told);
+  const auto package = declared->find(suspect);
+  if (!package) throw UsageError("--what-if: there is no package '" + suspect + "' in these lists");
+  const WhatIf result = what_if(*declared, *made, suspect, releases, since);
+  fmt::print("{}\n{}\n", result.told, kAssumed);
 
   const std::string folder = lab::absolute(arguments.graph);
   const std::string x = "packages that it can touch", y = "% of packages";
@@ -176,10 +214,12 @@ int make_packages(const PackagesArguments& arguments) {
       "<h2>How many others a package can touch (the report's Fig. 4 a and b, and with a logarithmic axis)</h2>" +
       draw_cdfs(distribution, {{"cdf-a", x, y, 0, false}, {"cdf-b", x, y, 60, false}, {"cdf", x, y, 0, true}},
                 folder) +
-      "<p>" + html::escape(spread) + ".</p><h2>The most dangerous</h2>" + top + "<h2>What if</h2><p>" +
-      html::escape(result.told) + "</p><p>" + html::escape(result.touched) + "</p>";
+      "<p>" + html::escape(spread) + ".</p><h2>The most dangerous</h2>" + top + essentials +
+      "<h2>The most dangerous maintainers</h2>" + maintainers + "<h2>What if</h2><p>" + html::escape(result.told) +
+      "</p><p>" + html::escape(result.touched) + "</p><p>" + html::escape(std::string(kAssumed)) + "</p>";
   write_page(folder, "packages.html", "Software packages", body);
-  fmt::print("try: seneschal graph mark --graph {} --client {}\n", arguments.graph, suspect);
+  fmt::print("try: seneschal graph mark --graph {} --client \"{}\"\n", arguments.graph,
+             declared->names[declared->maintainers[*package]]);
   return 0;
 }
 

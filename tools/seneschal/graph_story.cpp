@@ -39,10 +39,10 @@ struct Told {
 
 Told told(const std::string& folder, CaseStory story) {
   const UpdateId lie = story.steps.front().id;
-  Incident incident = load_incident(GraphPlace{folder, folder, {}, {}, {}});
-  incident.findings = {{{story.liar, lie}}, {}};
+  Incident incident = load_incident(GraphPlace{folder, folder, {}, {}, {}, {}, {}});
+  incident.said.findings = {{{story.liar, lie, {}}}, {}};
   const auto begin = std::chrono::steady_clock::now();
-  incident.colours = mark(incident.store.graph(), incident.findings);
+  incident.judge();
   const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
   return {std::move(story), std::move(incident), ms};
 }
@@ -89,7 +89,7 @@ std::string rest_of_page(const Told& t, const std::string& folder, const std::st
       draw_cdfs(dependants, {{"cdf", "dependants", fmt::format("% of {}s", unit), 0, true}}, folder);
   return "<h2>The story</h2>" + story_table(t.incident, t.story) + others_of(t) +
          "<p>Red: corrupt. Orange: suspect. Green: not affected. An arrow leads to what an update depends on.</p>" +
-         drawing(t.incident, surroundings(t.incident, kMostDrawn)) + "<h2>How many others one " + unit +
+         drawing(t.incident, surroundings(t.incident, kMostDrawn).ids) + "<h2>How many others one " + unit +
          " can touch</h2><p>" + html::escape(spread) + "</p>" + drawings;
 }
 

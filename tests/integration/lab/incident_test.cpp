@@ -252,16 +252,39 @@ TEST_P(Incident, FromTheLieToTheCleanState) {
   for (const Json& server : later["servers"]) EXPECT_EQ(server["trouble"], "");
   EXPECT_EQ(json({"why", std::to_string(steps().size() + 1)}).size(), 4u) << "4, 5, 8, and the read of what 8 wrote";
 
+  // One server's graph is damaged: all start, and that one says what is wrong.
+  ASSERT_EQ(run({"lab", "down", "--out", dir_}).code, 0);
+  const std::string damaged = dir_ + "/graph/0.1/payloads-1.seg";
+  fs::resize_file(damaged, fs::file_size(damaged) / 2);
+  const Said third = run({"lab", "up", dir_ + "/up.toml", "--out", dir_});
+  ASSERT_EQ(third.code, 0) << third.errors;
+  const Said among = graph({"status", "--json"});
+  EXPECT_EQ(among.code, 0) << among.errors;
+  for (const Json& server : Json::parse(among.text, nullptr, false)["servers"])
+    EXPECT_EQ(server["trouble"] == "", server["server"] != "0.1") << server.dump();
+  EXPECT_THAT(among.errors, HasSubstr("does not count"));
+
   // The graph stays when the deployment is gone.
   const std::string keys = load_state(dir_).value().keys;
   ASSERT_EQ(run({"lab", "down", "--out", dir_}).code, 0);
   const Said after = run({"graph", "status", "--graph", dir_ + "/graph/0.0", "--keys", keys});
   EXPECT_EQ(after.code, 0) << after.errors;
   EXPECT_THAT(after.text, HasSubstr("updates 1 to " + std::to_string(steps().size() + 1)));
+  // A time needs several servers' word: their graphs lie beside each other, and the keys tell whose they are.
+  const std::vector<std::string> asked{"graph",   "whatif", "--client", "2",
+                                       "--since", "1h",     "--graph",  dir_ + "/graph/0.0"};
+  EXPECT_EQ(run(asked).code, 3) << "one server's word";
+  auto with_keys = asked;
+  with_keys.insert(with_keys.end(), {"--keys", keys});
+  EXPECT_EQ(run(with_keys).code, 0) << run(with_keys).errors;
   EXPECT_TRUE(fs::exists(dir_ + "/graph/0.0/snapshot-3.snap")) << "an epoch ended there by itself";
 }
 
 TEST_P(Incident, WhatDoesNotExistIsToldAndNothingBreaks) {
+  const Said future =
+      run({"client", "--deployment", dir_, "--id", "1", "--timeout", "20", "--depends", "99", "put", "x", "y"});
+  EXPECT_EQ(future.code, 0) << "it was executed";
+  EXPECT_THAT(future.errors, HasSubstr("its dependencies were not taken: names an update that does not exist yet"));
   EXPECT_EQ(graph({"status", "--server", "9.9"}).code, 2);
   EXPECT_EQ(graph({"mark", "--client", "2"}).code, 1) << "it has done nothing";
   EXPECT_EQ(graph({"mark", "--client", "2", "--since", "yesterday"}).code, 2);

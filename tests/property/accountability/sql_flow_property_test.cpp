@@ -192,5 +192,40 @@ TEST(SqlFlow, WhatFailedReadAllItUsedAndWroteNothing) {
             (std::vector<std::string>{"", "1", "1 and 2", "1", "1 and 2"}));
 }
 
+// What left the rows as they were depends on them and writes none: who reads them rests on who made them so.
+TEST(SqlFlow, AStatementWithoutEffectIsNobodysLastWriter) {
+  const std::string create = "CREATE TABLE t(id INTEGER PRIMARY KEY, v INTEGER)",
+                    lie = "REPLACE INTO t VALUES(1, 10)";
+  for (const char* const statement :
+       {"UPDATE t SET v = 10 WHERE id = 1", "UPDATE t SET v = v WHERE id = 1", "UPDATE t SET v = 10",
+        "UPDATE t SET v = 11 WHERE id = 2", "UPDATE t SET v = 11 WHERE 0", "REPLACE INTO t VALUES(1, 10)",
+        "INSERT OR IGNORE INTO t VALUES(1, 11)", "INSERT INTO t VALUES(1, 11) ON CONFLICT DO NOTHING",
+        "INSERT INTO t VALUES(1, 11) ON CONFLICT(id) DO UPDATE SET v = 10", "DELETE FROM t WHERE id = 2",
+        "INSERT INTO t VALUES(1, 12)", "UPDATE t SET id = 1 WHERE v = 10", "CREATE TABLE IF NOT EXISTS t(x INTEGER)",
+        "DROP INDEX IF EXISTS nothing"}) {
+    const Lived lived = live({create, lie, statement, "SELECT v FROM t WHERE id = 1"});
+    const Graph graph = *Graph::of(lived.blocks);
+    EXPECT_EQ(graph.formula(UpdateId(4)).text(), "1 and 2") << statement;
+  }
+}
+
+TEST(SqlFlow, WhoChangesManyRowsHidesNobodyWhoChangedOthers) {
+  std::string some = "REPLACE INTO t VALUES(0, 0)", others = "REPLACE INTO t VALUES(5000, 0)";
+  for (int i = 1; i < 1100; ++i) {
+    some += ",(" + std::to_string(i) + ",0)";
+    others += ",(" + std::to_string(5000 + i) + ",0)";
+  }
+  const Lived lived = live({"CREATE TABLE t(id INTEGER PRIMARY KEY, v INTEGER)", some, others, "UPDATE t SET v = v",
+                            "UPDATE t SET v = 7 WHERE id = 3"});
+  const Graph graph = *Graph::of(lived.blocks);
+  EXPECT_EQ(graph.formula(UpdateId(5)).text(), "1 and 2 and 3") << "not 4, which changed nothing";
+}
+
+TEST(SqlFlow, WhoAddsToATablesShapeHidesNobodyWhoMadeIt) {
+  const auto formulas = formulas_of({"CREATE TABLE t(id INTEGER PRIMARY KEY, v INTEGER)",
+                                     "CREATE UNIQUE INDEX u ON t(v)", "INSERT INTO t VALUES(1, 1)"});
+  EXPECT_EQ(formulas.back(), "1 and 2");
+}
+
 }  // namespace
 }  // namespace seneschal::accountability

@@ -190,5 +190,52 @@ TEST_F(GraphAgreement, WhatIsBehindTheAgreedEndIsLeftOut) {
   EXPECT_EQ(store.graph().size(), 0u);
 }
 
+/// One update a second from 1,000 s on, as a clock that is `ahead` ms ahead tells it; the graph begins at `begin`.
+ServerTimes clock(std::int64_t ahead, std::uint64_t begin = 1, std::uint64_t updates = 100) {
+  ServerTimes times{UpdateId(begin), UpdateId(updates + 1), {}};
+  for (std::uint64_t id = begin; id <= updates; ++id)
+    times.notes.push_back(
+        {UpdateId(id), static_cast<std::uint64_t>(1'000'000 + 1000 * static_cast<std::int64_t>(id) + ahead)});
+  return times;
+}
+constexpr std::uint64_t kAt50 = 1'050'500;
+
+TEST(GraphTimes, APositionIsNeverTooLateAndASecondTooEarlyAtMost) {
+  EXPECT_EQ(position_at(clock(0), kAt50), UpdateId(50));
+  EXPECT_EQ(position_at(clock(0), 1'050'000), UpdateId(50)) << "what was noted then had come before";
+  EXPECT_EQ(position_at(clock(0), 0), UpdateId(1));
+  EXPECT_EQ(position_at(clock(0, 20), 0), UpdateId(0)) << "before the graph begins";
+  EXPECT_EQ(position_at(clock(0), 2'000'000), UpdateId(101)) << "nothing came since then";
+  ServerTimes idle = clock(0, 1, 10);
+  idle.notes.push_back({UpdateId(11), 5'000'000});
+  idle.end = UpdateId(12);
+  EXPECT_EQ(position_at(idle, 3'000'000), UpdateId(11)) << "what came long before does not count";
+}
+
+TEST(GraphTimes, SoManyServersMustAgreeThatOneIsCorrect) {
+  EXPECT_EQ(times_needed(4), 2u);
+  EXPECT_EQ(times_needed(7), 3u);
+  EXPECT_EQ(times_needed(20), 7u);
+  const ServerTimes good = clock(0), late = clock(3000), early = clock(-4000), forged = clock(-900'000),
+                    lies = clock(900'000);
+  EXPECT_EQ(agreed_at({good, late, early, forged}, 4, kAt50), UpdateId(47))
+      << "the earliest that all within 10 s bear out";
+  EXPECT_EQ(agreed_at({good, good, good, forged}, 4, kAt50), UpdateId(50)) << "neither too much nor too little";
+  EXPECT_EQ(agreed_at({good, good, good, lies}, 4, kAt50), UpdateId(50));
+  EXPECT_EQ(agreed_at({good}, 4, kAt50), std::nullopt) << "one server's word";
+  EXPECT_EQ(agreed_at({good, forged}, 4, kAt50), std::nullopt);
+  EXPECT_EQ(agreed_at({good, forged, lies}, 4, kAt50), std::nullopt);
+  EXPECT_EQ(agreed_at({good, clock(15'000), clock(30'000), clock(45'000)}, 4, kAt50), std::nullopt);
+  EXPECT_EQ(agreed_at({}, 4, kAt50), std::nullopt);
+}
+
+TEST(GraphTimes, WhoseGraphBeganLaterBearsNothingOut) {
+  EXPECT_EQ(agreed_at({clock(0), clock(0, 80), clock(0, 80), clock(0, 80)}, 4, kAt50), UpdateId(0))
+      << "one claims to know: its word alone";
+  EXPECT_EQ(agreed_at({clock(0), clock(0), clock(0, 80), clock(0, 80)}, 4, kAt50), UpdateId(50)) << "two know";
+  EXPECT_EQ(agreed_at({clock(0, 80), clock(0, 80), clock(0, 80), clock(0, 80)}, 4, kAt50), UpdateId(0));
+  EXPECT_EQ(agreed_at({clock(0), clock(0, 20), clock(0, 20), clock(0, 20)}, 4, kAt50), UpdateId(50));
+}
+
 }  // namespace
 }  // namespace seneschal::accountability

@@ -44,7 +44,7 @@ class Bed : public ExecutionObserver {
 
 struct Executing {
   explicit Executing(Source source)
-      : bed(std::make_shared<Bed>(source)), app(std::make_unique<kv::KvApplication>(), bed) {}
+      : bed(std::make_shared<Bed>(source)), app(std::make_unique<kv::KvApplication>(), bed, judge) {}
   void operator()(std::uint32_t client, Bytes operation) {
     app.apply(ClientId(client), operation);
     app.settle();

@@ -20,7 +20,7 @@ TEST(GraphIngest, FlowMakesAnUpdateDependOnTheWritersOfWhatItRead) {
   EXPECT_EQ(run.bed->seqs, (std::vector<std::uint64_t>{1, 2, 3, 4, 5}));
 }
 
-TEST(GraphIngest, WritersThatThereIsNoRoomForAreChainedSoThatNoReadIsLost) {
+TEST(GraphIngest, WhoReadsANameThatThereWasNoRoomForDependsOnAllThatWroteSuchOnes) {
   std::vector<std::string> formulas;
   Builder builder(nullptr);
   const auto sink = [&](const NewUpdate& u) {
@@ -40,7 +40,66 @@ TEST(GraphIngest, WritersThatThereIsNoRoomForAreChainedSoThatNoReadIsLost) {
   execute(3, put("c", "1"));
   execute(4, kv::get("b"));
   execute(5, kv::get("a"));
-  EXPECT_EQ(formulas, (std::vector<std::string>{"", "", "2", "3", "1"})) << "4 rests on 3, which rests on 2";
+  EXPECT_EQ(formulas, (std::vector<std::string>{"", "", "", "2 and 3", "1"}))
+      << "none of them vouches for another: clearing 3 says nothing of 2";
+  for (std::size_t i = 0; i < kMaxLeaves - 2; ++i) execute(6, put("c", std::to_string(i)));
+  execute(7, kv::get("b"));
+  EXPECT_EQ(Formula::parse(formulas.back())->leaves().size(), kMaxLeaves);
+  execute(8, put("d", "1"));
+  execute(9, kv::get("b"));
+  EXPECT_EQ(formulas.back(), "everything");
+}
+
+// An operation that changed nothing depends on what it read, and hides nobody who wrote before it.
+TEST(GraphIngest, WhatChangedNothingIsNobodysLastWriter) {
+  struct Case {
+    const char* what;
+    Bytes operation;
+    const char* own;  // what it depends on itself
+  };
+  const std::vector<Case> cases = {
+      {"a swap that did not match", kv::compare_and_set("k", to_bytes("other"), to_bytes("x")), "1"},
+      {"a swap to what was there", kv::compare_and_set("k", to_bytes("lie"), to_bytes("lie")), "1"},
+      {"a swap of nothing", kv::compare_and_set("k", std::nullopt, to_bytes("x")), "1"},
+      {"a put of what was there", put("k", "lie"), ""},
+      {"a read", kv::get("k"), "1"},
+      {"not an operation", to_bytes("nonsense"), ""},
+      {"a put that there is no room for", put("k", std::string(200, 'x')), "1"},
+      {"a swap that there is no room for", kv::compare_and_set("k", to_bytes("lie"), Bytes(200, 'x')), "1"},
+  };
+  for (const Case& one : cases) {
+    auto bed = std::make_shared<Bed>(Source::Flow);
+    ObservedApplication app(std::make_unique<kv::KvApplication>(kv::Limits{.max_entries = 4, .max_bytes = 100}), bed);
+    for (const auto& [client, operation] :
+         std::vector<std::pair<std::uint32_t, Bytes>>{{1, put("k", "lie")}, {2, one.operation}, {3, kv::get("k")}}) {
+      app.apply(ClientId(client), operation);
+      app.settle();
+    }
+    EXPECT_EQ(bed->formulas, (std::vector<std::string>{"", one.own, "1"})) << one.what;
+    // An operator looked at 2: it is good. What 3 read is the lie all the same.
+    const Bytes bytes = bed->builder.open_block();
+    const Graph graph = *Graph::of({*Block::parse(bytes)});
+    EXPECT_EQ(mark(graph, {{{ClientId(1), UpdateId(1)}}, {UpdateId(2)}}).of(UpdateId(3)), Colour::Suspect)
+        << one.what;
+  }
+  // The same where nothing is there.
+  Executing gone(Source::Flow);
+  gone(1, put("k", "true"));
+  gone(2, kv::remove("k"));
+  gone(3, kv::remove("k"));
+  gone(4, kv::compare_and_set("k", std::nullopt, std::nullopt));
+  gone(5, kv::get("k"));
+  EXPECT_EQ(gone.bed->formulas, (std::vector<std::string>{"", "", "", "2", "2"}));
+}
+
+TEST(GraphIngest, WhatChangedSomethingHidesWhoWroteBefore) {
+  Executing run(Source::Flow);
+  run(1, put("k", "lie"));
+  run(2, kv::compare_and_set("k", to_bytes("lie"), to_bytes("truth")));
+  run(3, kv::get("k"));
+  run(4, put("k", "other"));
+  run(5, kv::get("k"));
+  EXPECT_EQ(run.bed->formulas, (std::vector<std::string>{"", "1", "2", "", "4"}));
 }
 
 TEST(GraphIngest, TheWriterOfEachOfManyNamesIsFound) {
@@ -164,6 +223,31 @@ TEST(GraphIngest, ARefusedDeclarationFallsBackToTheConservativeSource) {
   run(2, replication::with_dependencies(to_bytes("not a declaration"), put("a", "4")));
   EXPECT_EQ(run.bed->ingest.refused(Refusal::Malformed), 1u);
   EXPECT_EQ(run.bed->formulas.size(), 4u);
+}
+
+// Servers that build no graph, and those that began later, must give the same reply.
+TEST(GraphIngest, TheReplySaysWhyDependenciesAreNotTaken) {
+  for (const bool builds : {true, false}) {
+    auto bed = std::make_shared<Bed>(Source::Flow);
+    ObservedApplication app(std::make_unique<kv::KvApplication>(), builds ? bed : nullptr, judge);
+    app.apply(ClientId(1), put("a", "1"));
+    const auto reply = [&](const Bytes& operation) {
+      const auto numbered = decode<replication::Numbered>(app.apply(ClientId(2), operation));
+      EXPECT_TRUE(numbered.has_value());
+      EXPECT_TRUE(kv::parse_result(numbered->result.value).has_value()) << "it was executed all the same";
+      app.settle();
+      return judged(numbered->refused);
+    };
+    EXPECT_EQ(reply(declare(*Formula::parse("1"), {}, put("b", "1"))), std::nullopt);  // 2
+    EXPECT_EQ(reply(declare({}, {}, put("b", "1"))), std::nullopt);                    // 3
+    EXPECT_EQ(reply(declare(*Formula::parse("1 or 99"), {}, put("b", "1"))), Refusal::RefersToFuture);
+    EXPECT_EQ(reply(declare(*Formula::parse("5"), {}, put("b", "1"))), Refusal::RefersToItself);
+    EXPECT_EQ(reply(declare(*Formula::parse("0"), {}, put("b", "1"))), Refusal::NoSuchUpdate);
+    EXPECT_EQ(reply(declare(*Formula::parse("1"), {Digest{}, Digest{}}, put("b", "1"))), Refusal::DigestMissing);
+    EXPECT_EQ(reply(replication::with_dependencies(to_bytes("nonsense"), put("b", "1"))), Refusal::Malformed);
+    EXPECT_EQ(bed->ingest.refused(), builds ? 4u : 0u) << "what the reply says is what the graph does";
+  }
+  EXPECT_EQ(judged(255), std::nullopt) << "a reply from elsewhere";
 }
 
 TEST(GraphIngest, WhatWasTakenBackIsNotInTheGraph) {

@@ -1,5 +1,6 @@
 // The graph on disk: what survives which damage.
 #include "accountability/store.hpp"
+#include "accountability/findings.hpp"
 #include "accountability/random_graph.hpp"
 #include "base/crc32c.hpp"
 #include "base/prng.hpp"
@@ -274,7 +275,7 @@ TEST_F(GraphStore, AHeadThatCannotBeReadStopsAWriter) {
 }
 
 TEST_F(GraphStore, FindingsThatCannotBeReadAreNotNoFindings) {
-  EXPECT_TRUE(load_findings(folder_)->marks.empty());
+  EXPECT_TRUE(load_findings(folder_)->findings.marks.empty());
   fs::create_directory(folder_ + "/findings.txt");
   EXPECT_FALSE(load_findings(folder_).has_value());
 }
