@@ -65,6 +65,10 @@ class SimProcess final : private Process, private Handler, private Env {
   void deliver(Instant at, SharedBytes bytes, EndpointId origin = {}) {
     world_.schedule(at, *this, kArrive, inbox_.put({std::move(bytes), origin}));
   }
+  /// The same, now.
+  void take_in(SharedBytes bytes, EndpointId origin) {
+    host_.submit(slot_, kArrive, inbox_.put({std::move(bytes), origin}));
+  }
   /// Feeds the core an input that is not a message.
   void drive(Instant at, Drive input);
   /// Stops: nothing gets in or out any more.

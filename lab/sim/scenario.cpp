@@ -54,9 +54,7 @@ class Injector final : private world::Handler {
   void apply(Instant now, const Fault& fault, std::uint32_t index) {
     Network& network = assembly_.network();
     switch (fault.kind) {
-      case FaultKind::Link:
-        if (auto* link = network.wan(fault.from, fault.to)) link->configure(fault.link);
-        return;
+      case FaultKind::Link: return network.configure_wan(fault.from, fault.to, fault.link);
       case FaultKind::Lan: return network.configure_lan(fault.from, fault.link);
       case FaultKind::Cut: return network.cut(fault.from, fault.to, true);
       case FaultKind::Join: return network.cut(fault.from, fault.to, false);
@@ -87,7 +85,7 @@ class Injector final : private world::Handler {
       for (std::size_t to = 0; to < network.sites(); ++to) {
         if (from == to) continue;
         network.cut(from, to, false);
-        if (auto* link = network.wan(from, to)) link->configure(*clean_.link(from, to));
+        if (const emulator::LinkConfig* link = clean_.link(from, to)) network.configure_wan(from, to, *link);
       }
     }
     for (ServerPart& server : assembly_.servers()) {

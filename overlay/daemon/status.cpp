@@ -223,8 +223,9 @@ struct Node::Control {
     if (link == nullptr) return failed("there is no link from " + std::to_string(from) + " to " + std::to_string(to));
     emulator::LinkConfig changed = link->model.config();
     if (const std::string error = apply(request["set"], changed); !error.empty()) return failed(error);
-    node.wire_.configure(*link, changed);
-    node.core_.set_bandwidth(link->place.id, pacing_rate(changed));
+    const Instant now = asio::steady_now();
+    node.wire_.configure(now, *link, changed);
+    node.core_.set_bandwidth(now, link->place.id, pacing_rate(changed));
     return {{"ok", true}, {"from", from}, {"to", to}, {"model", model_json(changed)}};
   }
 
