@@ -80,6 +80,8 @@ class SimProcess final : private Process, private Handler, private Env {
   void restart(Instant at, std::unique_ptr<Core> core, bool lost);
   /// Its disk is full from now on.
   void fill_disk();
+  /// What its disk takes for a group of records from now on, instead of the cost of Op::Persist.
+  void set_persist(Duration persist) { persist_ = persist; }
   /// Its clock runs at a rate of its own from now on.
   void set_clock_rate(std::int32_t ppm) { clock_.set_rate(world_.now(), ppm); }
   bool alive() const { return alive_; }
@@ -152,6 +154,7 @@ class SimProcess final : private Process, private Handler, private Env {
   std::uint32_t life_ = 0;  // what belongs to an earlier one is ignored
   bool log_lost_ = false;   // at the start of this life
   SimDisk disk_;
+  std::optional<Duration> persist_;
   LocalClock clock_;
 
   Slab<Arrival> inbox_;

@@ -66,6 +66,7 @@ class Injector final : private world::Handler {
         return assembly_.world().schedule(now + fault.away, *this, kComeBack, index);
       case FaultKind::DiskFull: return assembly_.server(fault.server)->process->fill_disk();
       case FaultKind::Drift: return assembly_.server(fault.server)->process->set_clock_rate(fault.ppm);
+      case FaultKind::SlowDisk: return assembly_.server(fault.server)->process->set_persist(fault.persist);
     }
   }
 
@@ -91,6 +92,7 @@ class Injector final : private world::Handler {
     for (ServerPart& server : assembly_.servers()) {
       server.host->set_slowness(100);
       server.process->set_clock_rate(0);
+      server.process->set_persist(plan_.persist);
     }
   }
 
