@@ -119,6 +119,18 @@ function(seneschal_tests)
   endforeach()
 endfunction()
 
+# Configuring works without what only tests need, as on a machine with the packages of `tools/install-packages --for build`.
+function(seneschal_configure_tests)
+  set(without ${CMAKE_COMMAND} -S ${CMAKE_SOURCE_DIR} -G ${CMAKE_GENERATOR} -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}
+      -DCMAKE_DISABLE_FIND_PACKAGE_GTest=ON)
+  add_test(NAME configure/without-googletest COMMAND ${without} --fresh -B ${CMAKE_BINARY_DIR}/tests/without-googletest)
+  set_tests_properties(configure/without-googletest PROPERTIES
+    PASS_REGULAR_EXPRESSION "tests are left out.*Build files have been written" FAIL_REGULAR_EXPRESSION "CMake Error" LABELS unit)
+  add_test(NAME configure/tests-asked-for-without-googletest
+           COMMAND ${without} -DSENESCHAL_TESTS=ON --fresh -B ${CMAKE_BINARY_DIR}/tests/needs-googletest)
+  set_tests_properties(configure/tests-asked-for-without-googletest PROPERTIES WILL_FAIL TRUE LABELS unit)
+endfunction()
+
 # Each tests/fuzz/<name>.cpp is one libFuzzer program fuzz_<name>.
 function(seneschal_fuzz_targets)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*.cpp)

@@ -74,6 +74,14 @@ Result<JoiningClient> load_joined(const fs::path& dir, ClientId client, Deployme
   return read;
 }
 
+Status add_joined(const fs::path& dir, ClientId client, PublicKeys& known) {
+  if (known.signers.contains(Principal::of(client)) || !has_joined(dir, client)) return {};
+  const Result<JoiningClient> joined = load_joined(dir, client, known.plan.deployment);
+  if (!joined) return std::unexpected(joined.error());
+  known.signers.emplace(Principal::of(client), PublicKey::from_ed25519(joined->keys.signing));
+  return {};
+}
+
 void remove_joining_keys(const fs::path& dir, ClientId client) {
   if (!has_joined(dir, client)) return;
   std::error_code error;

@@ -20,6 +20,8 @@ Result<ClientKeys> make_joining_keys(const std::filesystem::path& dir, const Pub
 bool has_joined(const std::filesystem::path& dir, ClientId client);
 /// Reads its joined.txt.
 Result<JoiningClient> load_joined(const std::filesystem::path& dir, ClientId client, DeploymentId deployment);
+/// The signing key of a client that joined is in no public file: adds it. Nothing happens for others.
+Status add_joined(const std::filesystem::path& dir, ClientId client, PublicKeys& known);
 /// Takes back what `make_joining_keys` made; nothing but that.
 void remove_joining_keys(const std::filesystem::path& dir, ClientId client);
 

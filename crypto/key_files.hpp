@@ -58,6 +58,9 @@ struct PublicKeys {
 /// Reads deployment.txt and every site's public.txt. Error, with file and line, if one is missing, malformed or of
 /// another deployment.
 Result<PublicKeys> load_public_keys(const std::filesystem::path& dir);
+/// The same for processes that are these clients alone, however many others there are: of the clients only their keys
+/// are among `signers`, those of clients that joined at run time included. Clients hear servers, not each other.
+Result<PublicKeys> load_public_keys_for(const std::filesystem::path& dir, const std::vector<ClientId>& clients);
 
 /// 32 hexadecimal digits that stand for the public keys of all servers and sites. Clients have no part in it.
 std::string servers_fingerprint(const PublicKeys& keys);

@@ -1,5 +1,6 @@
 // Reading keys.
 #include "crypto/digest.hpp"
+#include "crypto/joining.hpp"
 #include "crypto/key_files.hpp"
 #include "crypto/key_files_impl.hpp"
 #include "crypto/key_text.hpp"
@@ -88,7 +89,22 @@ void read_site_key(KeyText& text, PublicKeys& keys, const SitePlan& site) {
   keys.sites.emplace(site.site, std::move(*key));
 }
 
-void read_site(KeyText& text, PublicKeys& keys, SiteId expected) {
+/// Nothing: the keys of all clients are wanted.
+using Wanted = std::optional<std::set<ClientId>>;
+
+void read_client(KeyText& text, PublicKeys& keys, const Wanted& wanted) {
+  const Principal client = text.parsed("signer", parse_principal);
+  if (text.ok() && !client.is_client()) text.fail("expected the key of a client");
+  const SiteId home(static_cast<std::uint16_t>(text.number("home", 0xffff)));
+  if (!text.ok()) return;
+  keys.plan.clients.push_back({client.client(), home});
+  if (!wanted || wanted->contains(client.client()))
+    read_signer(text, keys, client);
+  else
+    text.pem();
+}
+
+void read_site(KeyText& text, PublicKeys& keys, SiteId expected, const Wanted& wanted) {
   const int version = check_format(text, kPublicFormat, kPublicVersion);
   check_deployment(text, keys.plan.deployment);
   SitePlan site;
@@ -107,13 +123,8 @@ void read_site(KeyText& text, PublicKeys& keys, SiteId expected) {
     read_signer(text, keys, server);
     if (version >= 2) read_exchange(text, keys, server);
   }
-  for (std::uint64_t left = text.number("clients", kMaxKeyClients); left > 0 && text.ok(); --left) {
-    const Principal client = text.parsed("signer", parse_principal);
-    if (text.ok() && !client.is_client()) text.fail("expected the key of a client");
-    const SiteId home(static_cast<std::uint16_t>(text.number("home", 0xffff)));
-    keys.plan.clients.push_back({client.client(), home});
-    read_signer(text, keys, client);
-  }
+  for (std::uint64_t left = text.number("clients", kMaxKeyClients); left > 0 && text.ok(); --left)
+    read_client(text, keys, wanted);
   if (text.ok() && site.threshold) read_site_key(text, keys, site);
   text.end();
   keys.plan.sites.push_back(site);
@@ -126,7 +137,8 @@ void check_owner_header(KeyText& text, const char* format, DeploymentId deployme
   check_owner(text, owner);
 }
 
-Result<PublicKeys> load_public_keys(const fs::path& dir) {
+namespace {
+Result<PublicKeys> load_public(const fs::path& dir, const Wanted& wanted) {
   const Result<SecretBytes> deployment = read_key_file(dir / "deployment.txt", false);
   if (!deployment) return std::unexpected(deployment.error());
   KeyText text(dir / "deployment.txt", deployment->expose());
@@ -138,10 +150,22 @@ Result<PublicKeys> load_public_keys(const fs::path& dir) {
     const Result<SecretBytes> bundle = read_key_file(path, false);
     if (!bundle) return std::unexpected(bundle.error());
     KeyText site_text(path, bundle->expose());
-    read_site(site_text, keys, site);
+    read_site(site_text, keys, site, wanted);
     if (!site_text.ok()) return std::unexpected(site_text.status().error());
   }
   if (Status good = validate(keys.plan); !good) return failure(dir.string() + ": " + good.error().message);
+  return keys;
+}
+}  // namespace
+
+Result<PublicKeys> load_public_keys(const fs::path& dir) {
+  return load_public(dir, std::nullopt);
+}
+
+Result<PublicKeys> load_public_keys_for(const fs::path& dir, const std::vector<ClientId>& clients) {
+  Result<PublicKeys> keys = load_public(dir, std::set<ClientId>(clients.begin(), clients.end()));
+  for (ClientId client : clients)
+    if (Status good = keys ? add_joined(dir, client, *keys) : Status{}; !good) return std::unexpected(good.error());
   return keys;
 }
 
@@ -207,8 +231,10 @@ Result<std::vector<std::pair<Principal, SecretBytes>>> read_mac_keys(const fs::p
     keys.emplace_back(peer, std::move(key));
   }
   text.end();
-  for (const auto& [peer, key] : known.signers)
+  for (const auto& [peer, key] : known.signers) {
+    if (self.is_client() && peer.is_client()) break;  // servers come first, and clients have none with each other
     if (have_pair_key(self, peer) && !peers.contains(peer)) text.fail("no key for " + to_string(peer));
+  }
   if (!text.ok()) return std::unexpected(text.status().error());
   return keys;
 }

@@ -13,23 +13,25 @@ Result<std::unique_ptr<KeyRing>> KeyRing::load(const std::filesystem::path& dir,
                                                Options options) {
   Result<PublicKeys> known = load_public_keys(dir);
   if (!known) return std::unexpected(known.error());
+  // A client that joined is in nobody's public.txt: it brings its own word along.
+  if (self.is_client())
+    if (Status good = add_joined(dir, self.client(), *known); !good) return std::unexpected(good.error());
+  return load(dir, self, std::make_shared<const PublicKeys>(std::move(*known)), std::move(options));
+}
+
+Result<std::unique_ptr<KeyRing>> KeyRing::load(const std::filesystem::path& dir, const Principal& self,
+                                               std::shared_ptr<const PublicKeys> known, Options options) {
   if (options.deployment && *options.deployment != known->plan.deployment)
     return failure(dir.string() + " holds keys of deployment " + to_text(known->plan.deployment) +
                    ", not of deployment " + to_text(*options.deployment));
-  // A client that joined is in nobody's public.txt: it brings its own word along.
-  if (self.is_client() && !known->signers.contains(self) && has_joined(dir, self.client())) {
-    const Result<JoiningClient> joined = load_joined(dir, self.client(), known->plan.deployment);
-    if (!joined) return std::unexpected(joined.error());
-    known->signers.emplace(self, PublicKey::from_ed25519(joined->keys.signing));
-  }
   Result<PrivateKeys> own = load_private_keys(dir, self, *known);
   if (!own) return std::unexpected(own.error());
-  return std::unique_ptr<KeyRing>(new KeyRing(self, std::move(*known), std::move(*own), std::move(options.random)));
+  return std::unique_ptr<KeyRing>(new KeyRing(self, std::move(known), std::move(*own), std::move(options.random)));
 }
 
 const ThresholdPublicKey* KeyRing::site_key(SiteId site) const {
-  const auto found = known_.sites.find(site);
-  return found == known_.sites.end() ? nullptr : &found->second;
+  const auto found = known_->sites.find(site);
+  return found == known_->sites.end() ? nullptr : &found->second;
 }
 
 Bytes KeyRing::sign(Span message) const {
@@ -41,8 +43,8 @@ bool KeyRing::verify(const Principal& signer, Span message, Span signature) cons
     const ThresholdPublicKey* key = signer.value <= 0xffff ? site_key(signer.site()) : nullptr;
     return key != nullptr && key->verify(message, signature);
   }
-  const auto found = known_.signers.find(signer);
-  if (found != known_.signers.end()) return found->second.verify(message, signature);
+  const auto found = known_->signers.find(signer);
+  if (found != known_->signers.end()) return found->second.verify(message, signature);
   const auto client = enrolled(signer);
   return client != nullptr && client->signing.verify(message, signature);
 }
@@ -73,7 +75,7 @@ void KeyRing::enroll(ClientId client, const ClientKeys& keys) {
   if (own_.exchange && self_.is_server())
     if (const auto agreed = own_.exchange->agree(keys.exchange))
       mac = std::make_unique<const MacKey>(
-          enrolled_mac_key(*agreed, known_.plan.deployment, self_.server(), client).expose());
+          enrolled_mac_key(*agreed, known_->plan.deployment, self_.server(), client).expose());
   auto entry = std::make_shared<const Enrolled>(Enrolled{PublicKey::from_ed25519(keys.signing), std::move(mac)});
   std::unique_lock lock(mutex_);
   enrolled_[client] = std::move(entry);

@@ -23,16 +23,20 @@ class KeyRing final : public Keys {
   static Result<std::unique_ptr<KeyRing>> load(const std::filesystem::path& dir, const Principal& self,
                                                Options options);
   static Result<std::unique_ptr<KeyRing>> load(const std::filesystem::path& dir, const Principal& self);
+  /// With public keys that several in one process share; they hold `self`'s.
+  static Result<std::unique_ptr<KeyRing>> load(const std::filesystem::path& dir, const Principal& self,
+                                               std::shared_ptr<const PublicKeys> known, Options options);
 
   /// From keys that are not in files; they must belong together. `random` as in `Options`.
   static std::unique_ptr<KeyRing> assemble(Principal self, PublicKeys known, PrivateKeys own, RandomSource random) {
-    return std::unique_ptr<KeyRing>(new KeyRing(self, std::move(known), std::move(own), std::move(random)));
+    auto shared = std::make_shared<const PublicKeys>(std::move(known));
+    return std::unique_ptr<KeyRing>(new KeyRing(self, std::move(shared), std::move(own), std::move(random)));
   }
 
   const Principal& self() const { return self_; }
   /// The deployment as its public files describe it.
-  const KeyPlan& plan() const { return known_.plan; }
-  const PublicKeys& known() const { return known_; }
+  const KeyPlan& plan() const { return known_->plan; }
+  const PublicKeys& known() const { return *known_; }
 
   Bytes sign(Span message) const override;
   bool verify(const Principal& signer, Span message, Span signature) const override;
@@ -46,7 +50,7 @@ class KeyRing final : public Keys {
   void dismiss(ClientId client) override;
 
  private:
-  KeyRing(Principal self, PublicKeys known, PrivateKeys own, RandomSource random)
+  KeyRing(Principal self, std::shared_ptr<const PublicKeys> known, PrivateKeys own, RandomSource random)
       : self_(self), known_(std::move(known)), own_(std::move(own)), random_(std::move(random)) {}
   const ThresholdPublicKey* site_key(SiteId site) const;
   /// A client that joined at run time. `mac` is null if the owner has no exchange key.
@@ -57,7 +61,7 @@ class KeyRing final : public Keys {
   std::shared_ptr<const Enrolled> enrolled(const Principal& who) const;
 
   Principal self_;
-  PublicKeys known_;
+  std::shared_ptr<const PublicKeys> known_;
   PrivateKeys own_;
   RandomSource random_;
   /// The crypto pool verifies while the I/O thread enrolls: whoever is being used outlives its dismissal.

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
+#include <vector>
 
 namespace seneschal::emulator {
 
@@ -50,45 +52,67 @@ std::uint64_t LinkConfig::effective_queue_bytes() const {
 LinkModel::LinkModel(const LinkConfig& config, const LinkKey& key) {
   for (std::size_t kind = 0; kind < prefixes_.size(); ++kind) prefixes_[kind] = draw_prefix(key, kind);
   // Nothing was offered yet: any instant may come first.
-  busy_until_ = last_arrival_ = last_offer_ = carried_until_ = {std::numeric_limits<std::int64_t>::min() / 4};
-  configure(config);
+  busy_until_ = last_arrival_ = {std::numeric_limits<std::int64_t>::min() / 4};
+  adopt(config);
 }
 
-void LinkModel::configure(const LinkConfig& config) {
-  if (busy_until_ > last_offer_) {
-    carried_bytes_ = queued_bytes(last_offer_);
-    carried_from_ = last_offer_;
-    carried_until_ = busy_until_;
-  }
+void LinkModel::adopt(const LinkConfig& config) {
   config_ = config;
   remainder_ = 0;
   queue_time_ =
       Duration(config.bandwidth_bps == 0 ? kForever : time_of(config.effective_queue_bytes(), config.bandwidth_bps));
 }
 
-std::uint64_t LinkModel::queued_bytes(Instant now) const {
-  std::uint64_t bytes = 0;
-  Instant from = now;
-  if (now < carried_until_) {
-    const auto left = static_cast<std::uint64_t>((carried_until_ - std::max(now, carried_from_)).count());
-    const auto span = static_cast<std::uint64_t>((carried_until_ - carried_from_).count());
-    bytes = static_cast<std::uint64_t>(static_cast<Wide>(carried_bytes_) * left / span);
-    from = carried_until_;
+void LinkModel::configure(Instant now, const LinkConfig& config, std::span<Transit* const> waiting) {
+  const std::uint64_t former_bps = config_.bandwidth_bps;
+  adopt(config);
+  std::vector<Transit*> in_order(waiting.begin(), waiting.end());
+  std::ranges::sort(in_order, {}, [](const Transit* packet) { return std::pair(packet->nth, packet->copy); });
+  serialise_again(now, in_order, former_bps);
+  last_arrival_ = std::min(last_arrival_, now);
+  Instant first_copy{};
+  std::optional<std::uint64_t> nth;
+  for (Transit* packet : in_order) {
+    // The first copy may have been delivered, or dropped by the carrier; the second follows it all the same.
+    if (packet->nth != nth) first_copy = arrival(packet->sent, packet->nth, packet->reordered);
+    nth = packet->nth;
+    packet->due = packet->copy == 0 ? first_copy : first_copy + draw_jitter(prefixes_[kCopyJitter], packet->nth);
+    packet->due = std::max(packet->due, now);
   }
-  if (busy_until_ > from) {
-    const auto left = static_cast<std::uint64_t>((busy_until_ - from).count());
-    // Rounded up: a byte is gone when it has been sent entirely.
-    const Wide bits = static_cast<Wide>(left) * config_.bandwidth_bps;
-    bytes += static_cast<std::uint64_t>((bits + 8 * kNsPerSecond - 1) / (8 * kNsPerSecond));
-  }
-  return bytes;
 }
 
-/// The queue's content as time at the present bandwidth.
-Duration LinkModel::backlog(Instant now) const {
-  if (now >= busy_until_) return Duration(0);
-  if (now >= carried_until_) return busy_until_ - now;
-  return Duration(time_of(queued_bytes(now), config_.bandwidth_bps));
+void LinkModel::serialise_again(Instant now, std::span<Transit* const> in_order, std::uint64_t former_bps) {
+  if (busy_until_ > now) counters_.busy -= busy_until_ - now;
+  Instant free = now;
+  Transit* before = nullptr;
+  for (Transit* packet : in_order) {
+    if (before != nullptr && before->nth == packet->nth) {
+      packet->sent = before->sent;
+      continue;
+    }
+    before = packet;
+    if (packet->sent <= now) continue;
+    // What has left of the packet that is just being sent has left.
+    std::uint64_t bytes = packet->wire_bytes;
+    if (former_bps != 0) {
+      const Wide left = static_cast<Wide>((packet->sent - now).count()) * former_bps;
+      bytes = std::min(bytes, static_cast<std::uint64_t>((left + 8 * kNsPerSecond - 1) / (8 * kNsPerSecond)));
+    }
+    const Duration takes = config_.bandwidth_bps == 0 ? Duration{} : serialise(bytes, free == now);
+    free = std::min(free + takes, now + Duration(kForever));
+    packet->sent = free;
+  }
+  counters_.busy += free - now;
+  busy_until_ = std::min(busy_until_, now);
+  if (free > now) busy_until_ = free;
+}
+
+std::uint64_t LinkModel::queued_bytes(Instant now) const {
+  if (busy_until_ <= now) return 0;
+  const auto left = static_cast<std::uint64_t>((busy_until_ - now).count());
+  // Rounded up: a byte is gone when it has been sent entirely.
+  const Wide bits = static_cast<Wide>(left) * config_.bandwidth_bps;
+  return static_cast<std::uint64_t>((bits + 8 * kNsPerSecond - 1) / (8 * kNsPerSecond));
 }
 
 Duration LinkModel::serialise(std::size_t wire_bytes, bool idle) {
@@ -99,9 +123,18 @@ Duration LinkModel::serialise(std::size_t wire_bytes, bool idle) {
   return Duration(static_cast<std::int64_t>(ns / config_.bandwidth_bps));
 }
 
-Duration LinkModel::draw_jitter(std::uint64_t prefix) const {
+Duration LinkModel::draw_jitter(std::uint64_t prefix, std::uint64_t nth) const {
   const std::uint64_t bound = static_cast<std::uint64_t>(config_.jitter.count()) + 1;
-  return Duration(static_cast<std::int64_t>((static_cast<Wide>(scatter(prefix ^ nth_)) * bound) >> 64));
+  return Duration(static_cast<std::int64_t>((static_cast<Wide>(scatter(prefix ^ nth)) * bound) >> 64));
+}
+
+// Packets picked for reordering may be overtaken; all others keep their order.
+Instant LinkModel::arrival(Instant sent, std::uint64_t nth, bool reordered) {
+  Instant at = sent + config_.delay;
+  if (config_.jitter.count() != 0) at = at + draw_jitter(prefixes_[kJitter], nth);
+  if (reordered) return at + config_.reorder_extra;
+  last_arrival_ = std::max(at, last_arrival_);
+  return last_arrival_;
 }
 
 Fate LinkModel::offer(Instant now, std::size_t payload_bytes) {
@@ -109,7 +142,8 @@ Fate LinkModel::offer(Instant now, std::size_t payload_bytes) {
   Fate fate;
   ++nth_;  // counted before anything can drop the packet: later packets keep their draws
   ++counters_.packets;
-  last_offer_ = now;
+  fate.nth = nth_;
+  fate.wire_bytes = wire_bytes;
 
   const bool idle = now >= busy_until_;
   Instant start = idle ? now : busy_until_;
@@ -117,7 +151,7 @@ Fate LinkModel::offer(Instant now, std::size_t payload_bytes) {
     const std::uint64_t before = remainder_;
     const Duration takes = serialise(wire_bytes, idle);
     // An idle link always takes a packet, however short its queue.
-    if (!idle && backlog(now) + takes > queue_time_) {
+    if (!idle && busy_until_ - now + takes > queue_time_) {
       remainder_ = before;
       ++counters_.queue_drops;
       fate.dropped = DropReason::QueueFull;
@@ -138,21 +172,14 @@ Fate LinkModel::offer(Instant now, std::size_t payload_bytes) {
     fate.dropped = DropReason::Lost;
     return fate;
   }
-  Instant arrival = fate.sent + config_.delay;
-  if (config_.jitter.count() != 0) arrival = arrival + draw_jitter(prefixes_[kJitter]);
-  if (hit(kReorder, config_.reorder_ppm)) {
-    ++counters_.reordered;
-    arrival = arrival + config_.reorder_extra;  // later packets may overtake it: last_arrival_ stays
-  } else {
-    arrival = std::max(arrival, last_arrival_);
-    last_arrival_ = arrival;
-  }
+  fate.reordered = hit(kReorder, config_.reorder_ppm);
+  if (fate.reordered) ++counters_.reordered;
   fate.copies = 1;
-  fate.arrivals[0] = arrival;
+  fate.arrivals[0] = arrival(fate.sent, nth_, fate.reordered);
   if (hit(kDuplicate, config_.duplicate_ppm)) {
     ++counters_.duplicates;
     fate.copies = 2;
-    fate.arrivals[1] = arrival + draw_jitter(prefixes_[kCopyJitter]);
+    fate.arrivals[1] = fate.arrivals[0] + draw_jitter(prefixes_[kCopyJitter], nth_);
   }
   return fate;
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace seneschal::emulator {
@@ -46,12 +47,28 @@ struct LinkKey {
 enum class DropReason : std::uint8_t { None, QueueFull, Lost, kLast = Lost };
 std::string_view to_string(DropReason reason);
 
+/// A copy of a datagram that the link has accepted and not delivered: what its carrier keeps beside it, so that a
+/// change of the link changes when it arrives.
+struct Transit {
+  std::uint64_t nth = 0;  // of the packets offered to the link
+  std::uint8_t copy = 0;
+  bool reordered = false;
+  std::size_t wire_bytes = 0;
+  Instant sent{};  // end of serialisation
+  Instant due{};   // arrival
+};
+
 /// What becomes of one datagram.
 struct Fate {
   std::uint8_t copies = 0;  // 0: dropped; 2: duplicated
   DropReason dropped = DropReason::None;
+  bool reordered = false;
+  std::uint64_t nth = 0;
+  std::size_t wire_bytes = 0;
   Instant sent{};                     // end of serialisation; meaningless if the queue was full
   std::array<Instant, 2> arrivals{};  // of each copy
+
+  Transit transit(std::uint8_t copy) const { return {nth, copy, reordered, wire_bytes, sent, arrivals[copy]}; }
 };
 
 struct LinkCounters {
@@ -64,7 +81,7 @@ struct LinkCounters {
   Duration busy{};  // time spent serialising
 };
 
-/// The model of one direction. Not thread-safe; allocates nothing.
+/// The model of one direction. Not thread-safe; allocates nothing but while it is changed.
 class LinkModel {
  public:
   LinkModel(const LinkConfig& config, const LinkKey& key);
@@ -72,8 +89,11 @@ class LinkModel {
   /// A datagram of `payload_bytes` is handed to the link at `now` (never earlier than at the call before).
   Fate offer(Instant now, std::size_t payload_bytes);
 
-  /// Changes the link at once. Packets already accepted keep their times, and order is kept across the change.
-  void configure(const LinkConfig& config);
+  /// Changes the link at `now`. `waiting` is what it has accepted and not delivered, in any order: every one of them
+  /// is timed anew, as if it had been offered to the changed link. What has left the queue arrives after the new
+  /// delay, at once if that is over; what waits for bandwidth leaves at the new rate, in order. What was drawn for a
+  /// packet stays drawn: jitter keeps its place within the new bound. Lost packets no longer occupy the link.
+  void configure(Instant now, const LinkConfig& config, std::span<Transit* const> waiting);
 
   const LinkConfig& config() const { return config_; }
   const LinkCounters& counters() const { return counters_; }
@@ -83,21 +103,19 @@ class LinkModel {
   Instant busy_until() const { return busy_until_; }
 
  private:
+  void adopt(const LinkConfig& config);
   Duration serialise(std::size_t wire_bytes, bool idle);
-  Duration backlog(Instant now) const;
-  Duration draw_jitter(std::uint64_t prefix) const;
+  /// Serialises again what waits at `now`; returns when the last of it has left.
+  void serialise_again(Instant now, std::span<Transit* const> in_order, std::uint64_t former_bps);
+  Instant arrival(Instant sent, std::uint64_t nth, bool reordered);
+  Duration draw_jitter(std::uint64_t prefix, std::uint64_t nth) const;
 
   LinkConfig config_;
   Duration queue_time_{};  // the queue's length as time at the present bandwidth
   std::uint64_t nth_ = 0;  // packets offered so far: the last part of each draw's key
   Instant busy_until_{};
   Instant last_arrival_{};
-  Instant last_offer_{};
-  std::uint64_t remainder_ = 0;  // of the last serialisation, in 1/bandwidth ns: keeps busy periods exact
-  // Bytes accepted before the bandwidth changed leave at the old rate: they drain evenly until `carried_until_`.
-  std::uint64_t carried_bytes_ = 0;
-  Instant carried_from_{};
-  Instant carried_until_{};
+  std::uint64_t remainder_ = 0;              // of the last serialisation, in 1/bandwidth ns: keeps busy periods exact
   std::array<std::uint64_t, 5> prefixes_{};  // one per kind of draw
   LinkCounters counters_;
 };

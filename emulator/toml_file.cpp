@@ -1,11 +1,14 @@
 #include "emulator/toml_file.hpp"
 
+#include "emulator/names.hpp"
+
 #include <toml++/toml.h>
 
 #include <algorithm>
 #include <cmath>
 #include <fstream>
 #include <sstream>
+#include <utility>
 #include <variant>
 
 namespace seneschal::emulator {
@@ -79,7 +82,7 @@ TomlNode convert(const toml::node& from) {
 
 std::string describe(const TomlNode& node) {
   switch (node.kind) {
-    case Kind::Text: return "the text \"" + node.text.substr(0, 60) + "\"";
+    case Kind::Text: return "the text \"" + visible(node.text.substr(0, 60)) + "\"";
     case Kind::Integer: return "the number " + std::to_string(node.integer);
     case Kind::Real: {
       std::ostringstream text;
@@ -237,6 +240,12 @@ std::string TomlTable::text(std::string_view key) const {
   const TomlNode* node = require(key, "a text, as in " + std::string(key) + " = \"...\"");
   if (node == nullptr) return {};
   if (node->kind != Kind::Text) fail_at(*node, key, "a text in double quotes");
+  // Terminals obey what such characters say. A longer text may have lines.
+  const auto hidden = [](char c) {
+    return (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
+  };
+  if (std::ranges::any_of(node->text, hidden))
+    note(*state_, node->line, quoted(key) + " holds a control character; expected a text that can be read");
   return node->text;
 }
 
@@ -282,7 +291,13 @@ std::int64_t TomlTable::checked(const TomlNode& node, std::string_view key, std:
     const double scaled = node.real * static_cast<double>(factor);
     if (std::isfinite(scaled) && std::abs(scaled) < 9.0e15) {
       value = std::llround(scaled);
-      if (value >= range.low && value <= range.high) return value;
+      // A bandwidth of a tenth of a bit would be 0, which has no limit.
+      const bool vanishes = value == 0 && node.real != 0;
+      if (!vanishes && value >= range.low && value <= range.high) return value;
+      if (vanishes) {
+        fail_at(node, key, "0, or a number that is not so small: at least " + range_text(Range{1}, factor));
+        return fallback;
+      }
     }
   }
   fail_at(node, key, expected);
@@ -346,6 +361,29 @@ std::vector<std::int64_t> TomlTable::scaled_list(std::string_view key, std::int6
   if (node->kind != Kind::List) fail_at(*node, key, "a list of numbers, as in [1, 2]");
   for (const TomlNode& item : node->items) values.push_back(checked(item, key, factor, range, range.low));
   return values;
+}
+
+std::vector<std::size_t> TomlTable::positions(std::string_view key, std::span<const std::string> names) const {
+  std::vector<std::size_t> found;
+  const TomlNode* node = find(key);
+  if (node == nullptr) return found;
+  if (node->kind != Kind::List) fail_at(*node, key, "a list of names or numbers, as in [\"a\", 2]");
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  for (const TomlNode& item : node->items) {
+    const auto by_name = item.kind == Kind::Text ? std::ranges::find(names, item.text) : names.end();
+    if (by_name != names.end()) {
+      found.push_back(static_cast<std::size_t>(by_name - names.begin()));
+    } else if (item.kind == Kind::Integer && item.integer >= 1 && std::cmp_less_equal(item.integer, names.size())) {
+      found.push_back(static_cast<std::size_t>(item.integer - 1));
+    } else {
+      const auto nearest = item.kind == Kind::Text ? did_you_mean(item.text, names) : std::nullopt;
+      fail_at(item, key,
+              "one of " + list + ", or its number, 1 to " + std::to_string(names.size()) +
+                  (nearest ? " (did you mean \"" + *nearest + "\"?)" : ""));
+    }
+  }
+  return found;
 }
 
 TomlTable TomlTable::table(std::string_view key) const {

@@ -65,6 +65,8 @@ class TomlTable {
   std::vector<std::string> texts(std::string_view key) const;
   std::vector<std::int64_t> integers(std::string_view key, Range range = {}) const;
   std::vector<std::int64_t> scaled_list(std::string_view key, std::int64_t factor, Range range = {}) const;
+  /// Which of `names` a list names: by name, or by number, counted from 1. Positions, from 0.
+  std::vector<std::size_t> positions(std::string_view key, std::span<const std::string> names) const;
   /// A table inside this one; empty if missing (ask `has` first if that matters).
   TomlTable table(std::string_view key) const;
   /// `[[key]]` tables in the file's order; none if missing.

@@ -1,7 +1,8 @@
 #include "emulator/topology.hpp"
 
 #include "base/check.hpp"
-#include "emulator/toml_file.hpp"
+#include "emulator/link_toml.hpp"
+#include "emulator/names.hpp"
 
 #include <algorithm>
 
@@ -9,47 +10,12 @@ namespace seneschal::emulator {
 
 namespace {
 
-constexpr std::int64_t kPpmPerPercent = 10'000;
-constexpr std::int64_t kBpsPerMbps = 1'000'000;
-constexpr std::int64_t kMaxMbps = 1'000'000;
-constexpr std::int64_t kMaxQueueKib = 1 << 20;
-constexpr std::int64_t kMaxDelayNs = std::int64_t{3600} * 1'000'000'000;
-
-/// The link keys of `table` on top of `base`. Bandwidth 0 is unlimited, queue 0 the default length.
-LinkConfig read_link(const TomlTable& table, const LinkConfig& base) {
-  const Range percent{0, kCertainPpm};
-  const Range delay{0, kMaxDelayNs};
-  const auto ppm = [&](std::string_view key, std::uint32_t fallback) {
-    return static_cast<std::uint32_t>(table.scaled(key, kPpmPerPercent, fallback, percent));
-  };
-  const auto milliseconds = [&](std::string_view key, Duration fallback) {
-    return Duration(table.scaled(key, Duration(1ms).count(), fallback.count(), delay));
-  };
-  LinkConfig link;
-  link.delay = milliseconds("delay_ms", base.delay);
-  link.jitter = milliseconds("jitter_ms", base.jitter);
-  link.bandwidth_bps = static_cast<std::uint64_t>(table.scaled("bandwidth_mbps", kBpsPerMbps,
-                                                               static_cast<std::int64_t>(base.bandwidth_bps),
-                                                               Range{0, kMaxMbps * kBpsPerMbps}));
-  link.queue_bytes = static_cast<std::uint64_t>(
-      table.scaled("queue_kib", 1024, static_cast<std::int64_t>(base.queue_bytes), Range{0, kMaxQueueKib * 1024}));
-  link.loss_ppm = ppm("loss_percent", base.loss_ppm);
-  link.duplicate_ppm = ppm("duplicate_percent", base.duplicate_ppm);
-  link.reorder_ppm = ppm("reorder_percent", base.reorder_ppm);
-  link.reorder_extra = milliseconds("reorder_extra_ms", base.reorder_extra);
-  if (link.reorder_ppm != 0 && link.reorder_extra.count() == 0)
-    table.fail("reorder_percent",
-               "'reorder_percent' without 'reorder_extra_ms' does nothing; expected how many milliseconds later a "
-               "reordered packet arrives, as in reorder_extra_ms = 5");
-  return link;
-}
-
 class TopologyReader {
  public:
   explicit TopologyReader(const TomlTable& root) : root_(root) {}
 
   Topology read() {
-    topology_.name = root_.text("name");
+    topology_.name = read_name(root_, "name");
     topology_.description = root_.text("description", "");
     mesh_ = root_.boolean("mesh", true);
     topology_.lan = read_link(root_.table("lan"), Topology::default_lan());
@@ -69,7 +35,7 @@ class TopologyReader {
       return;
     }
     for (const TomlTable& table : tables) {
-      const std::string name = table.text("name");
+      const std::string name = read_name(table, "name");
       names_.push_back(name);
       if (topology_.site_index(name))
         table.fail("name", "the site '" + name + "' is listed twice; expected names to differ");

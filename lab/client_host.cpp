@@ -75,12 +75,16 @@ Result<std::unique_ptr<ClientHost>> ClientHost::attach(const Deployment& deploym
   std::unique_ptr<ClientHost> host(new ClientHost);
   host->roster_ = deployment.roster();
   for (ClientId id : clients)
-    if (Status good = host->add(deployment, cluster, keys, id, make); !good) return std::unexpected(good.error());
+    if (Status good = host->locate(deployment, keys, id); !good) return std::unexpected(good.error());
+  auto known = crypto::load_public_keys_for(keys, clients);
+  if (!known) return std::unexpected(known.error());
+  host->known_ = std::make_shared<const crypto::PublicKeys>(std::move(*known));
+  for (ClientId id : clients)
+    if (Status good = host->add(cluster, keys, id, make); !good) return std::unexpected(good.error());
   return host;
 }
 
-Status ClientHost::add(const Deployment& deployment, const Cluster& cluster, const std::string& keys, ClientId id,
-                       const MakeCore& make) {
+Status ClientHost::locate(const Deployment& deployment, const std::string& keys, ClientId id) {
   // One that joined at run time is in no deployment file: its keys say where it belongs.
   if (!roster_.directory.endpoint(id) && crypto::has_joined(keys, id)) {
     const auto joined = crypto::load_joined(keys, id, roster_.membership.deployment);
@@ -91,36 +95,48 @@ Status ClientHost::add(const Deployment& deployment, const Cluster& cluster, con
     roster_.membership.add({id, joined->home});
     roster_.directory.add(id, joined->node);
   }
-  const auto place = roster_.directory.endpoint(id);
-  if (!place)
-    return failure("client " + std::to_string(id.value) + " does not belong to '" + deployment.name +
-                   "', which has clients 1 to " + std::to_string(deployment.clients) +
-                   " and those whose keys 'seneschal client enroll' put into " + keys);
-  auto& session = sessions_[place->node];
-  if (!session) {
-    const ClusterNode* node = cluster.find(place->node);
-    if (node == nullptr)
-      return failure("node " + std::to_string(place->node.value) + " does not run on this machine");
+  if (roster_.directory.endpoint(id)) return {};
+  return failure("client " + std::to_string(id.value) + " does not belong to '" + deployment.name +
+                 "', which has clients 1 to " + std::to_string(deployment.clients) +
+                 " and those whose keys 'seneschal client enroll' put into " + keys);
+}
+
+Result<Session*> ClientHost::session(const Cluster& cluster, NodeId id) {
+  Sessions& sessions = sessions_[id];
+  if (sessions.list.empty() || sessions.ports == overlay::kMaxSessionPorts) {
+    const ClusterNode* node = cluster.find(id);
+    if (node == nullptr) return failure("node " + std::to_string(id.value) + " does not run on this machine");
     auto connected = Session::connect(node->session);
     if (!connected) return std::unexpected(connected.error());
-    session = std::make_unique<Session>(std::move(*connected));
+    sessions.list.push_back(std::make_unique<Session>(std::move(*connected)));
+    sessions.ports = 0;
   }
+  ++sessions.ports;
+  return sessions.list.back().get();
+}
+
+// What a client needs does not grow with the number of others: it hears servers alone.
+Status ClientHost::add(const Cluster& cluster, const std::string& keys, ClientId id, const MakeCore& make) {
+  const EndpointId place = *roster_.directory.endpoint(id);
+  auto attached = session(cluster, place.node);
+  if (!attached) return std::unexpected(attached.error());
   crypto::KeyRing::Options options;
   options.deployment = roster_.membership.deployment;
-  auto ring = crypto::KeyRing::load(keys, Principal::of(id), std::move(options));
+  auto ring = crypto::KeyRing::load(keys, Principal::of(id), known_, std::move(options));
   if (!ring) return std::unexpected(ring.error());
-  if (Status opened = session->open(place->port); !opened)
+  if (Status opened = (*attached)->open(place.port); !opened)
     return failure("client " + std::to_string(id.value) + ": " + opened.error().message);
+  const Membership members{
+      roster_.membership.deployment, roster_.membership.sites, {*roster_.membership.client(id)}, std::nullopt};
   auto member = std::make_unique<Member>();
   member->id = id;
   member->keys = std::move(*ring);
-  member->core = make(roster_.membership, id);
+  member->core = make(members, id);
   member->env =
-      std::make_unique<SessionEnv>(*session, place->port, Principal::of(id), roster_.directory, *member->keys);
-  member->replica =
-      std::make_unique<Replica>(Principal::of(id), roster_.membership, replication::ClientCore::message_table(),
-                                *member->core, *member->keys, *member->env);
-  by_port_.emplace(place->port, member.get());
+      std::make_unique<SessionEnv>(**attached, place.port, Principal::of(id), roster_.directory, *member->keys);
+  member->replica = std::make_unique<Replica>(Principal::of(id), members, replication::ClientCore::message_table(),
+                                              *member->core, *member->keys, *member->env);
+  by_port_.emplace(place.port, member.get());
   members_.push_back(std::move(member));
   return {};
 }
@@ -157,11 +173,12 @@ Status ClientHost::run(Instant until, const std::function<bool()>& done) {
     if (done() || now() >= until) return {};
     waits.clear();
     std::vector<Session*> open;
-    for (auto& [node, session] : sessions_)
-      if (session->alive()) {
-        waits.push_back({session->fd(), POLLIN, 0});
-        open.push_back(session.get());
-      }
+    for (auto& [node, sessions] : sessions_)
+      for (auto& session : sessions.list)
+        if (session->alive()) {
+          waits.push_back({session->fd(), POLLIN, 0});
+          open.push_back(session.get());
+        }
     if (open.empty()) return failure("every node has closed its session; do the daemons still run?");
     const Duration left = std::max<Duration>(next - now(), Duration(0));
     const timespec timeout{static_cast<time_t>(left / 1s), static_cast<long>((left % 1s).count())};

@@ -43,14 +43,22 @@ class ClientHost {
   };
 
   ClientHost() = default;
-  Status add(const Deployment& deployment, const Cluster& cluster, const std::string& keys, ClientId id,
-             const MakeCore& make);
+  Status locate(const Deployment& deployment, const std::string& keys, ClientId id);
+  Status add(const Cluster& cluster, const std::string& keys, ClientId id, const MakeCore& make);
+  /// A session with `node` that has a port to spare.
+  Result<overlay::Session*> session(const Cluster& cluster, NodeId node);
   /// Finished jobs and passed deadlines; returns the next deadline.
   Instant advance();
   void receive(overlay::Session& session);
 
+  struct Sessions {
+    std::vector<std::unique_ptr<overlay::Session>> list;
+    std::size_t ports = 0;  // of the last one
+  };
+
   Roster roster_;
-  std::map<NodeId, std::unique_ptr<overlay::Session>> sessions_;
+  std::shared_ptr<const crypto::PublicKeys> known_;
+  std::map<NodeId, Sessions> sessions_;
   std::vector<std::unique_ptr<Member>> members_;
   std::map<Port, Member*> by_port_;
 };

@@ -191,7 +191,7 @@ class Starter {
   void add_links(std::string& text) const {
     const auto& topology = deployment_.topology;
     const auto add = [&](std::size_t a, std::size_t b, const emulator::LinkConfig& link, bool one_way) {
-      text += fmt::format("\n[[link]]\na = {}\nb = {}\n{}{}", a + 1, b + 1, one_way ? "one_way = true\n" : "",
+      text += fmt::format("\n[[link]]\nfrom = {}\nto = {}\n{}{}", a + 1, b + 1, one_way ? "one_way = true\n" : "",
                           deployment_.shaped ? link_keys(link) : "");
     };
     for (std::size_t a = 0; a < topology.size(); ++a)

@@ -1,5 +1,6 @@
 #include "lab/deployment.hpp"
 
+#include "emulator/names.hpp"
 #include "lab/files.hpp"
 
 #include <fmt/format.h>
@@ -186,7 +187,7 @@ Result<Deployment> load_deployment(const std::string& path) {
   if (!file) return std::unexpected(file.error());
   const TomlTable root = file->root();
   Deployment d;
-  d.name = root.text("name");
+  d.name = emulator::read_name(root, "name");
   d.protocol = read_protocol(root);
   d.id =
       DeploymentId(static_cast<std::uint64_t>(root.integer("id", 1, {1, std::numeric_limits<std::int64_t>::max()})));

@@ -1,4 +1,5 @@
 // Experiment files, read and written.
+#include "emulator/names.hpp"
 #include "lab/experiment.hpp"
 #include "lab/files.hpp"
 
@@ -32,7 +33,7 @@ class Reader {
   Reader(std::string path, const TomlTable& root) : path_(std::move(path)), root_(root) {}
 
   Experiment read() {
-    experiment_.name = root_.text("name");
+    experiment_.name = emulator::read_name(root_, "name");
     experiment_.title = root_.text("title", experiment_.name);
     experiment_.description = root_.text("description", "");
     read_series();
@@ -54,19 +55,28 @@ class Reader {
   void read_series() {
     const TomlTable defaults = root_.table("defaults");
     const Series base = read_common(defaults, Series{});
+    const TomlTable options = defaults.table("options"), keys = defaults.table("keys");
+    // What [defaults] says for one protocol alone is known, though no series may be of that protocol.
+    for (std::string_view key : {"runtime", "protocol", "servers"}) (void)defaults.has(key);
+    for (std::string_view key : {"fanout", "auth"}) (void)options.has(key);
     for (const TomlTable& table : root_.tables("series")) {
+      // A key that decides what other keys may be: of the series, or else of the defaults.
+      const auto where = [&](std::string_view key) -> const TomlTable& {
+        return !table.has(key) && defaults.has(key) ? defaults : table;
+      };
       Series series = read_common(table, base);
-      series.id = table.text("id");
-      series.runtime = static_cast<RuntimeKind>(table.choice("runtime", kRuntimes, 1));
-      if (!table.has("runtime")) table.text("runtime");
-      series.protocol = read_protocol(table);
+      series.id = emulator::read_name(table, "id");
+      series.runtime = static_cast<RuntimeKind>(where("runtime").choice("runtime", kRuntimes, 1));
+      if (!where("runtime").has("runtime")) table.text("runtime");
+      series.protocol = read_protocol(where("protocol"));
+      series.options = read_options(options, series.protocol, series.options);
       series.options = read_options(table.table("options"), series.protocol, series.options);
-      series.keys = read_key_sizes(table.table("keys"), series.keys);
+      series.keys = read_key_sizes(table.table("keys"), read_key_sizes(keys, series.keys));
 
       if (series.topology.sites.empty()) table.text("topology");  // notes that it is missing, here and in [defaults]
-      series.servers = read_servers(table, series.protocol, series.faults, series.sites());
-      series.mishaps = read_mishaps(table, series.sites(), series.servers);
-      series.treasons = read_treasons(table, series.sites(), series.faults, series.servers);
+      series.servers = read_servers(where("servers"), series.protocol, series.faults, series.sites());
+      series.mishaps = read_mishaps(table, series.topology, series.servers);
+      series.treasons = read_treasons(table, series.topology, series.faults, series.servers);
       check(table, series);
       experiment_.series.push_back(std::move(series));
     }

@@ -90,13 +90,13 @@ class SeriesRun {
         {.output = log});
     if (!load) return std::unexpected(load.error());
     load_ = *load;
-    const Status done = watch(file, log, run);
+    const Status done = watch(file, log, clients, run);
     end_all({load_}, 1s);
     return done;
   }
 
-  Status watch(const std::string& file, const std::string& log, RunData& run) {
-    if (Status begun = wait_for_load(file, log); !begun) return begun;
+  Status watch(const std::string& file, const std::string& log, std::uint32_t clients, RunData& run) {
+    if (Status begun = wait_for_load(file, log, clients); !begun) return begun;
     if (!sleep(series_.warmup, "warm-up")) return stopped(log);
     for (const ClusterNode& node : cluster_.nodes)
       if (Status good = reset_measurements(node); !good) return good;
@@ -152,11 +152,14 @@ class SeriesRun {
   }
 
   /// The load writes its first line when all its clients are attached.
-  Status wait_for_load(const std::string& file, const std::string& log) {
-    const auto deadline = std::chrono::steady_clock::now() + 15s;
+  Status wait_for_load(const std::string& file, const std::string& log, std::uint32_t clients) {
+    const Duration patience = 15s + clients * 5ms;
+    const auto deadline = std::chrono::steady_clock::now() + patience;
     while (::access(file.c_str(), R_OK) != 0) {
       if (!alive(load_)) return failure("the load ended at once " + how(load_) + ": " + log_tail(log));
-      if (std::chrono::steady_clock::now() > deadline) return failure("the clients did not attach within 15 s");
+      if (std::chrono::steady_clock::now() > deadline)
+        return failure(fmt::format("the {} clients did not attach within {:.0f} s: {}", clients, to_seconds(patience),
+                                   log_tail(log)));
       if (!sleep_unless_interrupted(2ms)) return failure("interrupted");
     }
     return {};
@@ -245,7 +248,7 @@ class SeriesRun {
       fidelity.foreign_percent = std::max(0.0, 100 * (busy - (after.ours_ms - before.ours_ms) / tick_ms) / total);
     }
     for (std::size_t n = 0; n < after.nodes.size(); ++n) links_of(before.nodes[n], after.nodes[n], run, fidelity);
-    judge(fidelity);
+    judge(fidelity, &series_.topology);
     run.fidelity = std::move(fidelity);
     run.view_changes_local = views_entered(after) - views_entered(before);
     run.view_changes_global = 0;

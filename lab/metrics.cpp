@@ -136,10 +136,13 @@ Estimate estimate(const std::vector<double>& values) {
   return result;
 }
 
-void judge(Fidelity& fidelity) {
+void judge(Fidelity& fidelity, const emulator::Topology* topology) {
   fidelity.breaches.clear();
+  const auto name = [&](std::size_t site) {
+    return topology != nullptr ? topology->sites[site].name : fmt::format("site {}", site + 1);
+  };
   const auto breach = [&](const LinkFidelity& link, const std::string& what) {
-    fidelity.breaches.push_back(fmt::format("link from site {} to site {}: {}", link.from + 1, link.to + 1, what));
+    fidelity.breaches.push_back(fmt::format("link from {} to {}: {}", name(link.from), name(link.to), what));
   };
   for (const LinkFidelity& link : fidelity.links) {
     const double p99_bound = std::max(2.0, 0.04 * link.delay_ms);

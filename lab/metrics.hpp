@@ -62,7 +62,7 @@ struct Fidelity {
   bool valid() const { return breaches.empty(); }
 };
 /// Compares with the bounds and fills `breaches`.
-void judge(Fidelity& fidelity);
+void judge(Fidelity& fidelity, const emulator::Topology* topology = nullptr);
 
 /// A mishap of a run, and what was allowed for getting over it.
 struct MishapMark {

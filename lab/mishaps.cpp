@@ -24,10 +24,19 @@ constexpr std::string_view kMishapKinds[] = {
 static_assert(std::size(kMishapKinds) == static_cast<std::size_t>(MishapKind::kLast) + 1);
 constexpr std::int64_t kMaxMultiple = 1000;
 
-std::vector<std::uint16_t> numbers(const TomlTable& table, std::string_view key, std::int64_t low,
-                                   std::int64_t high) {
+/// Servers of a site, from 0.
+std::vector<std::uint16_t> server_list(const TomlTable& table, std::int64_t least_at_a_site) {
   std::vector<std::uint16_t> list;
-  for (std::int64_t n : table.integers(key, {low, high})) list.push_back(static_cast<std::uint16_t>(n - low));
+  for (std::int64_t n : table.integers("servers", {0, least_at_a_site - 1}))
+    list.push_back(static_cast<std::uint16_t>(n));
+  return list;
+}
+
+std::vector<std::uint16_t> site_list(const TomlTable& table, const emulator::Topology& topology) {
+  std::vector<std::string> names;
+  for (const emulator::Site& site : topology.sites) names.push_back(site.name);
+  std::vector<std::uint16_t> list;
+  for (std::size_t site : table.positions("sites", names)) list.push_back(static_cast<std::uint16_t>(site));
   return list;
 }
 
@@ -67,9 +76,7 @@ std::string_view to_string(MishapKind kind) {
 }
 
 std::string Mishap::label() const {
-  std::string where;
-  for (std::uint16_t site : sites) where += (where.empty() ? "" : ", ") + std::to_string(site + 1);
-  where = (sites.size() == 1 ? "site " : "sites ") + where;
+  const std::string where = fmt::format("{}", fmt::join(site_names, ", "));
   switch (kind) {
     case MishapKind::KillRepresentatives:
       return count == 1 ? "the representative of " + where + " dies"
@@ -143,7 +150,7 @@ std::string to_string(const Within& within) {
   return text;
 }
 
-std::vector<Mishap> read_mishaps(const TomlTable& series, std::size_t sites,
+std::vector<Mishap> read_mishaps(const TomlTable& series, const emulator::Topology& topology,
                                  const std::vector<std::uint16_t>& servers) {
   std::vector<Mishap> mishaps;
   for (const TomlTable& table : series.tables("event")) {
@@ -152,12 +159,13 @@ std::vector<Mishap> read_mishaps(const TomlTable& series, std::size_t sites,
     mishap.kind = static_cast<MishapKind>(table.choice("do", kMishapKinds, 0));
     if (!table.has("do")) table.text("do");
     if (names_sites(mishap.kind)) {
-      mishap.sites = numbers(table, "sites", 1, static_cast<std::int64_t>(sites));
+      mishap.sites = site_list(table, topology);
+      for (std::uint16_t site : mishap.sites) mishap.site_names.push_back(topology.sites[site].name);
       if (mishap.sites.empty())
         table.fail("sites", "'sites' is missing or empty; expected a list such as sites = [1]");
     }
     if (mishap.kind == MishapKind::KillServers) {
-      mishap.servers = numbers(table, "servers", 0, least_servers(servers) - 1);
+      mishap.servers = server_list(table, least_servers(servers));
       if (mishap.servers.empty())
         table.fail("servers", "'servers' is missing or empty; expected a list such as servers = [0]");
     }
@@ -175,15 +183,16 @@ std::vector<Mishap> read_mishaps(const TomlTable& series, std::size_t sites,
   return mishaps;
 }
 
-std::vector<Treason> read_treasons(const TomlTable& series, std::size_t sites, std::uint16_t faults,
+std::vector<Treason> read_treasons(const TomlTable& series, const emulator::Topology& topology, std::uint16_t faults,
                                    const std::vector<std::uint16_t>& servers) {
   std::vector<Treason> treasons;
+  const std::size_t sites = topology.size();
   std::vector<std::size_t> spoilt(sites);
   for (const TomlTable& table : series.tables("traitor")) {
     Treason treason;
     treason.behaviour = static_cast<Behaviour>(table.choice("behaviour", kBehaviours, 0));
-    treason.sites = numbers(table, "sites", 1, static_cast<std::int64_t>(sites));
-    treason.servers = numbers(table, "servers", 0, least_servers(servers) - 1);
+    treason.sites = site_list(table, topology);
+    treason.servers = server_list(table, least_servers(servers));
     if (treason.servers.empty())
       table.fail("servers", "'servers' is missing or empty; expected a list such as servers = [3]");
     for (const Traitor& traitor : traitors_of({treason}, sites)) ++spoilt[traitor.server.site.value];

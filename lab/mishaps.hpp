@@ -41,7 +41,8 @@ struct Within {
 struct Mishap {
   Duration at{};  // after the begin of the measured window
   MishapKind kind = MishapKind::KillRepresentatives;
-  std::vector<std::uint16_t> sites;  // of the topology, from 0
+  std::vector<std::uint16_t> sites;     // of the topology, from 0
+  std::vector<std::string> site_names;  // of those
   std::vector<std::uint16_t> servers;
   std::uint16_t count = 1;
   std::uint32_t loss_ppm = 0;
@@ -49,7 +50,7 @@ struct Mishap {
   std::optional<Within> within;
   bool operator==(const Mishap&) const = default;
 
-  /// "2 representatives of site 1 die".
+  /// "2 representatives of paris die".
   std::string label() const;
   /// No client of the site can be served from then on (until it joins again).
   bool takes_away(std::size_t site) const;
@@ -79,10 +80,10 @@ Duration bound_of(const Within& within, const ProtocolTimers& timers);
 std::string to_string(const Within& within);
 
 /// `[[series.event]]` and `[[series.traitor]]`. Sites are numbered from 1 in files. Errors are noted in the tables.
-std::vector<Mishap> read_mishaps(const emulator::TomlTable& series, std::size_t sites,
+std::vector<Mishap> read_mishaps(const emulator::TomlTable& series, const emulator::Topology& topology,
                                  const std::vector<std::uint16_t>& servers);
-std::vector<Treason> read_treasons(const emulator::TomlTable& series, std::size_t sites, std::uint16_t faults,
-                                   const std::vector<std::uint16_t>& servers);
+std::vector<Treason> read_treasons(const emulator::TomlTable& series, const emulator::Topology& topology,
+                                   std::uint16_t faults, const std::vector<std::uint16_t>& servers);
 /// What they read.
 std::string to_toml(const Mishap& mishap);
 std::string to_toml(const Treason& treason);

@@ -6,16 +6,19 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <filesystem>
 
 namespace seneschal::lab {
 
 using Json = nlohmann::ordered_json;
 
 const char* const kCsvHeader =
-    "experiment,runtime,setting,protocol,topology,sites,servers,f,clients,update_percent,bandwidth_mbps,"
+    "experiment,series,runtime,setting,protocol,topology,sites,servers,f,clients,update_percent,bandwidth_mbps,"
     "payload_bytes,batch_max,fanout,auth,seed,duration_s,throughput_ops,latency_mean_ms,latency_p50_ms,"
     "latency_p90_ms,latency_p99_ms,latency_floor_ms,wan_bytes_per_op,wan_messages_per_op,link_use_max,"
-    "cpu_ms_per_op,cpu_busy_max,view_changes_local,view_changes_global,safety,fidelity";
+    "cpu_ms_per_op,cpu_busy_max,view_changes_local,view_changes_global,safety,fidelity,"
+    "application,delivery,window,durability,checkpoint_interval,log_growth_kb,accountability,graph_source,"
+    "graph_epoch,graph_keep,site_bits,server_bits,shaped,one_host,host_cores,costs";
 
 namespace {
 
@@ -149,7 +152,10 @@ std::string to_csv(const Results& results) {
     if (!p.measured()) continue;
     const Series& s = *p.series;
     const bool steward = s.protocol == Protocol::Steward;
+    const ProtocolOptions& o = s.options;
+    const bool sim = s.runtime == RuntimeKind::Sim;
     const std::string cells[] = {cell(results.experiment.name),
+                                 cell(s.id),
                                  cell(to_string(s.runtime)),
                                  cell(s.setting),
                                  cell(to_string(s.protocol)),
@@ -180,7 +186,23 @@ std::string to_csv(const Results& results) {
                                  cell(p.view_changes_local),
                                  cell(p.view_changes_global),
                                  cell(p.safety),
-                                 cell(p.fidelity_word())};
+                                 cell(p.fidelity_word()),
+                                 cell(o.application),
+                                 cell(o.delivery),
+                                 std::to_string(o.window),
+                                 cell(o.durability),
+                                 std::to_string(o.checkpoint_interval),
+                                 std::to_string(o.log_growth_kb),
+                                 o.accountability ? "true" : "false",
+                                 o.accountability ? o.graph_source : "",
+                                 o.accountability ? std::to_string(o.graph_epoch) : "",
+                                 o.accountability ? std::to_string(o.graph_keep) : "",
+                                 std::to_string(s.keys.site_bits),
+                                 std::to_string(s.keys.server_bits),
+                                 sim ? "" : (s.shaped ? "true" : "false"),
+                                 sim ? (s.one_host ? "true" : "false") : "",
+                                 sim ? std::to_string(s.host_cores) : "",
+                                 cell(sim ? std::filesystem::path(s.costs).filename().string() : "")};
     text += fmt::format("{}\n", fmt::join(cells, ","));
   }
   return text;

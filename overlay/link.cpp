@@ -2,6 +2,8 @@
 
 namespace seneschal::overlay {
 namespace {
+__extension__ typedef unsigned __int128 Wide;
+
 constexpr std::int64_t kQuantumUs = 250;
 constexpr std::int64_t kLeastChangeUs = 500;
 constexpr std::uint32_t kRepliesPerWindow = 20;
@@ -88,9 +90,14 @@ Instant Liveness::deadline() const {
   return up_ ? std::min(next_hello_, last_heard_ + silence_) : next_hello_;
 }
 
-void Pacer::set(std::uint64_t bandwidth_bps) {
-  bandwidth_bps_ = bandwidth_bps;
-  if (paces()) burst_ = std::max(kBurst, serialisation(kBurstPackets * kPacketBytes, bandwidth_bps));
+void Pacer::set(Instant now, std::uint64_t bandwidth_bps) {
+  const std::uint64_t former_bps = std::exchange(bandwidth_bps_, bandwidth_bps);
+  if (!paces()) return;
+  burst_ = std::max(kBurst, serialisation(kBurstPackets * kPacketBytes, bandwidth_bps));
+  if (former_bps == 0 || busy_until_ <= now) return;
+  const Wide left = static_cast<Wide>((busy_until_ - now).count()) * former_bps / bandwidth_bps;
+  const Duration most = std::max(kMaxBacklog, burst_);
+  busy_until_ = now + (left < static_cast<Wide>(most.count()) ? Duration(static_cast<std::int64_t>(left)) : most);
 }
 
 void Pacer::on_sent(Instant now, std::size_t packet_bytes) {

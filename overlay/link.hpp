@@ -63,8 +63,9 @@ class Liveness {
 /// link carries it.
 class Pacer {
  public:
-  explicit Pacer(std::uint64_t bandwidth_bps) { set(bandwidth_bps); }
-  void set(std::uint64_t bandwidth_bps);
+  explicit Pacer(std::uint64_t bandwidth_bps) { set({}, bandwidth_bps); }
+  /// The link has this rate from now on: what it still has to carry takes as much longer or shorter.
+  void set(Instant now, std::uint64_t bandwidth_bps);
   bool paces() const { return bandwidth_bps_ != 0; }
   void on_sent(Instant now, std::size_t packet_bytes);
   bool may_send(Instant now) const { return ready_at() <= now; }

@@ -288,8 +288,8 @@ void NodeCore::leave(Instant now, Port port, GroupId group) {
   schedule_origination(now);
 }
 
-void NodeCore::set_bandwidth(NodeId peer, std::uint64_t bandwidth_bps) {
-  if (Link* link = link_to(peer)) link->pacer.set(bandwidth_bps);
+void NodeCore::set_bandwidth(Instant now, NodeId peer, std::uint64_t bandwidth_bps) {
+  if (Link* link = link_to(peer)) link->pacer.set(now, bandwidth_bps);
 }
 
 NodeCounters NodeCore::counters() const {

@@ -60,7 +60,7 @@ class NodeCore {
   void leave(Instant now, Port port, GroupId group);
 
   /// The link's rate has changed; 0: not paced.
-  void set_bandwidth(NodeId peer, std::uint64_t bandwidth_bps);
+  void set_bandwidth(Instant now, NodeId peer, std::uint64_t bandwidth_bps);
 
   NodeId self() const { return config_.self; }
   const NodeConfig& config() const { return config_; }

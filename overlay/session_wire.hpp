@@ -6,6 +6,8 @@
 namespace seneschal::overlay {
 
 constexpr std::size_t kMaxSessionTargets = 1024;
+/// Ports of one session: who needs more opens another session.
+constexpr std::size_t kMaxSessionPorts = 256;
 /// Largest packet on the session socket.
 constexpr std::size_t kMaxSessionPacket = 256 * 1024 + 16 * 1024;
 

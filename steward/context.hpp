@@ -39,6 +39,8 @@ struct Context {
   GlobalView ordered_in;
   /// The last record of a promise or a local view: what reveals them waits for it.
   Ticket promised;
+  /// The newest record of this life.
+  Ticket last_saved;
   /// Bytes in the log that are not forgotten.
   std::uint64_t logged = 0;
   /// The last record of an order certificate: an ARU is told to others only when what it counts is durable.
@@ -65,7 +67,8 @@ struct Context {
     if (settings.durability == Durability::None) return {};
     Bytes record = encode(LogRecord{LogRecord::kVersion, std::move(what)});
     if (views.participating()) logged += record.size();  // otherwise the host appends nothing
-    return fx.persist(std::move(record));
+    last_saved = fx.persist(std::move(record));
+    return last_saved;
   }
   /// `asker` asked, with a MAC if it is a neighbour: true if its budget pays an answer of so many bytes.
   bool may_draw(Instant now, ServerId asker, std::size_t bytes) {

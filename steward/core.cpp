@@ -5,7 +5,7 @@ StewardCore::StewardCore(ServerId self, const Membership& membership, Settings s
                          std::unique_ptr<replication::Application> application)
     : context_(self, membership, settings, std::move(application)),
       timers_(context_.settings, context_.membership, self.site),
-      reach_(context_, timers_),
+      reach_(context_, timers_, writes_),
       signing_(context_),
       states_(context_),
       sequencing_(context_, signing_, states_),
@@ -51,6 +51,7 @@ void StewardCore::start(Instant now, std::span<const Record> log, Effects& fx) {
   seen_ = {context_.views.global(), context_.views.local()};
   reach_.start(now);
   if (context_.views.participating()) {
+    measure_write(now, fx);
     global_.resume(now, fx);
     sequencing_.resume(now, fx);
   }
@@ -175,6 +176,7 @@ std::optional<Reject> StewardCore::on_news(Instant now, const Verified<GlobalVie
 void StewardCore::on_done(Instant now, Ticket ticket, const JobResult& result, Effects& fx) {
   if (ticket == context_.promised) context_.promised = {};
   if (ticket == context_.order_saved) context_.order_saved = {};
+  if (std::holds_alternative<Persisted>(result)) writes_.durable(now, ticket);
   signing_.on_done(now, ticket, result, fx);
   checkpoints_.on_done(ticket);
   renewal_.on_done(ticket, fx);
@@ -182,9 +184,18 @@ void StewardCore::on_done(Instant now, Ticket ticket, const JobResult& result, E
   settle(now, fx);
 }
 
+// [Steward 6] Without a recent write a server cannot tell whether work waits for a representative or for disks. It
+// writes its promise, which is on record already: that changes nothing.
+void StewardCore::measure_write(Instant now, Effects& fx) {
+  if (!context_.views.participating() || !writes_.unknown(now)) return;
+  context_.save(PromiseRecord{context_.views.global()}, fx);
+}
+
 void StewardCore::on_time(Instant now, Effects& fx) {
   if (now >= next_tick_) {
     next_tick_ = Instant::never();
+    measure_write(now, fx);
+    timers_.set_write_time(writes_.time(now));
     sequencing_.on_tick(now, fx);
     for (const auto& missing : signing_.on_tick(now, fx)) global_.supply(missing.what, missing.servers, fx);
     global_.on_tick(now, fx);
@@ -222,6 +233,10 @@ void StewardCore::settle(Instant now, Effects& fx) {
   settle_views(now, fx);
   sequencing_.propose(now, fx);
   if (!adoption_.active()) renewal_.advance(fx);
+  if (context_.views.participating())
+    writes_.asked(now, context_.last_saved);
+  else
+    writes_.stop();
   // An armed tick that finds nothing to do is not armed again.
   if (next_tick_ == Instant::never() && busy()) next_tick_ = now + context_.settings.tick;
 }
@@ -446,6 +461,7 @@ void StewardCore::status(StatusList& out) const {
   out.emplace_back("sites_reached", std::to_string(context_.reached));
   const auto us = [](Duration timer) { return std::to_string(timer.count() / 1000); };
   out.emplace_back("round_trip_us", us(timers_.round_trip()));
+  out.emplace_back("write_us", us(timers_.write_time()));
   out.emplace_back("t1_us", us(timers_.representative_timeout()));
   out.emplace_back("t2_us", us(timers_.leader_representative_timeout()));
   out.emplace_back("t3_us", us(timers_.leader_site_timeout()));

@@ -62,6 +62,7 @@ class StewardCore : public Core {
   void adopt(Instant now, Effects& fx);
   void install(Instant now, StateTransfer::State state, Effects& fx);
   void executed_elsewhere(Instant now, Effects& fx);
+  void measure_write(Instant now, Effects& fx);
   /// Who was revoked waits for nothing, and nobody waits for him.
   void clients_left() {
     updates_.clients_left();
@@ -75,6 +76,7 @@ class StewardCore : public Core {
   bool restoring_ = false;  // the log is being read: nobody is answered and nothing is voted for [Steward 7]
   Context context_;
   Timers timers_;
+  WriteTime writes_;
   Reach reach_;
   ThresholdSigning signing_;
   CollectiveState states_;

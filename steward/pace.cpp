@@ -14,7 +14,7 @@ constexpr std::uint32_t kMaxTolerance = 256;
 
 Duration Pace::allowance() const {
   return std::max(context_.settings.pace_floor,
-                  kPatience * (timers_.local_round_trip() + signing_.durable_time() + signing_.share_time()));
+                  kPatience * (timers_.local_round_trip() + timers_.site_write_time() + signing_.share_time()));
 }
 
 // f representatives may all be faulty: they get the plain measure. When one more was too slow, one that was is
@@ -63,7 +63,8 @@ bool Pace::late(Instant now, std::uint32_t tolerance) const {
 bool Pace::late_at_leader_site(Instant now, std::uint32_t tolerance) const {
   const Views& views = context_.views;
   Duration site = tolerance * allowance();
-  Duration wide = timers_.knows_other_sites() ? 2 * timers_.own_estimate() : timers_.representative_timeout();
+  Duration wide = timers_.knows_other_sites() ? 2 * (timers_.own_estimate() + timers_.write_time())
+                                              : timers_.representative_timeout();
   std::size_t bytes = 0;  // under way between sites, the entry in question included
   for (const auto& [seq, entry] : context_.history.open()) {
     if (entry.order || !context_.history.may_vote(seq)) continue;

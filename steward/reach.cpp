@@ -22,7 +22,7 @@ bool Reach::on_tick(Instant now, Effects& fx) {
   std::size_t reached = 1;
   for (std::uint16_t s = 0; s < context_.sites(); ++s) {
     if (SiteId(s) == context_.self.site) {
-      ask_neighbour(now, fx);
+      ask_neighbours(now, fx);
       continue;
     }
     Site& site = sites_[SiteId(s)];
@@ -37,23 +37,27 @@ bool Reach::on_tick(Instant now, Effects& fx) {
 }
 
 // How long a round inside the site takes decides how fast its representative has to be. [Steward 6]
-void Reach::ask_neighbour(Instant now, Effects& fx) {
+void Reach::ask_neighbours(Instant now, Effects& fx) {
   std::uint32_t n = context_.own().servers;
   if (n < 2) return;
-  std::uint32_t index = (context_.self.index.value + 1u + turn_ % (n - 1)) % n;
-  ServerId to = context_.local(ServerIndex(static_cast<std::uint16_t>(index)));
-  probes_[to] = now;
-  fx.send(Destination::to(to), RoundTrip{false, static_cast<std::uint64_t>(now.ns)}, {.auth = AuthKind::Bare});
+  const std::uint32_t count = timers_.knows_writes_of(context_.self.site) ? 1 : context_.own().faults + 1u;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    std::uint32_t index = (context_.self.index.value + 1u + (turn_ + i) % (n - 1)) % n;
+    ServerId to = context_.local(ServerIndex(static_cast<std::uint16_t>(index)));
+    probes_[to] = now;
+    fx.send(Destination::to(to), RoundTrip{false, static_cast<std::uint64_t>(now.ns), 0}, {.auth = AuthKind::Bare});
+  }
 }
 
 void Reach::ask(Instant now, SiteId site, Effects& fx) {
   const SiteInfo& info = context_.membership.site(site);
-  std::uint32_t count = sites_[site].silent == 0 ? 1 : info.faults + 1u;
+  const bool few = sites_[site].silent == 0 && timers_.knows_writes_of(site);
+  const std::uint32_t count = few ? 1 : info.faults + 1u;
   for (std::uint32_t i = 0; i < count; ++i) {
     std::uint32_t index = (context_.self.index.value + turn_ + i) % info.servers;
     ServerId to{site, ServerIndex(static_cast<std::uint16_t>(index))};
     probes_[to] = now;
-    fx.send(Destination::to(to), RoundTrip{false, static_cast<std::uint64_t>(now.ns)}, {.auth = AuthKind::Bare});
+    fx.send(Destination::to(to), RoundTrip{false, static_cast<std::uint64_t>(now.ns), 0}, {.auth = AuthKind::Bare});
   }
 }
 
@@ -61,13 +65,15 @@ std::optional<Reject> Reach::on_round_trip(Instant now, const Verified<RoundTrip
   if (!message.signer().is_server()) return Reject::WrongSenderKind;
   ServerId from = message.signer().server();
   if (!message.body().back) {
-    fx.send(Destination::to(from), RoundTrip{true, message.body().token}, {.auth = AuthKind::Bare});
+    const auto write_us = static_cast<std::uint32_t>(std::min(writes_.time(now), kLongestWrite) / 1us);
+    fx.send(Destination::to(from), RoundTrip{true, message.body().token, write_us}, {.auth = AuthKind::Bare});
     return std::nullopt;
   }
   auto probe = probes_.find(from);
   if (probe == probes_.end() || static_cast<std::uint64_t>(probe->second.ns) != message.body().token)
     return Reject::Superseded;
-  timers_.measured(from.site, now - probe->second);
+  timers_.measured(from, now - probe->second);
+  timers_.wrote(from, Duration(message.body().write_us * 1us));
   probes_.erase(probe);
   if (from.site == context_.self.site) return std::nullopt;
   Site& site = sites_[from.site];

@@ -3,6 +3,7 @@
 #include "steward/context.hpp"
 #include "steward/timers.hpp"
 #include "steward/view_messages.hpp"
+#include "steward/write_time.hpp"
 
 namespace seneschal::steward {
 
@@ -11,7 +12,8 @@ namespace seneschal::steward {
 /// ordered waits, and its client is told why.
 class Reach {
  public:
-  Reach(Context& context, Timers& timers) : context_(context), timers_(timers) {}
+  Reach(Context& context, Timers& timers, const WriteTime& writes)
+      : context_(context), timers_(timers), writes_(writes) {}
 
   void start(Instant now);
   /// True if a majority of sites was lost in this moment.
@@ -20,10 +22,11 @@ class Reach {
 
  private:
   void ask(Instant now, SiteId site, Effects& fx);
-  void ask_neighbour(Instant now, Effects& fx);
+  void ask_neighbours(Instant now, Effects& fx);
 
   Context& context_;
   Timers& timers_;
+  const WriteTime& writes_;
   struct Site {
     std::uint32_t silent = 0;  // rounds without any answer
     bool answered = true;      // the last round

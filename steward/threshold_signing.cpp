@@ -333,7 +333,6 @@ bool ThresholdSigning::on_done(Instant now, Ticket ticket, const JobResult& resu
   if (instance.sealed) return true;
   if (pending.work == Work::Durable) {
     instance.durable = true;
-    durable_time_ = std::max(now - instance.since, durable_time_ - durable_time_ / 8);
     start_sharing(now, pending.name, instance, fx);
   } else if (auto* made = std::get_if<ShareResult>(&result)) {
     instance.own_share = made->share;

@@ -55,8 +55,6 @@ class ThresholdSigning {
 
   /// How long shares of our own take of late, from asking to having: the longest, fading by an eighth with each.
   Duration share_time() const { return share_time_; }
-  /// How long what a share waits for takes to be durable, likewise.
-  Duration durable_time() const { return durable_time_; }
   /// What this server agreed to of this type and what has no signature yet is of no use any more: a newer one takes
   /// its place.
   void withdraw(std::uint8_t type);
@@ -171,7 +169,6 @@ class ThresholdSigning {
   std::uint64_t logged_epoch_ = 0;        // of the last set of our own that was written to the log
   std::map<Ticket, Instant> share_jobs_;  // running: since when. Those of forgotten instances count too.
   Duration share_time_{};
-  Duration durable_time_{};
   Instant shared_at_{std::numeric_limits<std::int64_t>::min() / 2};
   Duration
       usual_{};  // moving average from agreement to combined signature; median based, so f servers cannot stretch it

@@ -279,8 +279,8 @@ struct GlobalViewNews {
 };
 static_assert(GlobalViewNews::kMaxSize <= kMaxSealed);
 
-/// Measures a round trip: `token` comes back as it was sent. It proves nothing, so it decides nothing alone: see
-/// Timers.
+/// Measures a round trip: `token` comes back as it was sent, with how long a write to the disk takes there. It proves
+/// nothing, so it decides nothing alone: see Timers.
 struct RoundTrip {
   static constexpr ProtocolId kProtocol = ProtocolId::Steward;
   static constexpr std::uint8_t kType = 33;
@@ -291,7 +291,8 @@ struct RoundTrip {
   static constexpr Prefix kPrefix = Prefix::None;
   bool back = false;
   std::uint64_t token = 0;
-  auto fields() { return std::tie(back, token); }
+  std::uint32_t write_us = 0;  // of who answers; 0 in a question
+  auto fields() { return std::tie(back, token, write_us); }
   bool operator==(const RoundTrip&) const = default;
 };
 

@@ -104,6 +104,9 @@ class Slab {
     return value;
   }
   const T& at(std::uint32_t index) const { return items_[index]; }
+  T& at(std::uint32_t index) { return items_[index]; }
+  /// Places, free ones included: those hold T{}.
+  std::size_t size() const { return items_.size(); }
   std::size_t in_use() const { return items_.size() - free_.size(); }
 
  private:

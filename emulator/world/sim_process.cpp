@@ -232,7 +232,8 @@ void SimProcess::forget_before(Ticket ticket) {
 
 // One write at a time: what comes meanwhile is the next group.
 void SimProcess::write_disk(Instant from) {
-  if (disk_.begin_write()) world_.schedule(from + setup_.costs->cost(Op::Persist), *this, kWritten, life_);
+  if (!disk_.begin_write()) return;
+  world_.schedule(from + persist_.value_or(setup_.costs->cost(Op::Persist)), *this, kWritten, life_);
 }
 
 void SimProcess::written(Instant now) {

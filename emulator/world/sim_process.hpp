@@ -67,6 +67,10 @@ class SimProcess final : private Process, private Handler, private Env {
   void deliver(Instant at, SharedBytes bytes, EndpointId origin = {}) {
     world_.schedule(at, *this, kArrive, inbox_.put({std::move(bytes), origin}));
   }
+  /// The same, now.
+  void take_in(SharedBytes bytes, EndpointId origin) {
+    host_.submit(slot_, kArrive, inbox_.put({std::move(bytes), origin}));
+  }
   /// Feeds the core an input that is not a message.
   void drive(Instant at, Drive input);
   /// Stops: nothing gets in or out any more.
@@ -78,6 +82,8 @@ class SimProcess final : private Process, private Handler, private Env {
   void restart(Instant at, std::unique_ptr<Core> core, bool lost);
   /// Its disk is full from now on.
   void fill_disk();
+  /// What its disk takes for a group of records from now on, instead of the cost of Op::Persist.
+  void set_persist(Duration persist) { persist_ = persist; }
   /// Its clock runs at a rate of its own from now on.
   void set_clock_rate(std::int32_t ppm) { clock_.set_rate(world_.now(), ppm); }
   bool alive() const { return alive_; }
@@ -150,6 +156,7 @@ class SimProcess final : private Process, private Handler, private Env {
   std::uint32_t life_ = 0;  // what belongs to an earlier one is ignored
   bool log_lost_ = false;   // at the start of this life
   SimDisk disk_;
+  std::optional<Duration> persist_;
   LocalClock clock_;
 
   Slab<Arrival> inbox_;

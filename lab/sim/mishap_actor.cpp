@@ -63,10 +63,9 @@ void MishapActor::cut(const Mishap& mishap, bool is_cut) {
 void MishapActor::change_links(const Mishap& mishap) {
   for (std::size_t from = 0; from < deployment_.sites(); ++from)
     for (std::size_t to = 0; to < deployment_.sites(); ++to) {
-      emulator::LinkModel* link = assembly_.network().wan(from, to);
-      if (link == nullptr) continue;
-      const emulator::LinkConfig& clean = *deployment_.topology.link(from, to);
-      link->configure(mishap.kind == MishapKind::Links ? mishap.changed(clean) : clean);
+      const emulator::LinkConfig* clean = deployment_.topology.link(from, to);
+      if (clean == nullptr) continue;
+      assembly_.network().configure_wan(from, to, mishap.kind == MishapKind::Links ? mishap.changed(*clean) : *clean);
     }
 }
 

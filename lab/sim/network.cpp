@@ -75,10 +75,6 @@ void RouterProcess::send(Instant at, Port source, const overlay::Target& target,
   world_.schedule(at, *this, kLocal, sends_.put({source, target, std::move(bytes)}));
 }
 
-void RouterProcess::arrive(Instant at, NodeId from, const overlay::Frame& frame) {
-  world_.schedule(at, *this, kFrame, frames_.put({from, frame}));
-}
-
 void RouterProcess::fire(Instant now, std::uint32_t kind, std::uint32_t payload) {
   if (kind == kWake) {
     if (now != scheduled_) return;  // an earlier wake has been
@@ -196,8 +192,7 @@ void Network::send(Instant at, world::SimProcess& from, std::span<const Destinat
       continue;
     }
     const Fate fate = source.up.offer(at, sealed->size() + overlay::kDataHeaderBytes);
-    for (std::uint8_t copy = 0; copy < fate.copies; ++copy)
-      routers_[source.site]->send(fate.arrivals[copy], source.port, *target, sealed);
+    put_on(source.up, fate, FromProcess{source.site, source.port, *target, sealed});
   }
 }
 
@@ -208,22 +203,72 @@ void Network::deliver(Instant at, NodeId at_node, Port port, const overlay::Deli
   Attachment& to = attached_[found->second];
   if (!lan_) return to.process->deliver(at, delivery.bytes(), delivery.source);
   const Fate fate = to.down.offer(at, delivery.payload.size() + overlay::kDataHeaderBytes);
-  for (std::uint8_t copy = 0; copy < fate.copies; ++copy)
-    to.process->deliver(fate.arrivals[copy], delivery.bytes(), delivery.source);
+  put_on(to.down, fate, ToProcess{to.process, delivery.bytes(), delivery.source});
 }
 
 void Network::transmit(Instant at, NodeId from, NodeId to, const overlay::Frame& frame) {
   auto& link = wan_[(from.value - 1u) * sites_ + (to.value - 1u)];
   if (!link) return;
   const Fate fate = link->model.offer(at, frame.bytes());
-  if (link->cut) return;
-  for (std::uint8_t copy = 0; copy < fate.copies; ++copy)
-    routers_[to.value - 1u]->arrive(fate.arrivals[copy], from, frame);
+  if (!link->cut) put_on(link->model, fate, ToRouter{to.value - 1u, from, frame});
 }
 
-emulator::LinkModel* Network::wan(std::size_t from, std::size_t to) {
-  auto& link = wan_[from * sites_ + to];
+void Network::put_on(const LinkModel& link, const Fate& fate,
+                     const std::variant<ToRouter, FromProcess, ToProcess>& packet) {
+  for (std::uint8_t copy = 0; copy < fate.copies; ++copy)
+    world_.schedule(fate.arrivals[copy], *this, 0, under_way_.put({&link, fate.transit(copy), 1, false, packet}));
+}
+
+void Network::fire(Instant now, std::uint32_t, std::uint32_t payload) {
+  UnderWay& under_way = under_way_.at(payload);
+  --under_way.events;
+  if (!under_way.arrived && under_way.transit.due == now) {
+    under_way.arrived = true;
+    auto packet = std::move(under_way.packet);
+    if (under_way.events == 0) under_way_.take(payload);
+    if (auto* frame = std::get_if<ToRouter>(&packet)) {
+      routers_[frame->site]->take(frame->from, std::move(frame->frame));
+    } else if (auto* sent = std::get_if<FromProcess>(&packet)) {
+      routers_[sent->site]->take(sent->source, sent->target, std::move(sent->bytes));
+    } else {
+      auto& received = std::get<ToProcess>(packet);
+      received.process->take_in(std::move(received.bytes), received.origin);
+    }
+  } else if (under_way.events == 0) {
+    under_way_.take(payload);
+  }
+}
+
+void Network::configure(LinkModel& link, const LinkConfig& config) {
+  std::vector<std::uint32_t> packets;
+  std::vector<emulator::Transit*> waiting;
+  std::vector<Instant> before;
+  for (std::uint32_t i = 0; i < under_way_.size(); ++i) {
+    UnderWay& under_way = under_way_.at(i);
+    if (under_way.link != &link || under_way.arrived) continue;
+    packets.push_back(i);
+    waiting.push_back(&under_way.transit);
+    before.push_back(under_way.transit.due);
+  }
+  link.configure(world_.now(), config, waiting);
+  for (std::size_t i = 0; i < packets.size(); ++i) {
+    if (waiting[i]->due == before[i]) continue;
+    ++under_way_.at(packets[i]).events;
+    world_.schedule(waiting[i]->due, *this, 0, packets[i]);
+  }
+}
+
+const LinkModel* Network::wan(std::size_t from, std::size_t to) const {
+  const auto& link = wan_[from * sites_ + to];
   return link ? &link->model : nullptr;
+}
+
+void Network::configure_wan(std::size_t from, std::size_t to, const LinkConfig& config) {
+  auto& link = wan_[from * sites_ + to];
+  if (!link) return;
+  const bool other_rate = config.bandwidth_bps != link->model.config().bandwidth_bps;
+  configure(link->model, config);
+  if (other_rate) routers_[from]->set_bandwidth(NodeId(static_cast<std::uint16_t>(to + 1)), config.bandwidth_bps);
 }
 
 void Network::cut(std::size_t from, std::size_t to, bool is_cut) {
@@ -233,8 +278,8 @@ void Network::cut(std::size_t from, std::size_t to, bool is_cut) {
 void Network::configure_lan(std::size_t site, const LinkConfig& lan) {
   for (Attachment& attachment : attached_) {
     if (attachment.site != site) continue;
-    attachment.up.configure(up_link(lan));
-    attachment.down.configure(down_link(lan));
+    configure(attachment.up, up_link(lan));
+    configure(attachment.down, down_link(lan));
   }
 }
 

@@ -9,6 +9,7 @@
 #include "overlay/node_core.hpp"
 
 #include <map>
+#include <variant>
 
 namespace seneschal::lab::sim {
 
@@ -30,8 +31,18 @@ class RouterProcess final : private world::Process, private world::Handler, priv
   void open(Port port, std::span<const GroupId> groups);
   /// A local endpoint's datagram reaches the router at `at`.
   void send(Instant at, Port source, const overlay::Target& target, SharedBytes bytes);
-  /// A neighbour's packet reaches the router at `at`.
-  void arrive(Instant at, NodeId from, const overlay::Frame& frame);
+  /// The same, now.
+  void take(Port source, const overlay::Target& target, SharedBytes bytes) {
+    host_.submit(slot_, kLocal, sends_.put({source, target, std::move(bytes)}));
+  }
+  /// A neighbour's packet reaches the router now.
+  void take(NodeId from, overlay::Frame frame) { host_.submit(slot_, kFrame, frames_.put({from, std::move(frame)})); }
+
+  /// The rate of its link to a neighbour has changed: bulk that waits may leave earlier now.
+  void set_bandwidth(NodeId peer, std::uint64_t bandwidth_bps) {
+    core_.set_bandwidth(world_.now(), peer, bandwidth_bps);
+    host_.submit(slot_, kWake, 0);
+  }
 
   overlay::NodeCore& core() { return core_; }
   world::Host& host() { return host_; }
@@ -66,7 +77,7 @@ class RouterProcess final : private world::Process, private world::Handler, priv
   Instant scheduled_ = Instant::never();
 };
 
-class Network final : public world::Transport, private RouterProcess::Wire {
+class Network final : public world::Transport, private RouterProcess::Wire, private world::Handler {
  public:
   /// Makes the routers. `one_host`: all on that host and no LAN; else each on a host of its own.
   Network(world::World& world, const Deployment& deployment, const Directory& directory,
@@ -80,8 +91,10 @@ class Network final : public world::Transport, private RouterProcess::Wire {
 
   std::size_t sites() const { return sites_; }
   /// The link model from one site to another; null if there is no link.
-  emulator::LinkModel* wan(std::size_t from, std::size_t to);
-  /// Changes the LAN links of all processes at a site.
+  const emulator::LinkModel* wan(std::size_t from, std::size_t to) const;
+  /// Changes the link from one site to another, if there is one. What is under way is timed anew.
+  void configure_wan(std::size_t from, std::size_t to, const emulator::LinkConfig& config);
+  /// Changes the LAN links of all processes at a site, likewise.
   void configure_lan(std::size_t site, const emulator::LinkConfig& lan);
   /// While a pair of sites is cut, nothing passes from one to the other.
   void cut(std::size_t from, std::size_t to, bool is_cut);
@@ -101,6 +114,35 @@ class Network final : public world::Transport, private RouterProcess::Wire {
     bool cut = false;
   };
 
+  struct ToRouter {  // from a neighbour
+    std::size_t site;
+    NodeId from;
+    overlay::Frame frame;
+  };
+  struct FromProcess {  // to its router
+    std::size_t site;
+    Port source;
+    overlay::Target target;
+    SharedBytes bytes;
+  };
+  struct ToProcess {
+    world::SimProcess* process;
+    SharedBytes bytes;
+    EndpointId origin;
+  };
+  /// A packet on a link. A change of the link schedules it anew; events of earlier times find that it is not due.
+  struct UnderWay {
+    const emulator::LinkModel* link = nullptr;
+    emulator::Transit transit;
+    std::uint32_t events = 0;  // scheduled for it
+    bool arrived = false;
+    std::variant<ToRouter, FromProcess, ToProcess> packet;
+  };
+
+  void fire(Instant now, std::uint32_t kind, std::uint32_t payload) override;
+  void put_on(const emulator::LinkModel& link, const emulator::Fate& fate,
+              const std::variant<ToRouter, FromProcess, ToProcess>& packet);
+  void configure(emulator::LinkModel& link, const emulator::LinkConfig& config);
   void transmit(Instant at, NodeId from, NodeId to, const overlay::Frame& frame) override;
   void deliver(Instant at, NodeId at_node, Port port, const overlay::Delivery& delivery) override;
   std::optional<overlay::Target> resolve(const Destination& to) const;
@@ -117,6 +159,7 @@ class Network final : public world::Transport, private RouterProcess::Wire {
   std::vector<std::optional<WanLink>> wan_;  // row-major (from, to)
   std::deque<Attachment> attached_;
   std::vector<std::map<Port, std::size_t>> by_port_;  // per site
+  world::Slab<UnderWay> under_way_;
 };
 
 }  // namespace seneschal::lab::sim

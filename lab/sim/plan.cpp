@@ -51,9 +51,9 @@ bool Plan::restarts() const {
 }
 
 const std::vector<std::string>& profiles() {
-  static const std::vector<std::string> names = {"swarm",      "calm",  "lossy",     "partition",       "crash",
-                                                 "site-crash", "slow",  "byzantine", "equivocate",      "combined",
-                                                 "lagging",    "churn", "views",     "checkpoint-death"};
+  static const std::vector<std::string> names = {"swarm",      "calm",  "lossy",     "partition",        "crash",
+                                                 "site-crash", "slow",  "byzantine", "equivocate",       "combined",
+                                                 "lagging",    "churn", "views",     "checkpoint-death", "disk"};
   return names;
 }
 
@@ -165,6 +165,7 @@ void draw_faults(Plan& plan, Prng& random) {
   if (churn) planner.restarts();
   if (profile == "views" && steward) planner.seams();
   if (profile == "checkpoint-death" && steward) planner.checkpoint_death();
+  if (profile == "disk" || (mix && Prng(seed).fork("slow disks").chance(1, 16))) planner.slow_disks();
 }
 }  // namespace
 

@@ -24,7 +24,8 @@ enum class FaultKind : std::uint8_t {
   Restart,   // server: stops, and starts again after `away` with what `disk` says is left of its log
   DiskFull,  // server: nothing that it writes becomes durable any more
   Drift,     // server: its clock gains `ppm` microseconds per second
-  kLast = Drift,
+  SlowDisk,  // server: a group of records becomes durable after `persist`, until all heals
+  kLast = SlowDisk,
 };
 std::string_view to_string(FaultKind kind);
 
@@ -39,6 +40,7 @@ struct Fault {
   Duration away{};
   world::DiskFate disk = world::DiskFate::Kept;
   std::int32_t ppm = 0;
+  Duration persist{};
   bool operator==(const Fault&) const = default;
 };
 
@@ -92,7 +94,9 @@ struct Plan {
 /// part of the mix), "churn" (clients join and leave under loss and restarts; a fourth of all other seeds have some
 /// of that as well), "views" (the seams between views: leader sites cut off one after the other, hoarding
 /// representatives, short timers, two-faced clients; not part of the mix), "checkpoint-death" (the leader site dies
-/// while what it ordered is scattered over sites that do not hear each other; not part of the mix).
+/// while what it ordered is scattered over sites that do not hear each other; not part of the mix), "disk" (a write
+/// to the disk takes up to seconds: at all servers, at f of each site, at whole sites; with crashes; in a sixteenth
+/// of the mix).
 const std::vector<std::string>& profiles();
 /// The profile must be one of `profiles()` (CHECKed).
 Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile);

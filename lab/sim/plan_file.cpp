@@ -10,8 +10,8 @@ using emulator::TomlTable;
 namespace {
 
 constexpr std::string_view kProtocols[] = {"steward", "bft"};
-constexpr std::string_view kFaultKinds[] = {"link", "lan",     "cut",       "join", "crash",
-                                            "slow", "restart", "disk-full", "drift"};
+constexpr std::string_view kFaultKinds[] = {"link", "lan",     "cut",       "join",  "crash",
+                                            "slow", "restart", "disk-full", "drift", "slow-disk"};
 constexpr std::string_view kDiskFates[] = {"kept", "torn", "lost"};
 constexpr std::int64_t kMaxDriftPpm = 500'000;
 constexpr std::int64_t kMaxUs = std::int64_t{24} * 3600 * 1'000'000;
@@ -55,7 +55,7 @@ bool uses_link(FaultKind kind) {
 }
 bool uses_server(FaultKind kind) {
   return kind == FaultKind::Crash || kind == FaultKind::Slow || kind == FaultKind::Restart ||
-         kind == FaultKind::DiskFull || kind == FaultKind::Drift;
+         kind == FaultKind::DiskFull || kind == FaultKind::Drift || kind == FaultKind::SlowDisk;
 }
 
 std::string fault_lines(const Fault& fault) {
@@ -68,6 +68,7 @@ std::string fault_lines(const Fault& fault) {
       text += line("away", fault.away) + "disk = \"" + std::string(kDiskFates[static_cast<std::size_t>(fault.disk)]) +
               "\"\n";
     if (fault.kind == FaultKind::Drift) text += "ppm = " + std::to_string(fault.ppm) + "\n";
+    if (fault.kind == FaultKind::SlowDisk) text += line("persist", fault.persist);
     return text;
   }
   text += line("from", fault.from);
@@ -98,6 +99,7 @@ Fault read_fault(const TomlTable& table, const Plan& plan, const Membership& mem
     }
     if (fault.kind == FaultKind::Drift)
       fault.ppm = read_number<std::int32_t>(table, "ppm", 0, -kMaxDriftPpm, kMaxDriftPpm);
+    if (fault.kind == FaultKind::SlowDisk) fault.persist = read_us(table, "persist", plan.persist);
     return fault;
   }
   fault.from = read_number<std::uint16_t>(table, "from", 0, 0, plan.sites - 1);

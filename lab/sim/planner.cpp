@@ -199,6 +199,44 @@ void Planner::slow() {
   }
 }
 
+// A plain disk under load takes tenths of a second for a write, a failing or a distant one seconds.
+void Planner::slow_disks() {
+  Prng random = root_.fork("slow disks");
+  constexpr Duration kWrites[] = {200ms, 700ms, 1500ms, 4000ms};
+  const Duration write = kWrites[random.below(4)];
+  enum class Scale : std::uint8_t { All, Some, Sites, AllLater };
+  // Among other faults disks are well again when everything is.
+  const bool alone = plan_.profile == "disk";
+  const auto scale = static_cast<Scale>(random.between(alone ? 0 : 1, 3));
+  if (alone) {
+    plan_.operations = std::min<std::uint64_t>(plan_.operations, 4);
+    plan_.clients = std::min(plan_.clients, 4u);
+    plan_.heal = ms(random.between(30'000, 120'000));
+  }
+  plan_.deadline = plan_.heal + 120s;
+  if (scale == Scale::All) {
+    plan_.persist = write;  // for ever
+    plan_.deadline = plan_.heal + 600 * write;
+  }
+  const auto slow = [&](std::size_t site, std::uint16_t index, Duration at) {
+    Fault fault;
+    fault.at = at;
+    fault.kind = FaultKind::SlowDisk;
+    fault.server = {SiteId(small(site)), ServerIndex(index)};
+    fault.persist = write;
+    plan_.list.push_back(fault);
+  };
+  for (std::size_t site = 0; site < membership_.sites.size() && scale != Scale::All; ++site) {
+    const SiteInfo& info = membership_.sites[site];
+    const bool whole = scale == Scale::AllLater || (scale == Scale::Sites && random.chance(1, 2));
+    const Duration at = scale == Scale::AllLater ? ms(random.below(5'000)) : Duration{};
+    const std::uint64_t first = random.below(info.servers);
+    const std::uint64_t count = whole ? info.servers : (scale == Scale::Some ? info.faults : 0);
+    for (std::uint64_t i = 0; i < count; ++i) slow(site, small((first + i) % info.servers), at);
+  }
+  if (alone && random.chance(1, 4)) crashes();
+}
+
 void Planner::byzantine() {
   Prng random = root_.fork("byzantine");
   constexpr Behaviour kKinds[] = {

@@ -31,6 +31,7 @@ class Planner {
   void lagging();
   void seams();
   void checkpoint_death();
+  void slow_disks();
 
  private:
   /// One direction of a link drawn bad: up to 5 % loss, jitter, duplicates, reordering.

@@ -54,9 +54,7 @@ class Injector final : private world::Handler {
   void apply(Instant now, const Fault& fault, std::uint32_t index) {
     Network& network = assembly_.network();
     switch (fault.kind) {
-      case FaultKind::Link:
-        if (auto* link = network.wan(fault.from, fault.to)) link->configure(fault.link);
-        return;
+      case FaultKind::Link: return network.configure_wan(fault.from, fault.to, fault.link);
       case FaultKind::Lan: return network.configure_lan(fault.from, fault.link);
       case FaultKind::Cut: return network.cut(fault.from, fault.to, true);
       case FaultKind::Join: return network.cut(fault.from, fault.to, false);
@@ -68,6 +66,7 @@ class Injector final : private world::Handler {
         return assembly_.world().schedule(now + fault.away, *this, kComeBack, index);
       case FaultKind::DiskFull: return assembly_.server(fault.server)->process->fill_disk();
       case FaultKind::Drift: return assembly_.server(fault.server)->process->set_clock_rate(fault.ppm);
+      case FaultKind::SlowDisk: return assembly_.server(fault.server)->process->set_persist(fault.persist);
     }
   }
 
@@ -87,12 +86,13 @@ class Injector final : private world::Handler {
       for (std::size_t to = 0; to < network.sites(); ++to) {
         if (from == to) continue;
         network.cut(from, to, false);
-        if (auto* link = network.wan(from, to)) link->configure(*clean_.link(from, to));
+        if (const emulator::LinkConfig* link = clean_.link(from, to)) network.configure_wan(from, to, *link);
       }
     }
     for (ServerPart& server : assembly_.servers()) {
       server.host->set_slowness(100);
       server.process->set_clock_rate(0);
+      server.process->set_persist(plan_.persist);
     }
   }
 

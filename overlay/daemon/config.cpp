@@ -1,5 +1,7 @@
 #include "overlay/daemon/config.hpp"
 
+#include "emulator/link_toml.hpp"
+#include "emulator/names.hpp"
 #include "overlay/wire.hpp"
 
 #include <filesystem>
@@ -53,22 +55,37 @@ std::map<NodeId, NodeEntry> read_nodes(const TomlTable& root, const std::filesys
   return nodes;
 }
 
-Links read_links(const TomlTable& root, const std::map<NodeId, NodeEntry>& nodes) {
+/// The two ends of a link: `from` and `to`, as in topology files. Files of former versions say `a` and `b`.
+struct Ends {
+  std::string_view from = "from", to = "to";
+};
+Ends ends_of(const TomlTable& table, std::vector<std::string>& notes) {
+  // Also asked for, so that a misspelt key is compared with the names of today.
+  const bool today = table.has("from") || table.has("to");
+  if (today || (!table.has("a") && !table.has("b"))) return {};
+  if (notes.empty())
+    notes.push_back("line " + std::to_string(table.line()) +
+                    ": the ends of a [[link]] are called 'from' and 'to'; 'a' and 'b' are still understood");
+  return {"a", "b"};
+}
+
+Links read_links(const TomlTable& root, const std::map<NodeId, NodeEntry>& nodes, std::vector<std::string>& notes) {
   Links links;
   for (const TomlTable& table : root.tables("link")) {
-    const NodeId a = read_node_id(table, "a");
-    const NodeId b = read_node_id(table, "b");
+    const Ends ends = ends_of(table, notes);
+    const NodeId from = read_node_id(table, ends.from);
+    const NodeId to = read_node_id(table, ends.to);
     const bool one_way = table.boolean("one_way", false);
-    for (const auto& [key, id] : {std::pair{"a", a}, std::pair{"b", b}})
+    for (const auto& [key, id] : {std::pair{ends.from, from}, std::pair{ends.to, to}})
       if (!nodes.contains(id))
         table.fail(key, "there is no node " + std::to_string(id.value) + "; expected the id of a [[node]]");
-    if (a == b) table.fail("b", "a link needs two different nodes");
-    const auto base = links.contains({a, b}) ? links[{a, b}] : emulator::LinkConfig{};
-    const emulator::LinkConfig link = read_link(table, base);
-    if (one_way && !links.contains({a, b}))
+    if (from == to) table.fail(ends.to, "a link needs two different nodes");
+    const auto base = links.contains({from, to}) ? links[{from, to}] : emulator::LinkConfig{};
+    const emulator::LinkConfig link = emulator::read_link(table, base);
+    if (one_way && !links.contains({from, to}))
       table.fail("one_way", "there is no link between the two yet; expected a [[link]] without one_way before");
-    links[{a, b}] = link;
-    if (!one_way) links[{b, a}] = link;
+    links[{from, to}] = link;
+    if (!one_way) links[{to, from}] = link;
   }
   return links;
 }
@@ -83,7 +100,7 @@ std::vector<PluginSpec> read_plugins(const TomlTable& root, NodeId self, const s
     if (!nodes.contains(node)) table.fail("node", "there is no node " + std::to_string(node.value));
     PluginSpec spec;
     spec.library = table.text("library");
-    spec.name = table.text("name", std::filesystem::path(spec.library).stem().string());
+    spec.name = emulator::read_name(table, "name", std::filesystem::path(spec.library).stem().string());
     spec.port = Port(static_cast<std::uint32_t>(table.integer("port", Range{0, 0xffffffff})));
     const std::string config = table.text("config", "");
     if (node != self) continue;
@@ -114,24 +131,6 @@ std::vector<PluginSpec> read_plugins(const TomlTable& root, NodeId self, const s
 
 }  // namespace
 
-emulator::LinkConfig read_link(const TomlTable& table, const emulator::LinkConfig& base) {
-  const auto ppm = [&](std::string_view key, std::uint32_t fallback) {
-    return static_cast<std::uint32_t>(table.scaled(key, 10'000, fallback, Range{0, emulator::kCertainPpm}));
-  };
-  emulator::LinkConfig link = base;
-  link.delay = table.duration("delay_ms", 1ms, base.delay);
-  link.jitter = table.duration("jitter_ms", 1ms, base.jitter);
-  link.bandwidth_bps = static_cast<std::uint64_t>(table.scaled(
-      "bandwidth_mbps", 1'000'000, static_cast<std::int64_t>(base.bandwidth_bps), Range{0, 1'000'000'000'000}));
-  link.queue_bytes = static_cast<std::uint64_t>(
-      table.scaled("queue_kib", 1024, static_cast<std::int64_t>(base.queue_bytes), Range{0, std::int64_t{1} << 40}));
-  link.loss_ppm = ppm("loss_percent", base.loss_ppm);
-  link.duplicate_ppm = ppm("duplicate_percent", base.duplicate_ppm);
-  link.reorder_ppm = ppm("reorder_percent", base.reorder_ppm);
-  link.reorder_extra = table.duration("reorder_extra_ms", 1ms, base.reorder_extra);
-  return link;
-}
-
 Result<DaemonConfig> load_daemon_config(const std::string& path, std::optional<NodeId> node) {
   const auto file = emulator::TomlFile::load(path);
   if (!file) return std::unexpected(file.error());
@@ -143,7 +142,7 @@ Result<DaemonConfig> load_daemon_config(const std::string& path, std::optional<N
   config.routing = root.choice("routing", kModes, 0) == 0 ? RoutingMode::Measured : RoutingMode::Configured;
   config.crypto_threads = static_cast<unsigned>(root.integer("crypto_threads", 0, Range{0, 256}));
   const auto nodes = read_nodes(root, folder);
-  const Links links = read_links(root, nodes);
+  const Links links = read_links(root, nodes, config.notes);
   if (node && !nodes.contains(*node))
     return failure(path + ": there is no node " + std::to_string(node->value) + "; expected the id of a [[node]]");
   if (!node && nodes.size() > 1) {

@@ -8,9 +8,9 @@
 //   address = "127.0.0.1:7001"
 //   session = "run/1.session"     # Unix sockets, relative to the file
 //   control = "run/1.control"
-//   [[link]]                      # both directions alike; one_way = true changes only a to b
-//   a = 1
-//   b = 2
+//   [[link]]                      # both directions alike; one_way = true changes only this one
+//   from = 1
+//   to = 2
 //   delay_ms = 50                 # jitter_ms, bandwidth_mbps, queue_kib, loss_percent, duplicate_percent,
 //   bandwidth_mbps = 10           # reorder_percent, reorder_extra_ms
 //   [[plugin]]
@@ -55,12 +55,10 @@ struct DaemonConfig {
   unsigned crypto_threads = 0;
   std::vector<PeerPlace> peers;
   std::vector<PluginSpec> plugins;
+  std::vector<std::string> notes;  // for the log: what is understood, but written otherwise today
 };
 
 /// Reads the part of node `node`; if nothing is given the file must have one node only. Errors name file and line.
 Result<DaemonConfig> load_daemon_config(const std::string& path, std::optional<NodeId> node);
-
-/// The link model's keys of a table; missing ones keep the value they have in `base`.
-emulator::LinkConfig read_link(const emulator::TomlTable& table, const emulator::LinkConfig& base);
 
 }  // namespace seneschal::overlay

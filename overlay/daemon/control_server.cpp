@@ -10,24 +10,22 @@ constexpr int kBufferBytes = 4 << 20;
 }
 
 ControlServer::ControlServer(asio::IoLoop& loop, asio::UnixListener listener, Handler handler)
-    : loop_(loop), listener_(std::move(listener)), handler_(std::move(handler)) {
-  loop_.watch_read(listener_.fd(), [this] { accept(); });
-}
+    : loop_(loop),
+      handler_(std::move(handler)),
+      door_(loop, std::move(listener), "control connections", kSpareDescriptors,
+            [this](asio::Fd fd) { welcome(std::move(fd)); }) {}
 
 ControlServer::~ControlServer() {
-  loop_.unwatch(listener_.fd());
   while (!connections_.empty()) close(connections_.begin()->first);
 }
 
-void ControlServer::accept() {
-  while (asio::Fd fd = listener_.accept()) {
-    if (connections_.size() >= kMaxConnections) continue;
-    if (::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUFFORCE, &kBufferBytes, sizeof kBufferBytes) != 0)
-      (void)::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &kBufferBytes, sizeof kBufferBytes);
-    const int number = fd.get();
-    connections_.emplace(number, Connection{std::move(fd), {}});
-    loop_.watch_read(number, [this, number] { on_readable(number); });
-  }
+void ControlServer::welcome(asio::Fd fd) {
+  if (connections_.size() >= kMaxConnections) return;
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUFFORCE, &kBufferBytes, sizeof kBufferBytes) != 0)
+    (void)::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &kBufferBytes, sizeof kBufferBytes);
+  const int number = fd.get();
+  connections_.emplace(number, Connection{std::move(fd), {}});
+  loop_.watch_read(number, [this, number] { on_readable(number); });
 }
 
 void ControlServer::close(int fd) {

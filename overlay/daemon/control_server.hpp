@@ -1,7 +1,6 @@
 // `ctl` talks to a node over a Unix socket: one JSON object per line and direction.
 #pragma once
-#include "runtime/asio/io_loop.hpp"
-#include "runtime/asio/unix_socket.hpp"
+#include "overlay/daemon/doorway.hpp"
 
 #include <functional>
 #include <map>
@@ -20,19 +19,24 @@ class ControlServer {
   ControlServer(asio::IoLoop& loop, asio::UnixListener listener, Handler handler);
   ~ControlServer();
 
+  /// To be called after each round of the loop.
+  void settle() { door_.settle(); }
+
  private:
   struct Connection {
     asio::Fd fd;
     std::string in;
   };
-  void accept();
+  /// Fewer than sessions leave: an operator can ask when no session gets in any more.
+  static constexpr int kSpareDescriptors = 16;
+  void welcome(asio::Fd fd);
   void on_readable(int fd);
   void close(int fd);
 
   asio::IoLoop& loop_;
-  asio::UnixListener listener_;
   Handler handler_;
   std::map<int, Connection> connections_;
+  Doorway door_;
 };
 
 }  // namespace seneschal::overlay

@@ -9,6 +9,8 @@ namespace seneschal::overlay {
 namespace {
 
 constexpr std::size_t kMaxJobs = 65'536;
+/// All members of a deployment may be at one node, with its servers.
+constexpr std::size_t kMaxNodePorts = 8192;
 constexpr int kReceiveRounds = 4;
 constexpr int kSettleRounds = 16;
 
@@ -19,6 +21,7 @@ NodeConfig core_config(const DaemonConfig& config) {
   core.boot = static_cast<std::uint64_t>(
       std::chrono::duration_cast<Duration>(std::chrono::system_clock::now().time_since_epoch()).count());
   core.routing = config.routing;
+  core.limits.max_ports = kMaxNodePorts;
   for (const PeerPlace& peer : config.peers) {
     const auto delay_us = std::chrono::duration_cast<std::chrono::microseconds>(peer.out.delay).count();
     PeerConfig link;
@@ -143,6 +146,7 @@ void Node::settle() {
   }
   wire_.flush();
   sessions_->flush();
+  control_->settle();
   Instant next = std::min(core_.deadline(), wire_.deadline());
   for (auto& plugin : plugins_) next = std::min(next, plugin->deadline());
   if (moved) next = Instant{};

@@ -178,28 +178,28 @@ void SessionServer::Connection::flush() {
 }
 
 SessionServer::SessionServer(asio::IoLoop& loop, asio::UnixListener listener, Switchboard& node)
-    : loop_(loop), listener_(std::move(listener)), node_(node), buffer_(kMaxSessionPacket) {
-  loop_.watch_read(listener_.fd(), [this] { accept(); });
-}
+    : loop_(loop),
+      node_(node),
+      buffer_(kMaxSessionPacket),
+      door_(loop, std::move(listener), "sessions", kSpareDescriptors,
+            [this](asio::Fd fd) { welcome(std::move(fd)); }) {}
 
 SessionServer::~SessionServer() {
-  loop_.unwatch(listener_.fd());
   sessions_.clear();
 }
 
-void SessionServer::accept() {
-  while (asio::Fd fd = listener_.accept()) {
-    if (sessions_.size() >= kMaxSessions) {
-      ++counters_.refused;
-      continue;
-    }
-    ++counters_.accepted;
-    const int number = fd.get();
-    sessions_.emplace(number, std::make_unique<Connection>(*this, std::move(fd)));
+void SessionServer::welcome(asio::Fd fd) {
+  if (sessions_.size() >= kMaxSessions) {
+    ++counters_.refused;
+    return;
   }
+  ++counters_.accepted;
+  const int number = fd.get();
+  sessions_.emplace(number, std::make_unique<Connection>(*this, std::move(fd)));
 }
 
 void SessionServer::flush() {
+  door_.settle();
   std::vector<int> dirty;
   dirty.swap(dirty_);
   for (int fd : dirty)

@@ -1,9 +1,8 @@
 // Sessions of outside programs: a Unix socket of packets; only its owner may connect.
 #pragma once
+#include "overlay/daemon/doorway.hpp"
 #include "overlay/daemon/endpoint.hpp"
 #include "overlay/session_wire.hpp"
-#include "runtime/asio/io_loop.hpp"
-#include "runtime/asio/unix_socket.hpp"
 
 #include <deque>
 #include <map>
@@ -23,7 +22,7 @@ struct SessionCounters {
 class SessionServer {
  public:
   static constexpr std::size_t kMaxSessions = 256;
-  static constexpr std::size_t kMaxPorts = 256;  // of one session
+  static constexpr std::size_t kMaxPorts = kMaxSessionPorts;
   /// What waits for one session; more is dropped and counted.
   static constexpr std::size_t kMaxQueued = 16'384;
   static constexpr std::size_t kMaxQueuedBytes = 32 * 1024 * 1024;
@@ -35,20 +34,23 @@ class SessionServer {
   void flush();
   std::size_t sessions() const { return sessions_.size(); }
   const SessionCounters& counters() const { return counters_; }
+  /// Of those refused, for want of descriptors.
+  std::uint64_t without_descriptor() const { return door_.refused(); }
 
  private:
   class Connection;
-  void accept();
-  void close(int fd);
+  /// Descriptors that sessions leave to the node: for logs, graphs, and those who ask how it is.
+  static constexpr int kSpareDescriptors = 24;
+  void welcome(asio::Fd fd);
 
   asio::IoLoop& loop_;
-  asio::UnixListener listener_;
   Switchboard& node_;
   std::map<int, std::unique_ptr<Connection>> sessions_;
   std::vector<int> dirty_;  // have something to send
   std::vector<int> dead_;   // to be closed at the next flush
   Bytes buffer_;
   SessionCounters counters_;
+  Doorway door_;
 };
 
 }  // namespace seneschal::overlay

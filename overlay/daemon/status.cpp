@@ -1,8 +1,8 @@
 // What `ctl` sees of a node, as JSON, and what it may change.
+#include "emulator/link_toml.hpp"
 #include "overlay/daemon/node.hpp"
 
 #include <sys/resource.h>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 namespace seneschal::overlay {
@@ -63,45 +63,13 @@ std::int64_t micros(const timeval& time) {
   return std::int64_t{time.tv_sec} * 1'000'000 + time.tv_usec;
 }
 
-// A number in `parameters` times `factor`, within [0, high]; nothing (and an error) if it is not one.
-std::optional<std::int64_t> scaled(const Json& value, double factor, double high, std::string& error,
-                                   const std::string& name) {
-  if (!value.is_number() || !(value.get<double>() >= 0) || value.get<double>() * factor > high) {
-    error = "'" + name + "' must be a number from 0 to " + std::to_string(static_cast<std::int64_t>(high / factor));
-    return std::nullopt;
-  }
-  return std::llround(value.get<double>() * factor);
-}
-
 std::string apply(const Json& parameters, emulator::LinkConfig& link) {
-  constexpr double kHourNs = 3.6e12;
-  std::string error;
   for (const auto& [name, value] : parameters.items()) {
-    std::optional<std::int64_t> n;
-    if (name == "delay_ms") {
-      if ((n = scaled(value, 1e6, kHourNs, error, name))) link.delay = Duration(*n);
-    } else if (name == "jitter_ms") {
-      if ((n = scaled(value, 1e6, kHourNs, error, name))) link.jitter = Duration(*n);
-    } else if (name == "reorder_extra_ms") {
-      if ((n = scaled(value, 1e6, kHourNs, error, name))) link.reorder_extra = Duration(*n);
-    } else if (name == "bandwidth_mbps") {
-      if ((n = scaled(value, 1e6, 1e12, error, name))) link.bandwidth_bps = static_cast<std::uint64_t>(*n);
-    } else if (name == "queue_kib") {
-      if ((n = scaled(value, 1024, 1e12, error, name))) link.queue_bytes = static_cast<std::uint64_t>(*n);
-    } else if (name == "loss_percent") {
-      if ((n = scaled(value, 1e4, 1e6, error, name))) link.loss_ppm = static_cast<std::uint32_t>(*n);
-    } else if (name == "duplicate_percent") {
-      if ((n = scaled(value, 1e4, 1e6, error, name))) link.duplicate_ppm = static_cast<std::uint32_t>(*n);
-    } else if (name == "reorder_percent") {
-      if ((n = scaled(value, 1e4, 1e6, error, name))) link.reorder_ppm = static_cast<std::uint32_t>(*n);
-    } else {
-      error = "'" + name +
-              "' is not a property of a link; expected delay_ms, jitter_ms, bandwidth_mbps, queue_kib, loss_percent, "
-              "duplicate_percent, reorder_percent or reorder_extra_ms";
-    }
-    if (!error.empty()) return error;
+    if (!value.is_number()) return "'" + name + "' is not a number";
+    if (Status good = emulator::set_link_property(link, name, value.get<double>()); !good)
+      return good.error().message;
   }
-  return error;
+  return "";
 }
 
 }  // namespace
@@ -144,7 +112,8 @@ struct Node::Control {
             {"sessions",
              {{"open", node.sessions_->sessions()},
               {"accepted", sessions.accepted},
-              {"refused", sessions.refused},
+              {"refused", sessions.refused + node.sessions_->without_descriptor()},
+              {"refused_without_descriptor", node.sessions_->without_descriptor()},
               {"malformed", sessions.malformed},
               {"received", sessions.received},
               {"sent", sessions.sent},
@@ -223,8 +192,9 @@ struct Node::Control {
     if (link == nullptr) return failed("there is no link from " + std::to_string(from) + " to " + std::to_string(to));
     emulator::LinkConfig changed = link->model.config();
     if (const std::string error = apply(request["set"], changed); !error.empty()) return failed(error);
-    node.wire_.configure(*link, changed);
-    node.core_.set_bandwidth(link->place.id, pacing_rate(changed));
+    const Instant now = asio::steady_now();
+    node.wire_.configure(now, *link, changed);
+    node.core_.set_bandwidth(now, link->place.id, pacing_rate(changed));
     return {{"ok", true}, {"from", from}, {"to", to}, {"model", model_json(changed)}};
   }
 

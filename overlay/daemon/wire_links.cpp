@@ -39,7 +39,7 @@ void WireLinks::transmit(Instant now, NodeId peer, const Frame& frame) {
   if (link == nullptr) return;
   const bool busy = link->model.busy_until() > now;
   const emulator::Fate fate = link->model.offer(now, frame.bytes());
-  for (std::size_t copy = 0; copy < fate.copies; ++copy) {
+  for (std::uint8_t copy = 0; copy < fate.copies; ++copy) {
     if (fate.arrivals[copy] <= now) {
       put(*link, frame);
       continue;
@@ -50,20 +50,29 @@ void WireLinks::transmit(Instant now, NodeId peer, const Frame& frame) {
     }
     ++link->under_way;
     const auto index = static_cast<std::uint32_t>(link - links_.data());
-    under_way_.push_back({fate.arrivals[copy], nth_++, index, busy, frame});
+    under_way_.push_back({fate.transit(copy), nth_++, index, busy, frame});
     std::push_heap(under_way_.begin(), under_way_.end());
   }
 }
 
+void WireLinks::configure(Instant now, Link& link, const emulator::LinkConfig& config) {
+  const auto index = static_cast<std::uint32_t>(&link - links_.data());
+  std::vector<emulator::Transit*> waiting;
+  for (UnderWay& packet : under_way_)
+    if (packet.link == index) waiting.push_back(&packet.transit);
+  link.model.configure(now, config, waiting);
+  std::make_heap(under_way_.begin(), under_way_.end());
+}
+
 void WireLinks::on_time(Instant now) {
   departures_.clear();
-  while (!under_way_.empty() && under_way_.front().due <= now) {
+  while (!under_way_.empty() && under_way_.front().transit.due <= now) {
     std::pop_heap(under_way_.begin(), under_way_.end());
     const UnderWay& packet = under_way_.back();
     Link& link = links_[packet.link];
     --link.under_way;
     put(link, packet.frame);
-    departures_.push_back({packet.link, packet.due, packet.queued});
+    departures_.push_back({packet.link, packet.transit.due, packet.queued});
     under_way_.pop_back();
   }
   if (departures_.empty()) return;

@@ -33,10 +33,10 @@ class WireLinks {
   /// Lets packets go that are due, and measures how late they are.
   void on_time(Instant now);
   /// When on_time is wanted.
-  Instant deadline() const { return under_way_.empty() ? Instant::never() : under_way_.front().due; }
+  Instant deadline() const { return under_way_.empty() ? Instant::never() : under_way_.front().transit.due; }
   void flush() { socket_->flush(); }
-  /// Changes a link at once; packets under way keep their times.
-  void configure(Link& link, const emulator::LinkConfig& config) { link.model.configure(config); }
+  /// Changes a link at once; packets under way are timed anew.
+  void configure(Instant now, Link& link, const emulator::LinkConfig& config);
 
   /// Whose address this is; nothing for strangers.
   std::optional<NodeId> peer_at(const asio::UdpAddress& address) const;
@@ -50,13 +50,15 @@ class WireLinks {
 
  private:
   struct UnderWay {
-    Instant due;
+    emulator::Transit transit;
     std::uint64_t nth;
     std::uint32_t link;
     bool queued;
     Frame frame;
     // A heap's front is the greatest: the earliest counts as greatest.
-    bool operator<(const UnderWay& other) const { return due != other.due ? due > other.due : nth > other.nth; }
+    bool operator<(const UnderWay& other) const {
+      return transit.due != other.transit.due ? transit.due > other.transit.due : nth > other.nth;
+    }
   };
   struct Departure {
     std::uint32_t link;

@@ -1,14 +1,19 @@
 // `seneschal client`: uses a running deployment by hand, or puts load on it.
 #include "accountability/ingest.hpp"
+#include "emulator/names.hpp"
 #include "lab/load.hpp"
 #include "lab/report.hpp"
 #include "replication/kv.hpp"
 #include "replication/sql/sql.hpp"
 #include "tools/seneschal/client_commands.hpp"
 #include "tools/seneschal/commands.hpp"
+#include "tools/seneschal/flags.hpp"
 
 #include <fmt/format.h>
 #include <tclap/CmdLine.h>
+
+#include <algorithm>
+#include <limits>
 
 using namespace seneschal;
 using namespace seneschal::lab;
@@ -17,11 +22,13 @@ namespace sql = seneschal::replication::sql;
 
 namespace {
 
-constexpr std::string_view kOperations =
+constexpr std::string_view kKvOperations =
     "put KEY VALUE | get KEY (ordered) | query KEY (local read) | delete KEY | cas KEY EXPECTED VALUE (\"\" for "
-    "EXPECTED: "
-    "the key must not exist) | scan [FIRST [LAST]]; where the application is sql: "
-    "sql STATEMENT (ordered) | sql-query STATEMENT (local read)";
+    "EXPECTED: the key must not exist) | scan [FIRST [LAST]]";
+constexpr std::string_view kSqlOperations = "sql STATEMENT (ordered) | sql-query STATEMENT (local read)";
+std::string_view operations_of(std::string_view application) {
+  return application == "sql" ? kSqlOperations : kKvOperations;
+}
 
 int complain(const std::string& message, int code) {
   fmt::print(stderr, "seneschal client: {}\n", message);
@@ -41,6 +48,9 @@ struct Operation {
 Result<Operation> parse_operation(const std::vector<std::string>& words) {
   const std::string& name = words[0];
   const std::size_t count = words.size() - 1;
+  constexpr std::string_view kNames[] = {"put", "get", "query", "delete", "cas", "scan", "sql", "sql-query"};
+  if (std::ranges::find(kNames, name) == std::end(kNames))
+    return failure(fmt::format("there is no operation '{}'", emulator::visible(name)));
   const auto wrong = [&](std::string_view shape) {
     return failure(fmt::format("'{}' with {} argument{}; expected {}", name, count, count == 1 ? "" : "s", shape));
   };
@@ -72,12 +82,9 @@ Result<Operation> parse_operation(const std::vector<std::string>& words) {
     const auto expected = words[2].empty() ? std::nullopt : std::optional(to_bytes(words[2]));
     return Operation{kv::compare_and_set(words[1], expected, to_bytes(words[3])), false};
   }
-  if (name == "scan") {
-    if (count > 2) return wrong("scan [FIRST [LAST]]");
-    const auto last = count == 2 ? std::optional<std::string_view>(words[2]) : std::nullopt;
-    return Operation{kv::scan(count >= 1 ? words[1] : "", last), true};
-  }
-  return failure("there is no operation '" + name + "'; expected one of: " + std::string(kOperations));
+  if (count > 2) return wrong("scan [FIRST [LAST]]");
+  const auto last = count == 2 ? std::optional<std::string_view>(words[2]) : std::nullopt;
+  return Operation{kv::scan(count >= 1 ? words[1] : "", last), true};
 }
 
 int print_sql(const replication::Completion& done) {
@@ -117,18 +124,18 @@ int operate(int argc, char** argv) {
   bool verbose = false;
   try {
     TCLAP::CmdLine line(
-        "Uses a running deployment: one operation of the kv application, or one SQL statement. Operations: " +
-            std::string(kOperations) +
+        "Uses a running deployment: one operation of its application. Operations of kv: " +
+            std::string(kKvOperations) + ". Of sql: " + std::string(kSqlOperations) +
             ". 'seneschal client load', 'enroll', 'revoke' and 'members' with --help tell about load and about other "
             "clients.",
         ' ', "0.1");
     line.setExceptionHandling(false);
     TCLAP::ValueArg<std::string> where("d", "deployment", "folder given to 'lab up'", false, "seneschal-up", "DIR",
                                        line);
-    TCLAP::ValueArg<std::uint32_t> who("i", "id", "which client to be", false, 1, "N", line);
+    const tools::WholeFlag who(line, "i", "id", "which client to be", 1, 1, kLastClientId.value);
     TCLAP::ValueArg<std::string> ring("k", "keys", "folder of the keys (default: the deployment's)", false, "", "DIR",
                                       line);
-    TCLAP::ValueArg<double> patience("t", "timeout", "give up after so many seconds", false, 15, "SECONDS", line);
+    const tools::SecondsFlag patience(line, "t", "timeout", "give up after so many seconds", 15);
     TCLAP::ValueArg<std::string> depends(
         "", "depends",
         "updates that this one depends on, such as \"(7 or 8) and 5\"; also tells which update it becomes", false, "",
@@ -140,8 +147,8 @@ int operate(int argc, char** argv) {
     dir = where.getValue();
     keys = ring.getValue();
     words = rest.getValue();
-    id = who.getValue();
-    seconds = patience.getValue();
+    id = static_cast<std::uint32_t>(who.value());
+    seconds = patience.value();
     verbose = more.getValue();
     if (depends.isSet()) {
       auto read = accountability::Formula::parse(depends.getValue());
@@ -151,19 +158,24 @@ int operate(int argc, char** argv) {
   } catch (const TCLAP::ExitException& exit) {
     return exit.getExitStatus() == 0 ? kGood : kUsage;
   } catch (const TCLAP::ArgException& error) {
-    return usage(error.error() + " " + error.argId());
+    return usage(tools::what_is_wrong(error));
   }
-  if (!(seconds > 0) || seconds > 86400) return usage("--timeout must be above 0 and at most a day");
   auto operation = parse_operation(words);
-  if (!operation) return usage(operation.error().message);
+  auto place = open_place(dir, keys);
+  // Which operations there are depends on the deployment; without one, both applications are told.
+  if (!operation) {
+    const std::string known = place ? std::string(operations_of(place->deployment.options.application))
+                                    : fmt::format("{} (kv); {} (sql)", kKvOperations, kSqlOperations);
+    return usage(operation.error().message + "; the operations are: " + known);
+  }
   if (formula && operation->query) return usage("--depends is for ordered operations");
   if (formula) operation->bytes = accountability::declare(*formula, {}, operation->bytes);
-  auto place = open_place(dir, keys);
   if (!place) return complain(place.error().message, kFailed);
   const std::string& application = place->deployment.options.application;
   if (operation->application != application)
     return usage(
-        fmt::format("the application of this deployment is {}, which has no operation '{}'", application, words[0]));
+        fmt::format("the application of this deployment is {}, which has no operation '{}'; the operations are: {}",
+                    application, words[0], operations_of(application)));
   if (id != 0 && id == place->deployment.administrator)
     return usage(
         fmt::format("client {} is the administrator of this deployment: it enrolls and revokes clients, and has "
@@ -202,31 +214,28 @@ int load(int argc, char** argv) {
     line.setExceptionHandling(false);
     TCLAP::ValueArg<std::string> where("d", "deployment", "folder given to 'lab up'", false, "seneschal-up", "DIR",
                                        line);
-    TCLAP::ValueArg<std::uint32_t> clients("c", "clients", "clients 1 to N send", false, 1, "N", line);
-    TCLAP::ValueArg<double> seconds("s", "seconds", "how long", false, 10, "SECONDS", line);
-    TCLAP::ValueArg<std::uint32_t> payload("", "payload", "bytes of the value of each update", false, 200, "BYTES",
-                                           line);
-    TCLAP::ValueArg<std::uint32_t> updates("", "update-percent", "the others are queries", false, 100, "PERCENT",
-                                           line);
-    TCLAP::ValueArg<std::uint64_t> seed("", "seed", "of the clients' choices", false, 1, "N", line);
+    const tools::WholeFlag clients(line, "c", "clients", "clients 1 to N send", 1, 1, kLastClientId.value);
+    constexpr double kLongest = 4000 * tools::SecondsFlag::kDay;  // any experiment fits
+    const tools::SecondsFlag seconds(line, "s", "seconds", "how long", 10, kLongest);
+    const tools::WholeFlag payload(line, "", "payload", "bytes of the value of each update", 200, 0, kv::kMaxValue,
+                                   "BYTES");
+    const tools::WholeFlag updates(line, "", "update-percent", "the others are queries", 100, 0, 100, "PERCENT");
+    const tools::WholeFlag seed(line, "", "seed", "of the clients' choices", 1, 0,
+                                std::numeric_limits<std::uint64_t>::max());
     TCLAP::ValueArg<std::string> out("o", "out", "file for the measurements", false, "load.jsonl", "FILE", line);
     line.parse(argc, argv);
     dir = where.getValue();
-    spec.clients = clients.getValue();
-    spec.length = Duration(static_cast<std::int64_t>(seconds.getValue() * 1e9));
-    spec.payload_bytes = payload.getValue();
-    spec.update_percent = updates.getValue();
-    spec.seed = seed.getValue();
+    spec.clients = static_cast<std::uint32_t>(clients.value());
+    spec.length = Duration(static_cast<std::int64_t>(seconds.value() * 1e9));
+    spec.payload_bytes = static_cast<std::uint32_t>(payload.value());
+    spec.update_percent = static_cast<std::uint32_t>(updates.value());
+    spec.seed = seed.value();
     spec.out = out.getValue();
   } catch (const TCLAP::ExitException& exit) {
     return exit.getExitStatus() == 0 ? kGood : kUsage;
   } catch (const TCLAP::ArgException& error) {
-    return usage(error.error() + " " + error.argId());
+    return usage(tools::what_is_wrong(error));
   }
-  if (spec.clients == 0) return usage("--clients must be at least 1");
-  if (spec.update_percent > 100) return usage("--update-percent must be at most 100");
-  if (spec.payload_bytes > kv::kMaxValue) return usage(fmt::format("--payload must be at most {}", kv::kMaxValue));
-  if (spec.length <= Duration(0)) return usage("--seconds must be above 0");
   catch_interrupts();
   const auto place = open_place(dir, "");
   if (!place) return complain(place.error().message, kFailed);
@@ -247,11 +256,38 @@ int load(int argc, char** argv) {
 
 }  // namespace
 
+namespace {
+/// Flags of the subcommands that take a value in the next word.
+constexpr std::string_view kValueFlags[] = {"-d",        "--deployment", "-k",        "--keys",    "-t",
+                                            "--timeout", "-i",           "--id",      "--depends", "-c",
+                                            "--clients", "-s",           "--seconds", "--payload", "--update-percent",
+                                            "--seed",    "-o",           "--out",     "--home",    "--node"};
+
+/// The place of the first word that is neither a flag nor the value of one: the operation, or the subcommand. argc if
+/// there is none.
+int first_word(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word == "--") return argc;
+    if (!word.starts_with('-') || word == "-") return i;
+    if (std::ranges::find(kValueFlags, word) != std::end(kValueFlags)) ++i;
+  }
+  return argc;
+}
+}  // namespace
+
+// Flags may stand before the word as well as after it: `client -d DIR enroll`, `client -d DIR put KEY VALUE`.
 int client_command(int argc, char** argv) {
-  const std::string_view first = argc > 1 ? argv[1] : "";
-  if (first == "load") return load(argc - 1, argv + 1);
-  if (first == "enroll") return enroll_command(argc - 1, argv + 1);
-  if (first == "revoke") return revoke_command(argc - 1, argv + 1);
-  if (first == "members") return members_command(argc - 1, argv + 1);
+  constexpr std::pair<std::string_view, int (*)(int, char**)> kCommands[] = {
+      {"load", load}, {"enroll", enroll_command}, {"revoke", revoke_command}, {"members", members_command}};
+  const int at = first_word(argc, argv);
+  for (const auto& [name, run] : kCommands) {
+    if (at >= argc || argv[at] != name) continue;
+    std::vector<char*> words(argv, argv + argc);
+    std::rotate(words.begin(), words.begin() + at, words.begin() + at + 1);  // its name first, in place of ours
+    words.erase(words.begin() + 1);
+    words.push_back(nullptr);
+    return run(argc - 1, words.data());
+  }
   return operate(argc, argv);
 }

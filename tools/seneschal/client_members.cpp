@@ -1,8 +1,10 @@
 // `seneschal client enroll`, `revoke` and `members`: who may use a deployment, said by its administrator.
 #include "crypto/joining.hpp"
+#include "emulator/names.hpp"
 #include "lab/report.hpp"
 #include "replication/administration.hpp"
 #include "tools/seneschal/client_commands.hpp"
+#include "tools/seneschal/flags.hpp"
 
 #include <fmt/format.h>
 #include <tclap/CmdLine.h>
@@ -13,14 +15,15 @@ using namespace seneschal::lab;
 using replication::Administered;
 using replication::Administration;
 using replication::Listed;
+using Json = nlohmann::ordered_json;
 
 namespace {
 
 struct Order {
   std::string dir, keys;
   double seconds = 15;
-  std::uint32_t id = 0;  // 0: the lowest that is free
-  std::uint32_t site = 0;
+  std::uint32_t id = 0;    // 0: the lowest that is free
+  std::string site;        // name, or number from 1
   std::uint32_t node = 0;  // 0: the site's
   bool json = false;
 };
@@ -37,6 +40,23 @@ Result<Place> open_for(const Order& order) {
                    "' has no administrator, so nobody can join or leave; a deployment file names one of its clients "
                    "with 'administrator = N'");
   return place;
+}
+
+/// A site by its name, or by its number in the topology, from 1.
+std::optional<std::size_t> site_called(const Deployment& deployment, const std::string& text) {
+  if (const auto by_name = deployment.topology.site_index(text)) return by_name;
+  const auto number = tools::whole_number(text, 1, deployment.sites());
+  return number ? std::optional<std::size_t>(*number - 1) : std::nullopt;
+}
+std::string site_names(const Deployment& deployment) {
+  std::string names;
+  for (const auto& site : deployment.topology.sites) names += (names.empty() ? "" : ", ") + site.name;
+  return names;
+}
+/// Of a client's home; in the flat baseline there is one group and no home.
+std::string home_name(const Deployment& deployment, SiteId home) {
+  if (deployment.protocol != Protocol::Steward) return "-";
+  return home.value < deployment.sites() ? deployment.topology.sites[home.value].name : "?";
 }
 
 /// What the servers say to the administrator's order; `Said` is an Administered, or a Listed for ListMembers.
@@ -60,14 +80,15 @@ int carry_out_enroll(const Order& order) {
   const auto place = open_for(order);
   if (!place) return fail(place.error());
   const Deployment& deployment = place->deployment;
-  if (order.site >= deployment.sites())
+  const auto site = site_called(deployment, order.site);
+  if (!site)
     return complain("enroll",
-                    fmt::format("--home {}: this deployment has sites 0 to {}", order.site, deployment.sites() - 1),
+                    fmt::format("--home is '{}'; expected the name of a site ({}), or its number, 1 to {}",
+                                emulator::visible(order.site), site_names(deployment), deployment.sites()),
                     kUsage);
-  const SiteId home(deployment.protocol == Protocol::Steward ? static_cast<std::uint16_t>(order.site)
-                                                             : std::uint16_t{0});
+  const SiteId home(deployment.protocol == Protocol::Steward ? static_cast<std::uint16_t>(*site) : std::uint16_t{0});
   const NodeId node =
-      order.node != 0 ? NodeId(static_cast<std::uint16_t>(order.node)) : deployment.node_of_site(order.site);
+      order.node != 0 ? NodeId(static_cast<std::uint16_t>(order.node)) : deployment.node_of_site(*site);
   const auto known = crypto::load_public_keys(place->cluster.keys);
   if (!known) return fail(known.error());
   ClientId id = order.id != 0 ? ClientId(order.id) : lowest_free(*place, ClientId(deployment.clients + 1));
@@ -134,18 +155,20 @@ int carry_out_members(const Order& order) {
     return member.id.value == place->deployment.administrator;
   };
   if (order.json) {
+    const bool sites = place->deployment.protocol == Protocol::Steward;
     auto listed = nlohmann::ordered_json::array();
     for (const auto& member : *members)
       listed.push_back({{"client", member.id.value},
-                        {"home", member.home.value},
+                        {"home", sites ? Json(home_name(place->deployment, member.home)) : Json()},
+                        {"site", sites ? Json(member.home.value + 1) : Json()},
                         {"joined", member.joined},
                         {"administrator", is_administrator(member)}});
     fmt::print("{}\n", nlohmann::ordered_json{{"members", std::move(listed)}}.dump(2));
     return kGood;
   }
-  fmt::print("{:>10}  {:>4}\n", "client", "home");
+  fmt::print("{:>10}  {:>12}\n", "client", "home");
   for (const auto& member : *members)
-    fmt::print("{:>10}  {:>4}{}\n", member.id.value, member.home.value,
+    fmt::print("{:>10}  {:>12}{}\n", member.id.value, home_name(place->deployment, member.home),
                is_administrator(member) ? "  administrator" : (member.joined ? "  joined" : ""));
   return kGood;
 }
@@ -162,18 +185,16 @@ int parse(std::string_view command, const std::string& what, int argc, char** ar
                                        line);
     TCLAP::ValueArg<std::string> ring("k", "keys", "folder of the keys (default: the deployment's)", false, "", "DIR",
                                       line);
-    TCLAP::ValueArg<double> patience("t", "timeout", "give up after so many seconds", false, 15, "SECONDS", line);
+    const tools::SecondsFlag patience(line, "t", "timeout", "give up after so many seconds", 15);
     define(line, [&] { line.parse(argc, argv); }, order);
     order.dir = where.getValue();
     order.keys = ring.getValue();
-    order.seconds = patience.getValue();
+    order.seconds = patience.value();
   } catch (const TCLAP::ExitException& exit) {
     return exit.getExitStatus() == 0 ? kGood : kUsage;
   } catch (const TCLAP::ArgException& error) {
-    return complain(command, error.error() + " " + error.argId(), kUsage);
+    return complain(command, tools::what_is_wrong(error), kUsage);
   }
-  if (!(order.seconds > 0) || order.seconds > 86400)
-    return complain(command, "--timeout must be above 0 and at most a day", kUsage);
   return run(order);
 }
 
@@ -185,19 +206,17 @@ int enroll_command(int argc, char** argv) {
       "Makes the keys of a new client and has the deployment's administrator, whose keys must be here, enroll it.",
       argc, argv,
       [](TCLAP::CmdLine& line, const auto& go, Order& order) {
-        TCLAP::ValueArg<std::uint32_t> id("i", "id", "its id (default: the lowest that was never anybody's)", false,
-                                          0, "N", line);
-        TCLAP::ValueArg<std::uint32_t> home("", "home", "the site of the topology where it is, from 0", true, 0,
-                                            "SITE", line);
-        TCLAP::ValueArg<std::uint32_t> node("", "node", "the overlay node it attaches to (default: its site's)",
-                                            false, 0, "NODE", line);
+        const tools::WholeFlag id(line, "i", "id", "its id (default: the lowest that was never anybody's)", 0, 1,
+                                  kLastClientId.value);
+        TCLAP::ValueArg<std::string> home("", "home",
+                                          "the site where it is: its name, or its number in the topology, from 1",
+                                          true, "", "SITE", line);
+        const tools::WholeFlag node(line, "", "node", "the overlay node it attaches to (default: its site's)", 0, 1,
+                                    0xffff, "NODE");
         go();
-        order.id = id.getValue();
+        order.id = static_cast<std::uint32_t>(id.value());
         order.site = home.getValue();
-        order.node = node.getValue();
-        if (node.isSet() && (order.node == 0 || order.node > 0xffff))
-          throw TCLAP::CmdLineParseException("expected a node from 1 to 65535", "--node");
-        if (id.isSet() && order.id == 0) throw TCLAP::CmdLineParseException("expected an id from 1 on", "--id");
+        order.node = static_cast<std::uint32_t>(node.value());
       },
       carry_out_enroll);
 }
@@ -206,9 +225,13 @@ int revoke_command(int argc, char** argv) {
   return parse(
       "revoke", "Has the deployment's administrator, whose keys must be here, revoke a client for ever.", argc, argv,
       [](TCLAP::CmdLine& line, const auto& go, Order& order) {
-        TCLAP::UnlabeledValueArg<std::uint32_t> id("ID", "the client", true, 0, "ID", line);
+        TCLAP::UnlabeledValueArg<std::string> id("ID", "the client", true, "", "ID", line);
         go();
-        order.id = id.getValue();
+        const auto number = tools::whole_number(id.getValue(), 1, kLastClientId.value);
+        if (!number)
+          throw TCLAP::ArgException(fmt::format("'{}' is no client; expected a number from 1 to {}",
+                                                emulator::visible(id.getValue()), kLastClientId.value));
+        order.id = static_cast<std::uint32_t>(*number);
       },
       carry_out_revoke);
 }

@@ -52,13 +52,13 @@ Result<replication::Completion> use_once(const Place& place, ClientId id, const 
                     "still be ordered when enough sites are back",
                     seconds));
   if (done.empty())
-    return failure(
-        fmt::format("no result after {} s: fewer servers than needed answer the same{}; see 'seneschal lab "
-                    "status --out {}'",
-                    seconds,
-                    place.deployment.administrator != 0
-                        ? ", or this client was revoked, and servers do not answer whom they do not know"
-                        : "",
-                    place.cluster.dir));
+    return failure(fmt::format(
+        "no result after {} s: fewer servers than needed answer the same{}{}; see 'seneschal lab status --out {}'",
+        seconds,
+        place.deployment.administrator != 0
+            ? ", or this client was revoked, and servers do not answer whom they do not know"
+            : "",
+        query ? "" : "; the update may still take effect: servers that have it go on trying to order it",
+        place.cluster.dir));
   return std::move(done[0]);
 }

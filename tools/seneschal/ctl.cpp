@@ -1,11 +1,12 @@
 // `seneschal ctl`: asks a running node and changes its links.
+#include "emulator/link_toml.hpp"
 #include "runtime/asio/unix_socket.hpp"
 #include "tools/seneschal/commands.hpp"
+#include "tools/seneschal/flags.hpp"
 
 #include <fmt/format.h>
 #include <sys/socket.h>
 #include <tclap/CmdLine.h>
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 namespace {
@@ -110,24 +111,24 @@ struct BadWords {
 // link set A B name=value...
 Json link_set_request(const std::vector<std::string>& words) {
   if (words.size() < 5 || words[1] != "set")
-    throw BadWords{"expected: link set A B delay_ms=50 bandwidth_mbps=10 ..."};
-  const auto number = [](std::string_view text, auto& value) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc{} && end == text.data() + text.size();
-  };
-  unsigned from = 0;
-  unsigned to = 0;
-  if (!number(words[2], from) || !number(words[3], to))
-    throw BadWords{"expected the ids of two nodes after 'link set'"};
+    throw BadWords{"expected: link set FROM TO delay_ms=50 bandwidth_mbps=10 ..."};
+  const auto from = tools::whole_number(words[2], 0, 0xffff), to = tools::whole_number(words[3], 0, 0xffff);
+  if (!from || !to) throw BadWords{"expected the ids of two nodes, 0 to 65535, after 'link set'"};
   Json set = Json::object();
   for (std::size_t i = 4; i < words.size(); ++i) {
     const std::size_t equals = words[i].find('=');
-    double value = 0;
-    if (equals == std::string::npos || !number(std::string_view(words[i]).substr(equals + 1), value))
-      throw BadWords{"'" + words[i] + "' is not name=number"};
-    set[words[i].substr(0, equals)] = value;
+    const auto value =
+        equals == std::string::npos ? std::nullopt : tools::any_number(std::string_view(words[i]).substr(equals + 1));
+    if (!value) throw BadWords{"'" + words[i] + "' is not name=number"};
+    const std::string name = words[i].substr(0, equals);
+    // NaN and the infinite cannot be said in JSON; the node would not say why it refuses them.
+    emulator::LinkConfig tried;
+    if (Status good = emulator::set_link_property(tried, name, *value); !good && !std::isfinite(*value))
+      throw BadWords{good.error().message};
+    if (set.contains(name)) throw BadWords{"'" + name + "' is given twice"};
+    set[name] = *value;
   }
-  return {{"command", "link_set"}, {"from", from}, {"to", to}, {"set", set}};
+  return {{"command", "link_set"}, {"from", *from}, {"to", *to}, {"set", set}};
 }
 
 int run(const std::string& socket, const std::vector<std::string>& words, bool json) {
@@ -170,13 +171,13 @@ int ctl_command(int argc, char** argv) {
     TCLAP::ValueArg<std::string> socket("s", "socket", "the node's control socket", true, "", "PATH", line);
     TCLAP::SwitchArg json("", "json", "print the node's answer as JSON", line);
     TCLAP::UnlabeledMultiArg<std::string> words(
-        "command", "status | links | plugins | link set A B delay_ms=50 bandwidth_mbps=10 loss_percent=1 ...", true,
-        "COMMAND", line);
+        "command", "status | links | plugins | link set FROM TO delay_ms=50 bandwidth_mbps=10 loss_percent=1 ...",
+        true, "COMMAND", line);
     line.setExceptionHandling(false);
     line.parse(argc, argv);
     return run(socket.getValue(), words.getValue(), json.getValue());
   } catch (const TCLAP::ArgException& error) {
-    fmt::print(stderr, "seneschal ctl: {} ({})\nTry 'seneschal ctl --help'.\n", error.error(), error.argId());
+    fmt::print(stderr, "seneschal ctl: {}\nTry 'seneschal ctl --help'.\n", tools::what_is_wrong(error));
     return 2;
   } catch (const BadWords& error) {
     fmt::print(stderr, "seneschal ctl: {}\n", error.message);

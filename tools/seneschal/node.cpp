@@ -1,6 +1,7 @@
 // `seneschal node`: one overlay node, until SIGINT or SIGTERM.
 #include "overlay/daemon/node.hpp"
 #include "tools/seneschal/commands.hpp"
+#include "tools/seneschal/flags.hpp"
 
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
@@ -20,6 +21,7 @@ int run(const std::string& config_path, std::optional<NodeId> self) {
     fmt::print(stderr, "seneschal node: {}\n", config.error().message);
     return 2;
   }
+  for (const std::string& note : config->notes) spdlog::info("note: {}: {}", config_path, note);
   auto node = overlay::Node::open(*config);
   if (!node) {
     fmt::print(stderr, "seneschal node: {}\n", node.error().message);
@@ -37,11 +39,10 @@ int node_command(int argc, char** argv) {
   try {
     TCLAP::CmdLine line("Runs one overlay node until SIGINT or SIGTERM.", ' ', "0.1");
     TCLAP::ValueArg<std::string> config("c", "config", "deployment file", true, "", "FILE", line);
-    TCLAP::ValueArg<unsigned> node("n", "node", "which node of the file to be", false, 0, "N", line);
+    const tools::WholeFlag node(line, "n", "node", "which node of the file to be", 0, 0, 0xffff);
     TCLAP::ValueArg<std::string> level("l", "log", "debug, info, warn or error", false, "info", "LEVEL", line);
     line.setExceptionHandling(false);
     line.parse(argc, argv);
-    if (node.getValue() > 0xffff) throw TCLAP::ArgException("expected 0 to 65535", "--node");
     if (std::ranges::find(kLevels, level.getValue()) == kLevels.end())
       throw TCLAP::ArgException("expected debug, info, warn or error", "--log");
     auto log = spdlog::stderr_color_mt("node");
@@ -51,10 +52,11 @@ int node_command(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     std::signal(SIGXFSZ, SIG_IGN);  // a limit on files is an error like a full disk, not the end
     std::optional<NodeId> self;
-    if (node.isSet()) self = NodeId(static_cast<std::uint16_t>(node.getValue()));
+    const auto chosen = static_cast<std::uint16_t>(node.value());
+    if (node.is_set()) self = NodeId(chosen);
     return run(config.getValue(), self);
   } catch (const TCLAP::ArgException& error) {
-    fmt::print(stderr, "seneschal node: {} ({})\nTry 'seneschal node --help'.\n", error.error(), error.argId());
+    fmt::print(stderr, "seneschal node: {}\nTry 'seneschal node --help'.\n", tools::what_is_wrong(error));
     return 2;
   } catch (const TCLAP::ExitException& exit) {
     return exit.getExitStatus();

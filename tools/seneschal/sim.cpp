@@ -2,6 +2,7 @@
 #include "lab/files.hpp"
 #include "lab/sim/swarm.hpp"
 #include "tools/seneschal/commands.hpp"
+#include "tools/seneschal/flags.hpp"
 
 #include <fmt/format.h>
 #include <tclap/CmdLine.h>
@@ -167,19 +168,21 @@ int sim_command(int argc, char** argv) {
     TCLAP::ValueArg<std::string> plan("", "plan", "replay this plan file", false, "", "FILE", line);
     TCLAP::ValueArg<std::string> out("o", "out", "where plans and traces of failed seeds go", false, options.out,
                                      "DIR", line);
-    TCLAP::ValueArg<unsigned> jobs("j", "jobs", "threads (0: all processors)", false, 0, "N", line);
+    const tools::WholeFlag jobs(line, "j", "jobs", "threads (0: all processors)", 0, 0, 1024);
     TCLAP::ValueArg<std::string> application("", "application", "what is replicated: kv or sql", false,
                                              options.application, "NAME", line);
     TCLAP::SwitchArg json("", "json", "print the result as JSON", line);
     TCLAP::SwitchArg real("", "real-crypto", "real keys and signatures (small ones); trace hashes then differ", line);
     TCLAP::SwitchArg show("", "show-plan", "print the plan of the first seed and stop", line);
     line.parse(argc, argv);
-    options = {protocol.getValue(), seeds.getValue(), profile.getValue(), plan.getValue(), out.getValue(),
-               json.getValue(),     real.getValue(),  show.getValue(),    jobs.getValue(), application.getValue()};
+    options = {protocol.getValue(),   seeds.getValue(), profile.getValue(),
+               plan.getValue(),       out.getValue(),   json.getValue(),
+               real.getValue(),       show.getValue(),  static_cast<unsigned>(jobs.value()),
+               application.getValue()};
   } catch (const TCLAP::ExitException& exit) {
     return exit.getExitStatus();
   } catch (const TCLAP::ArgException& error) {
-    return usage_error(error.argId() + ": " + error.error());
+    return usage_error(tools::what_is_wrong(error));
   }
   return options.plan.empty() ? run_seeds(options) : run_plan(options);
 }

@@ -41,7 +41,7 @@ class Flooder final : public Adversary {
       case 0: return fx.forward(to, share(noise(random_.between(1, 600))));
       case 1: return damaged(to, fx);
       case 2: return ask(to, steward::ReconcileRequest{random_.chance(1, 2) ? newest_ : Seq{}, Seq{}}, fx);
-      case 3: return ask(to, steward::RoundTrip{random_.chance(1, 2), random_.below(1000)}, fx);
+      case 3: return ask(to, steward::RoundTrip{random_.chance(1, 2), random_.below(1000), 0}, fx);
       case 4: {
         steward::EntryRequest request;
         for (std::uint64_t i = 1; i <= steward::EntryRequest::kMaxItems; ++i)

@@ -106,7 +106,7 @@ TEST(StewardGolden, EncodingOfEachMessage) {
                           proposal,
                           bed.sign(site(1), constraint)});
   all.line(GlobalViewNews{});
-  all.line(RoundTrip{true, 77});
+  all.line(RoundTrip{true, 77, 1500});
   all.line(AruClaims{{{bed.sign(by(0, 1), AruClaim{gv, seq})}}});
 
   all.line(update.body);

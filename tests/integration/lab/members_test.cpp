@@ -8,7 +8,9 @@ namespace seneschal::lab {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::ContainsRegex;
 using testing::HasSubstr;
+using testing::Not;
 
 class Members : public Daemons {
  protected:
@@ -36,7 +38,7 @@ TEST_P(Members, JoinWorkSurviveRestartsAndLeaveForEver) {
   EXPECT_EQ(stranger.code, 1);
   EXPECT_THAT(stranger.text, HasSubstr("does not belong"));
 
-  const Outcome joined = administer({"enroll", "--home", "0"});
+  const Outcome joined = administer({"enroll", "--home", "1"});
   ASSERT_EQ(joined.code, 0) << joined.text;
   EXPECT_THAT(joined.text, HasSubstr("client 13 is enrolled"));
   const Outcome put = client(13, {"put", "a", "1"});
@@ -45,7 +47,7 @@ TEST_P(Members, JoinWorkSurviveRestartsAndLeaveForEver) {
 
   // A server that is killed knows the client from its log; one that was away learns of it with the rest.
   kill_node(2);
-  const Outcome second = administer({"enroll", "--home", "1", "--id", "20"});
+  const Outcome second = administer({"enroll", "--home", "s1", "--id", "20"});
   ASSERT_EQ(second.code, 0) << second.text;
   EXPECT_EQ(client(20, {"put", "b", "2"}).code, 0);
   ASSERT_TRUE(start_node(2));
@@ -59,17 +61,24 @@ TEST_P(Members, JoinWorkSurviveRestartsAndLeaveForEver) {
     return parsed.is_object() ? parsed["members"] : nlohmann::json::array();
   };
   EXPECT_EQ(members().size(), 14u);
-  EXPECT_EQ(
-      members().back(),
-      nlohmann::json(
-          {{"client", 20}, {"home", GetParam() == "steward" ? 1 : 0}, {"joined", true}, {"administrator", false}}));
+  EXPECT_EQ(members().back(),
+            nlohmann::json({{"client", 20},
+                            {"home", GetParam() == "steward" ? nlohmann::json("s1") : nlohmann::json()},
+                            {"site", GetParam() == "steward" ? nlohmann::json(2) : nlohmann::json()},
+                            {"joined", true},
+                            {"administrator", false}}));
 
-  EXPECT_EQ(administer({"revoke", "13"}).code, 0);
+  // Flags may stand before the word, too.
+  EXPECT_EQ(run({"client", "-d", dir_, "--timeout", "20", "revoke", "13"}).code, 0);
   const Outcome again = administer({"revoke", "13"});
   EXPECT_EQ(again.code, 1);
   EXPECT_THAT(again.text, HasSubstr("there is no such client"));
-  EXPECT_EQ(impatient(13, {"put", "a", "3"}).code, 1) << "it has left";
-  EXPECT_EQ(impatient(13, {"query", "a"}).code, 1);
+  const Outcome late = impatient(13, {"put", "a", "3"});
+  EXPECT_EQ(late.code, 1) << "it has left";
+  EXPECT_THAT(late.text, HasSubstr("the update may still take effect"));
+  const Outcome asked = impatient(13, {"query", "a"});
+  EXPECT_EQ(asked.code, 1);
+  EXPECT_THAT(asked.text, Not(HasSubstr("may still take effect")));
   EXPECT_EQ(client(20, {"get", "a"}).text, "1\n");
 
   // All servers at once: who left stays away, who joined is there.
@@ -81,33 +90,46 @@ TEST_P(Members, JoinWorkSurviveRestartsAndLeaveForEver) {
   EXPECT_EQ(client(1, {"get", "a"}).text, "4\n");
   EXPECT_EQ(members().size(), 13u);
   const Outcome table = administer({"members"});
-  EXPECT_THAT(table.text, AllOf(HasSubstr("10     0  administrator"), HasSubstr("20 "), Not(HasSubstr("13 "))));
+  EXPECT_THAT(table.text, AllOf(ContainsRegex("10 +(s0|-)  administrator"), HasSubstr("20 "), Not(HasSubstr("13 "))));
   until_it_knows(0, "13");
 }
 
 TEST_P(Members, WhatCannotBeIsRefusedWithItsReason) {
   ASSERT_EQ(up().code, 0);
-  EXPECT_EQ(administer({"enroll", "--home", "9"}).code, 2);
+  for (const char* home : {"9", "0", "-1", "1.0", "", "f", "18446744073709551617"}) {
+    const Outcome refused = administer({"enroll", "--home", home});
+    EXPECT_EQ(refused.code, 2) << home;
+    EXPECT_THAT(refused.text, HasSubstr("expected the name of a site (s0, s1, s2")) << home;
+  }
+  for (const char* id : {"-1", "0", "1e3", "4294967296", "nan", ""}) {
+    EXPECT_EQ(administer({"enroll", "--home", "s0", "--id", id}).code, 2) << id;
+    EXPECT_EQ(administer({"revoke", "--", id}).code, 2) << id;
+  }
   EXPECT_THAT(client(10, {"put", "a", "1"}).text, HasSubstr("client 10 is the administrator"));
-  const Outcome far = administer({"enroll", "--home", "0", "--id", "99999"});
+  for (const char* word : {"sql", "putt"}) {
+    const Outcome hint = client(1, {word, "x"});
+    EXPECT_EQ(hint.code, 2);
+    EXPECT_THAT(hint.text, AllOf(HasSubstr("the operations are: put KEY VALUE"), Not(HasSubstr("sql STATEMENT"))));
+  }
+  const Outcome far = administer({"enroll", "--home", "1", "--id", "99999"});
   EXPECT_EQ(far.code, 1);
   EXPECT_THAT(far.text, HasSubstr("too far above the next one (the next id is 13)"));
-  const Outcome used = administer({"enroll", "--home", "0", "--id", "3"});
+  const Outcome used = administer({"enroll", "--home", "1", "--id", "3"});
   EXPECT_EQ(used.code, 1);
   EXPECT_THAT(used.text, HasSubstr("client-3"));
   EXPECT_TRUE(fs::exists(load_state(dir_)->keys + "/client-3/signing.pem"));
   const Outcome self = administer({"revoke", "10"});
   EXPECT_EQ(self.code, 1);
   EXPECT_THAT(self.text, HasSubstr("the administrator cannot be revoked"));
-  ASSERT_EQ(administer({"enroll", "--home", "0"}).code, 0);
+  ASSERT_EQ(administer({"enroll", "--home", "1"}).code, 0);
   ASSERT_EQ(administer({"revoke", "13"}).code, 0);
   fs::remove_all(load_state(dir_)->keys + "/client-13");
-  const Outcome reused = administer({"enroll", "--home", "0", "--id", "13"});
+  const Outcome reused = administer({"enroll", "--home", "1", "--id", "13"});
   EXPECT_EQ(reused.code, 1);
   EXPECT_THAT(reused.text, HasSubstr("ids only grow"));
   EXPECT_FALSE(fs::exists(load_state(dir_)->keys + "/client-13"));
   // Without --id the servers say which one is free.
-  EXPECT_THAT(administer({"enroll", "--home", "0"}).text, HasSubstr("client 14 is enrolled"));
+  EXPECT_THAT(administer({"enroll", "--home", "1"}).text, HasSubstr("client 14 is enrolled"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Protocols, Members, testing::Values("steward", "bft"),

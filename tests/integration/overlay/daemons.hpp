@@ -107,6 +107,18 @@ class Daemons {
   void start_all(int count) {
     for (int id = 1; id <= count; ++id) start(id);
   }
+  pid_t pid(int id) const { return pids_.at(id); }
+  /// CPU time that it has used, in clock ticks.
+  long cpu_ticks(int id) const {
+    std::ifstream in("/proc/" + std::to_string(pid(id)) + "/stat");
+    std::string text((std::istreambuf_iterator<char>(in)), {});
+    std::istringstream fields(text.substr(text.rfind(')') + 1));
+    std::string skip;
+    for (int i = 0; i < 11; ++i) fields >> skip;  // state to cmajflt
+    long user = 0, system = 0;
+    fields >> user >> system;
+    return user + system;
+  }
   /// The exit code; -1 if it was killed.
   int stop(int id, int signal = SIGTERM) {
     ::kill(pids_.at(id), signal);

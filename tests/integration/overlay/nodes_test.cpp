@@ -1,6 +1,7 @@
 #include "tests/integration/overlay/daemons.hpp"
 
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 namespace seneschal::overlay {
@@ -8,12 +9,12 @@ namespace {
 
 const std::string kChain = R"(
 [[link]]
-a = 1
-b = 2
+from = 1
+to = 2
 delay_ms = 20
 [[link]]
-a = 2
-b = 3
+from = 2
+to = 3
 delay_ms = 20
 )";
 
@@ -108,6 +109,8 @@ TEST(OverlayNodes, LinksChangeWhileTrafficFlows) {
                                             std::pair{"link set 1 3 delay_ms=1", "no link from 1 to 3"},
                                             std::pair{"link set 1 2 dely_ms=1", "not a property"},
                                             std::pair{"link set 1 2 loss_percent=101", "from 0 to 100"},
+                                            std::pair{"link set 1 2 bandwidth_mbps=1e-7", "would be 0"},
+                                            std::pair{"link set 1 2 delay_ms=1e30", "from 0 to 3.6e+06"},
                                             std::pair{"link set 1 2 delay_ms=-1", "from 0 to"}}) {
     const Outcome outcome = daemons.ctl(1, arguments);
     EXPECT_EQ(outcome.code, 1) << arguments;
@@ -115,6 +118,71 @@ TEST(OverlayNodes, LinksChangeWhileTrafficFlows) {
   }
   for (const char* arguments : {"link set 1 2", "link set 1 2 delay_ms", "status now", "nonsense", "--what"})
     EXPECT_EQ(daemons.ctl(1, arguments).code, 2) << arguments;
+}
+
+TEST(OverlayNodes, AWrongDelayOrBandwidthThatIsCorrectedHoldsNothingUp) {
+  Daemons daemons;
+  daemons.configure(2, "[[link]]\nfrom = 1\nto = 2\ndelay_ms = 5\n");
+  daemons.start_all(2);
+  ASSERT_TRUE(eventually([&] { return daemons.reaches(1, {2}) && daemons.reaches(2, {1}); }));
+  Session near = daemons.session(1, 1000);
+  Session far = daemons.session(2, 2000);
+  // 256 KiB at 8 kb/s would take 260 s.
+  for (const char* wrong : {"delay_ms=60000", "bandwidth_mbps=0.008"}) {
+    ASSERT_EQ(daemons.ctl(1, std::string("link set 1 2 ") + wrong).code, 0);
+    send(near, 1000, to(2, 2000), pattern(256 * 1024));
+    send(near, 1000, to(2, 2000), pattern(10));
+    EXPECT_FALSE(far.receive(1s).has_value()) << wrong;
+    ASSERT_EQ(daemons.ctl(1, "link set 1 2 delay_ms=5 bandwidth_mbps=0").code, 0);
+    // Of the large one, packets may have been lost for want of room; what is sent after it is not held up.
+    const auto begin = std::chrono::steady_clock::now();
+    std::size_t small = 0;
+    while (const auto got = far.receive(3s)) {
+      small = got->bytes->size() == 10 ? 1 : 0;
+      if (small == 1) break;
+    }
+    EXPECT_EQ(small, 1u) << wrong;
+    send(near, 1000, to(2, 2000), pattern(20));
+    while (const auto got = far.receive(3s))
+      if (got->bytes->size() == 20) break;
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s) << wrong;
+    while (far.receive(500ms)) {
+    }
+  }
+}
+
+TEST(OverlayNodes, ANodeWithFewDescriptorsRefusesSessionsAndIsQuiet) {
+  Daemons daemons;
+  daemons.configure(1, "");
+  daemons.start_all(1);
+  const auto used = static_cast<rlim_t>(
+      std::distance(std::filesystem::directory_iterator("/proc/" + std::to_string(daemons.pid(1)) + "/fd"), {}));
+  // First what is left to the node itself, then not even that: a session can no longer be accepted to be refused.
+  for (const rlim_t left : {40, 2}) {
+    const rlimit few{used + left, used + left};
+    ASSERT_EQ(::prlimit(daemons.pid(1), RLIMIT_NOFILE, &few, nullptr), 0);
+    std::vector<Session> sessions;
+    std::size_t opened = 0;
+    for (std::uint32_t i = 0; i < 60; ++i) {
+      auto session = Session::connect(daemons.session_path(1));
+      ASSERT_TRUE(session);
+      if (session->open(Port(1000 + i))) ++opened;
+      sessions.push_back(std::move(*session));
+    }
+    EXPECT_LE(opened, left);
+    EXPECT_EQ(opened > 0, left == 40);
+    const long before = daemons.cpu_ticks(1);
+    std::this_thread::sleep_for(1s);
+    EXPECT_LT(daemons.cpu_ticks(1) - before, ::sysconf(_SC_CLK_TCK) / 4) << "it spins";
+    if (left == 40) EXPECT_GT(daemons.json(1, "status")["sessions"]["refused_without_descriptor"], 0);
+  }
+  const std::string log = daemons.log(1);
+  const auto first = log.find("ulimit -n");
+  ASSERT_NE(first, std::string::npos) << log;
+  EXPECT_EQ(log.find("ulimit -n", first + 1), std::string::npos) << log;
+  const rlimit more{256, 256};
+  (void)::prlimit(daemons.pid(1), RLIMIT_NOFILE, &more, nullptr);  // raising the hard limit takes a privilege
+  EXPECT_EQ(daemons.stop(1), 0);
 }
 
 TEST(OverlayNodes, AKilledNodeIsAvoided) {
@@ -268,6 +336,21 @@ TEST(OverlayNodes, EndedSessionsCostNothing) {
   (void)daemons.session(1, 1000);         // the port is free again
 }
 
+TEST(OverlayNodes, TheFormerNamesOfALinksEndsAreUnderstoodWithANote) {
+  Daemons daemons;
+  daemons.configure(3, "[[link]]\na = 1\nb = 2\n[[link]]\nfrom = 2\nto = 3\n");
+  daemons.start_all(3);
+  EXPECT_TRUE(eventually([&] { return daemons.reaches(1, {2, 3}); }));
+  const std::string log = daemons.log(1);
+  const auto note = log.find("are called 'from' and 'to'");
+  EXPECT_NE(note, std::string::npos) << log;
+  EXPECT_EQ(log.find("are called 'from' and 'to'", note + 1), std::string::npos) << "once is enough";
+  daemons.configure(2, "[[link]]\nfrom = 1\nb = 2\n");
+  const Outcome mixed = run_program("node --node 1 --config " + daemons.config());
+  EXPECT_EQ(mixed.code, 2);
+  EXPECT_NE(mixed.out.find("the key 'to' is missing"), std::string::npos) << mixed.out;
+}
+
 TEST(OverlayNodes, BadConfigurationsAreExplained) {
   Daemons daemons;
   const auto complaint = [&](const std::string& rest, const std::string& arguments = " --node 1") {
@@ -276,8 +359,8 @@ TEST(OverlayNodes, BadConfigurationsAreExplained) {
     EXPECT_EQ(outcome.code, 2) << outcome.out;
     return outcome.out;
   };
-  EXPECT_NE(complaint("[[link]]\na = 1\nb = 9\n").find("no node 9"), std::string::npos);
-  EXPECT_NE(complaint("[[link]]\na = 1\nb = 2\ndelay_s = 1\n").find("unknown key 'delay_s'"), std::string::npos);
+  EXPECT_NE(complaint("[[link]]\nfrom = 1\nto = 9\n").find("no node 9"), std::string::npos);
+  EXPECT_NE(complaint("[[link]]\nfrom = 1\nto = 2\ndelay_s = 1\n").find("unknown key 'delay_s'"), std::string::npos);
   EXPECT_NE(complaint("", "").find("--node N"), std::string::npos);
   EXPECT_NE(complaint("", " --node 7").find("no node 7"), std::string::npos);
   EXPECT_NE(

@@ -59,6 +59,125 @@ TEST(AwaySite, IsBackWithAllThatItMissed) {
   EXPECT_GT(result->virtual_time, Duration(5min)) << "its own client began when it was back";
 }
 
+// [Steward 6] What a write to the disk takes is known to the timers.
+class SlowDisks : public testing::Test {
+ protected:
+  SlowDisks() {
+    plan.clients = 3;  // one at each site
+    plan.operations = 4;
+    plan.update_percent = 100;
+  }
+  void slow(std::uint16_t site, std::uint16_t index, Duration persist, Duration at = {}) {
+    Fault fault;
+    fault.at = at;
+    fault.kind = FaultKind::SlowDisk;
+    fault.server = {SiteId(site), ServerIndex(index)};
+    fault.persist = persist;
+    plan.list.push_back(fault);
+  }
+  void slow_site(std::uint16_t site, Duration persist, Duration at = {}) {
+    for (std::uint16_t i = 0; i < 4; ++i) slow(site, i, persist, at);
+  }
+  /// True if everything is done after so long, and nothing was broken.
+  bool done_within(Duration time) {
+    plan.heal = time;
+    plan.deadline = time + 20ms;
+    auto ran = run_scenario(plan);
+    if (!ran) return false;
+    result = *ran;
+    EXPECT_NE(result.outcome, Outcome::Unsafe) << result.reason;
+    return result.outcome == Outcome::Passed;
+  }
+  void expect_no_view_change() const {
+    EXPECT_EQ(result.highest_global_view, 0u);
+    EXPECT_EQ(result.highest_local_view, 0u);
+  }
+  Plan plan;
+  ScenarioResult result;
+};
+
+// An update is written at four places one after the other: as PrePrepare, with Prepares, with their certificate, and
+// at the other sites. Each write may have to wait for another one.
+constexpr int kWrites = 4 * 2;
+
+TEST_F(SlowDisks, EverywhereAreSlowAndNotASeriesOfViewChanges) {
+  plan.persist = 1500ms;
+  EXPECT_TRUE(done_within(4 * kWrites * 1500ms)) << result.reason;
+  expect_no_view_change();
+}
+
+TEST_F(SlowDisks, ThatBecomeSlowOrStallLaterAreNot) {
+  plan.operations = 8;
+  for (std::uint16_t site : {0, 1, 2}) slow_site(site, 5s, 300ms);
+  EXPECT_TRUE(done_within(8 * kWrites * 5s)) << result.reason;
+  expect_no_view_change();
+}
+
+TEST_F(SlowDisks, OfAMajorityOfSitesAreKnownToTheOthers) {
+  for (std::uint16_t site : {0, 1}) slow_site(site, 1500ms);
+  EXPECT_TRUE(done_within(4 * kWrites * 1500ms)) << result.reason;
+  expect_no_view_change();
+}
+
+TEST_F(SlowDisks, OfSitesThatAreNotNeededSlowNobodyElse) {
+  plan.clients = 2;  // at the sites whose disks are quick
+  slow_site(2, 1500ms);
+  EXPECT_TRUE(done_within(5s)) << result.reason;
+  expect_no_view_change();
+}
+
+TEST_F(SlowDisks, OfFServersOfEachSiteStretchNothing) {
+  for (std::uint16_t index : {0, 1, 3}) {
+    plan.list.clear();
+    for (std::uint16_t site : {0, 1, 2}) slow(site, index, 1500ms);
+    EXPECT_TRUE(done_within(12s)) << index << ": " << result.reason;
+    EXPECT_EQ(result.highest_global_view, 0u) << index;
+    EXPECT_LE(result.highest_local_view, 1u) << index << ": a representative with a slow disk is replaced once";
+  }
+}
+
+TEST_F(SlowDisks, OfTheFlatBaselineAreSlow) {
+  plan.protocol = Protocol::Bft;
+  plan.persist = 1500ms;
+  EXPECT_TRUE(done_within(4 * kWrites * 1500ms)) << result.reason;
+}
+
+// A link that is wrong for a second and corrected: what was sent meanwhile arrives, and order is kept behind it.
+TEST(LinkChanges, AWrongDelayOrRateOfAllLinksCorrectedHoldsNothingUp) {
+  for (const bool lan : {false, true})
+    for (const bool slow : {false, true}) {
+      Plan plan;
+      plan.clients = 3;
+      plan.operations = 6;
+      emulator::LinkConfig right;
+      right.delay = lan ? 50us : 20ms;
+      right.bandwidth_bps = lan ? 1'000'000'000 : plan.bandwidth_bps;
+      emulator::LinkConfig wrong = right;
+      if (slow)
+        wrong.bandwidth_bps = 100;
+      else
+        wrong.delay = 60s;
+      for (const auto& [at, link] : {std::pair{Duration(200ms), wrong}, {Duration(1200ms), right}})
+        for (std::uint16_t from = 0; from < plan.sites; ++from)
+          for (std::uint16_t to = 0; to < plan.sites; ++to) {
+            if (lan ? from != to : from == to) continue;
+            Fault fault;
+            fault.at = at;
+            fault.kind = lan ? FaultKind::Lan : FaultKind::Link;
+            fault.from = from;
+            fault.to = to;
+            fault.link = link;
+            plan.list.push_back(fault);
+          }
+      plan.heal = 10s;
+      plan.deadline = plan.heal + 20ms;
+      const auto ran = run_scenario(plan);
+      ASSERT_TRUE(ran);
+      EXPECT_EQ(ran->outcome, Outcome::Passed)
+          << (lan ? "LAN, " : "") << (slow ? "rate: " : "delay: ") << ran->reason;
+    }
+}
+
 TEST_P(Seeds, FifteenPassWithFaults) {
   const SwarmResult result = swarm(GetParam(), 1, 15, 2);
   EXPECT_EQ(result.passed, 15u) << reasons(result);

@@ -86,6 +86,25 @@ class KeyFiles : public testing::Test {
 
 const Bytes kMessage = to_bytes("a message");
 
+TEST_F(KeyFiles, AProcessOfClientsReadsTheKeysOfServersAndItsOwn) {
+  const auto known = load_public_keys_for(keys(), {ClientId(7)});
+  ASSERT_TRUE(known) << known.error().message;
+  EXPECT_TRUE(known->signers.contains(client(7)));
+  EXPECT_FALSE(known->signers.contains(client(8)));
+  EXPECT_EQ(known->plan.clients.size(), 2u) << "who belongs to it is known all the same";
+  EXPECT_EQ(known->sites.size(), 2u);
+  const auto shared = std::make_shared<const PublicKeys>(*known);
+  auto ring = KeyRing::load(keys(), client(7), shared, {});
+  ASSERT_TRUE(ring) << ring.error().message;
+  auto other = KeyRing::load(keys(), who(0, 1));
+  ASSERT_TRUE(other);
+  const Bytes words = to_bytes("words");
+  EXPECT_TRUE((*other)->verify(client(7), words, (*ring)->sign(words)));
+  EXPECT_TRUE((*ring)->verify_mac(who(0, 1), words, (*other)->mac(client(7), words)));
+  EXPECT_FALSE(KeyRing::load(keys(), client(8), shared, {})) << "its key was not asked for";
+  EXPECT_FALSE(load_public_keys_for(keys() / "nowhere", {ClientId(7)}));
+}
+
 TEST_F(KeyFiles, PrivateFilesAreForTheirOwnerOnly) {
   std::size_t seen = 0;
   for (const auto& entry : fs::recursive_directory_iterator(keys())) {

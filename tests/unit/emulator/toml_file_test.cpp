@@ -1,4 +1,4 @@
-#include "emulator/toml_file.hpp"
+#include "emulator/names.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -54,6 +54,65 @@ n = 2
   EXPECT_EQ(root.tables("item")[1].integer("n"), 2);
   EXPECT_EQ(root.line("count"), 4);
   EXPECT_TRUE(file->finish());
+}
+
+TEST(TomlFile, ANumberThatWouldBecomeZeroIsRefused) {
+  const auto mbps = [](const TomlTable& root) { root.scaled("mbps", 1'000'000, 0, Range{0, 1'000'000'000}); };
+  EXPECT_EQ(message_of("mbps = 1e-6", mbps), "");
+  EXPECT_EQ(message_of("mbps = 0.0", mbps), "");
+  for (const char* small : {"1e-7", "4.9e-7", "1e-300"})
+    EXPECT_THAT(message_of(std::string("mbps = ") + small, mbps),
+                HasSubstr("expected 0, or a number that is not so small: at least 1e-06"));
+  for (const char* wrong : {"nan", "inf", "-inf", "-1", "1e30", "9223372036854775807", "\"1\"", "true", "[1]"})
+    EXPECT_THAT(message_of(std::string("mbps = ") + wrong, mbps), HasSubstr("expected a number, 0 to 1000")) << wrong;
+  EXPECT_THAT(message_of("s = 1e-10", [](const TomlTable& root) { root.duration("s", 1s); }), HasSubstr("so small"));
+  for (const char* wrong : {"nan", "inf", "1e30", "-0.5", "1e300"})
+    EXPECT_THAT(message_of(std::string("s = ") + wrong, [](const TomlTable& root) { root.duration("s", 1s); }),
+                HasSubstr("'s' is the number"))
+        << wrong;
+}
+
+TEST(TomlFile, ControlCharactersInTextsAreRefusedAndNotRepeated) {
+  const auto title = [](const TomlTable& root) { root.text("title", ""); };
+  for (const char* control : {"\\u0007", "\\u001b[31m", "\\u0000", "\\r", "\\u007f"}) {
+    const std::string message = message_of("title = \"a" + std::string(control) + "\"", title);
+    EXPECT_THAT(message, StartsWith("x.toml:1: 'title' holds a control character"));
+    for (char c : message) EXPECT_GE(c, 0x20);
+  }
+  EXPECT_EQ(message_of("title = \"\"\"two\nlines\tof text\"\"\"", title), "");
+  const auto mode = [](const TomlTable& root) {
+    constexpr std::string_view kModes[] = {"live", "sim"};
+    root.choice("mode", kModes, 0);
+  };
+  EXPECT_THAT(message_of("mode = \"a\\u001b\"", mode), HasSubstr("the text \"a\\x1b\""));
+}
+
+TEST(TomlFile, NamesAreWhatFoldersAndReportsCanBear) {
+  for (const char* good : {"a", "continental-10mbps", "N4, K4", "Zürich", "a.b", "..a", "..."})
+    EXPECT_EQ(wrong_with_name(good), std::nullopt) << good;
+  for (const char* bad : {"", ".", "..", "a/b", "/", "a\\b", "a\nb", "a\tb", "\x1b[31m", " a", "a ", "\x7f", "\u0085",
+                          "\u200b", "\u202e", "a\ufeff", "\u2066x"})
+    EXPECT_NE(wrong_with_name(bad), std::nullopt) << bad;
+  EXPECT_NE(wrong_with_name(std::string(kMaxName + 1, 'a')), std::nullopt);
+  const auto name = [](const TomlTable& root) { read_name(root, "name"); };
+  EXPECT_THAT(message_of("name = \"..\"", name),
+              StartsWith("x.toml:1: 'name' is the text \"..\", which means a folder"));
+  EXPECT_THAT(message_of("name = \"\"", name), HasSubstr("which is empty"));
+  EXPECT_THAT(message_of("", name), HasSubstr("the key 'name' is missing"));
+}
+
+TEST(TomlFile, ListsNameThingsByNameOrByNumberFromOne) {
+  const std::vector<std::string> sites = {"paris", "oslo", "rome"};
+  auto file = TomlFile::parse("at = [\"rome\", 1]", "x.toml");
+  ASSERT_TRUE(file);
+  EXPECT_EQ(file->root().positions("at", sites), (std::vector<std::size_t>{2, 0}));
+  const auto at = [&](const TomlTable& root) { root.positions("at", sites); };
+  for (const char* wrong : {"0", "4", "-1", "1.5", "true"})
+    EXPECT_THAT(message_of(std::string("at = [") + wrong + "]", at),
+                HasSubstr("expected one of paris, oslo, rome, or its number, 1 to 3"))
+        << wrong;
+  EXPECT_THAT(message_of("at = [\"ossl\"]", at), HasSubstr("did you mean \"oslo\"?"));
+  EXPECT_THAT(message_of("at = 1", at), HasSubstr("expected a list"));
 }
 
 TEST(TomlFile, SyntaxErrorNamesFileAndLine) {

@@ -1,7 +1,11 @@
 #include "emulator/topology.hpp"
 
+#include "emulator/link_toml.hpp"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <cmath>
 
 namespace seneschal::emulator {
 namespace {
@@ -106,6 +110,33 @@ TEST(Topology, ErrorsNameLineAndHint) {
   EXPECT_THAT(error_of(mesh + "loss_percent = 101\n"), StartsWith("t.toml:8: 'loss_percent' is the number 101"));
   EXPECT_THAT(error_of(mesh + "reorder_percent = 1\n"), HasSubstr("reorder_extra_ms"));
   EXPECT_THAT(error_of(mesh + "bandwith_mbps = 1\n"), HasSubstr("did you mean 'bandwidth_mbps'?"));
+}
+
+TEST(Topology, NamesAndNumbersThatMeanSomethingElseAreRefused) {
+  const std::string link = "[link_default]\ndelay_ms = 5\n";
+  EXPECT_THAT(
+      error_of(kTwoSites + link + "bandwidth_mbps = 1e-7\n"),
+      StartsWith("t.toml:8: 'bandwidth_mbps' is the number 1e-07; expected 0, or a number that is not so small"));
+  EXPECT_THAT(error_of("name = \"..\"\n[[site]]\nname = \"a\"\n"), HasSubstr("means a folder"));
+  EXPECT_THAT(error_of("name = \"t\"\n[[site]]\nname = \"a\\u001b\"\n"), StartsWith("t.toml:3: 'name'"));
+  EXPECT_THAT(error_of("name = \"t\"\n[[site]]\nname = \"\"\n"), HasSubstr("is empty"));
+}
+
+TEST(LinkProperties, ACommandSetsThemByTheSameRulesAsAFile) {
+  LinkConfig link;
+  for (const LinkProperty& property : link_properties()) {
+    EXPECT_TRUE(set_link_property(link, property.name, 1)) << property.name;
+    EXPECT_EQ(property.get(link), property.factor) << property.name;
+    for (double wrong : {-1.0, 1e30, std::nan(""), HUGE_VAL, -HUGE_VAL, 1e-9})
+      EXPECT_FALSE(set_link_property(link, property.name, wrong)) << property.name << " " << wrong;
+    EXPECT_EQ(property.get(link), property.factor) << property.name;
+    EXPECT_TRUE(set_link_property(link, property.name, 0)) << property.name;
+    EXPECT_EQ(property.get(link), 0) << property.name;
+  }
+  const Status tiny = set_link_property(link, "bandwidth_mbps", 1e-7);
+  ASSERT_FALSE(tiny);
+  EXPECT_THAT(tiny.error().message, HasSubstr("would be 0; expected 0 itself, or at least 1e-06"));
+  EXPECT_FALSE(set_link_property(link, "delay", 1));
 }
 
 TEST(Topology, TooManySitesAreRefused) {

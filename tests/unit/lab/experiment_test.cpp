@@ -106,6 +106,45 @@ TEST(Experiment, ErrorsNameLineAndHint) {
   EXPECT_FALSE(load_experiment("/nonexistent/e.toml"));
 }
 
+TEST(Experiment, DefaultsTakeEveryKeyOfASeries) {
+  const std::string defaults =
+      "name = \"e\"\n[defaults]\nruntime = \"live\"\nprotocol = \"bft\"\ntopology = \"" + kSource +
+      "/configs/topologies/continental-10mbps.toml\"\nservers = [0, 4, 0, 0, 0]\nclients = [1]\nmeasure_s = 1\n"
+      "[defaults.options]\nbatch_max = 3\nauth = \"signatures\"\nfanout = \"all\"\ndurability = \"wal\"\n"
+      "[defaults.keys]\nsite_bits = 1024\n";
+  Folder folder;
+  ASSERT_TRUE(write_file(folder.file("e.toml"),
+                         defaults + "[[series]]\nid = \"a\"\n[[series]]\nid = \"b\"\nprotocol = \"steward\"\n"
+                                    "servers = [4, 4, 4, 4, 4]\n[series.options]\nbatch_max = 5\n"
+                                    "[series.keys]\nserver_bits = 1024\n"));
+  const auto loaded = load_experiment(folder.file("e.toml"));
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  const Series &a = *loaded->find("a"), &b = *loaded->find("b");
+  EXPECT_EQ(a.runtime, RuntimeKind::Live);
+  EXPECT_EQ(a.protocol, Protocol::Bft);
+  EXPECT_EQ(a.servers, (std::vector<std::uint16_t>{0, 4, 0, 0, 0}));
+  EXPECT_EQ(a.options.batch_max, 3u);
+  EXPECT_EQ(a.options.auth, "signatures");
+  EXPECT_EQ(a.options.durability, "wal");
+  EXPECT_EQ(a.keys.site_bits, 1024u);
+  EXPECT_EQ(b.protocol, Protocol::Steward);
+  EXPECT_EQ(b.options.batch_max, 5u);
+  EXPECT_EQ(b.options.fanout, "all");
+  EXPECT_EQ(b.options.durability, "wal");
+  EXPECT_EQ(b.keys.site_bits, 1024u);
+  EXPECT_EQ(b.keys.server_bits, 1024u);
+  EXPECT_THAT(message_of(defaults + "fan_out = 1\n[[series]]\nid = \"a\"\n"), testing::HasSubstr("unknown key"));
+}
+
+TEST(Experiment, NamesAreFoldersToo) {
+  for (const char* bad : {"..", "a/b", "", "a\\u001bb"}) {
+    EXPECT_THAT(message_of("name = \"" + std::string(bad) + "\"\n"), testing::StartsWith("e.toml:1: 'name'")) << bad;
+    std::string text = kSeries;
+    text.replace(text.find("\"a\""), 3, "\"" + std::string(bad) + "\"");
+    EXPECT_THAT(message_of(text + "clients = [1]\n"), testing::StartsWith("e.toml:3: 'id'")) << bad;
+  }
+}
+
 TEST(Experiment, SimNeedsCosts) {
   std::string text = kSeries + "clients = [1]\n";
   text.replace(text.find("live"), 4, "sim");

@@ -121,7 +121,7 @@ TEST(Mishaps, AreWrittenAsTheyWereRead) {
   ASSERT_TRUE(experiment) << experiment.error().message;
   const Series& series = experiment->series[0];
   ASSERT_EQ(series.mishaps.size(), 2u);
-  EXPECT_EQ(series.mishaps[0].label(), "2 representatives of sites 1, 3 die");
+  EXPECT_EQ(series.mishaps[0].label(), "2 representatives of site1, site3 die");
   EXPECT_EQ(series.mishaps[1].loss_ppm, 25'000u);
   const std::string dir = testing::TempDir() + "/recovery_saved-" + std::to_string(::getpid());
   ASSERT_TRUE(save_experiment(*experiment, dir).has_value());
@@ -129,6 +129,18 @@ TEST(Mishaps, AreWrittenAsTheyWereRead) {
   ASSERT_TRUE(again) << again.error().message;
   EXPECT_EQ(again->series[0].mishaps, series.mishaps);
   EXPECT_EQ(again->series[0].treasons, series.treasons);
+}
+
+TEST(Mishaps, NameSitesAsTheTopologyDoesOrByNumberFromOne) {
+  const auto experiment =
+      read(experiment_with("[[series.event]]\nat_s = 5\ndo = \"cut\"\nsites = [\"site2\", 3]\n"
+                           "[[series.traitor]]\nbehaviour = \"late\"\nsites = [\"site1\"]\nservers = [0]\n"));
+  ASSERT_TRUE(experiment) << experiment.error().message;
+  EXPECT_EQ(experiment->series[0].mishaps[0].sites, (std::vector<std::uint16_t>{1, 2}));
+  EXPECT_EQ(experiment->series[0].treasons[0].sites, (std::vector<std::uint16_t>{0}));
+  const auto unknown = read(experiment_with("[[series.event]]\nat_s = 5\ndo = \"cut\"\nsites = [\"sit2\"]\n"));
+  ASSERT_FALSE(unknown);
+  EXPECT_THAT(unknown.error().message, testing::HasSubstr("did you mean \"site"));
 }
 
 TEST(Mishaps, WhatCannotBeIsRefused) {

@@ -133,14 +133,16 @@ TEST(Metrics, FidelityBoundsAreThoseOfTheDefinition) {
 TEST(Tables, CsvHasTheExactHeaderAndOneRowPerPoint) {
   const Results results = demo();
   const std::string csv = to_csv(results);
-  EXPECT_TRUE(
-      csv.starts_with("experiment,runtime,setting,protocol,topology,sites,servers,f,clients,update_percent,bandwidth_"
-                      "mbps,payload_bytes,"
-                      "batch_max,fanout,auth,seed,duration_s,throughput_ops,latency_mean_ms,latency_p50_ms,latency_"
-                      "p90_ms,latency_p99_ms,"
-                      "latency_floor_ms,wan_bytes_per_op,wan_messages_per_op,link_use_max,cpu_ms_per_op,cpu_busy_max,"
-                      "view_changes_local,"
-                      "view_changes_global,safety,fidelity\n"));
+  EXPECT_TRUE(csv.starts_with(
+      "experiment,series,runtime,setting,protocol,topology,sites,servers,f,clients,update_percent,bandwidth_"
+      "mbps,payload_bytes,"
+      "batch_max,fanout,auth,seed,duration_s,throughput_ops,latency_mean_ms,latency_p50_ms,latency_"
+      "p90_ms,latency_p99_ms,"
+      "latency_floor_ms,wan_bytes_per_op,wan_messages_per_op,link_use_max,cpu_ms_per_op,cpu_busy_max,"
+      "view_changes_local,"
+      "view_changes_global,safety,fidelity,application,delivery,window,durability,checkpoint_interval,"
+      "log_growth_kb,accountability,graph_source,graph_epoch,graph_keep,site_bits,server_bits,shaped,"
+      "one_host,host_cores,costs\n"));
   std::istringstream lines(csv);
   std::size_t rows = 0;
   for (std::string line; std::getline(lines, line); ++rows) {
@@ -150,7 +152,7 @@ TEST(Tables, CsvHasTheExactHeaderAndOneRowPerPoint) {
       if (c == '"') quoted = !quoted;
       commas += c == ',' && !quoted ? 1 : 0;
     }
-    EXPECT_EQ(commas, 31u) << line;
+    EXPECT_EQ(commas, 48u) << line;
   }
   EXPECT_EQ(rows, 1 + results.points.size());
 }
