@@ -51,9 +51,9 @@ bool Plan::restarts() const {
 }
 
 const std::vector<std::string>& profiles() {
-  static const std::vector<std::string> names = {"swarm",      "calm",  "lossy",     "partition",  "crash",
-                                                 "site-crash", "slow",  "byzantine", "equivocate", "combined",
-                                                 "lagging",    "churn", "views"};
+  static const std::vector<std::string> names = {"swarm",      "calm",  "lossy",     "partition",       "crash",
+                                                 "site-crash", "slow",  "byzantine", "equivocate",      "combined",
+                                                 "lagging",    "churn", "views",     "checkpoint-death"};
   return names;
 }
 
@@ -164,6 +164,7 @@ void draw_faults(Plan& plan, Prng& random) {
   if (profile == "lagging") planner.lagging();
   if (churn) planner.restarts();
   if (profile == "views" && steward) planner.seams();
+  if (profile == "checkpoint-death" && steward) planner.checkpoint_death();
 }
 }  // namespace
 

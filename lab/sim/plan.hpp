@@ -91,7 +91,8 @@ struct Plan {
 /// slow and Byzantine servers at once), "lagging" (a site away for longer than history reaches, poisoned states; not
 /// part of the mix), "churn" (clients join and leave under loss and restarts; a fourth of all other seeds have some
 /// of that as well), "views" (the seams between views: leader sites cut off one after the other, hoarding
-/// representatives, short timers, two-faced clients; not part of the mix).
+/// representatives, short timers, two-faced clients; not part of the mix), "checkpoint-death" (the leader site dies
+/// while what it ordered is scattered over sites that do not hear each other; not part of the mix).
 const std::vector<std::string>& profiles();
 /// The profile must be one of `profiles()` (CHECKed).
 Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile);

@@ -30,6 +30,7 @@ class Planner {
   void equivocation();
   void lagging();
   void seams();
+  void checkpoint_death();
 
  private:
   /// One direction of a link drawn bad: up to 5 % loss, jitter, duplicates, reordering.

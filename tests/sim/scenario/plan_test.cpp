@@ -39,6 +39,22 @@ TEST(Plan, AtMostFServersPerSiteAreSpoilt) {
   }
 }
 
+TEST(Plan, CheckpointDeathTakesTheLeaderSiteAloneAndLeavesAMajority) {
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    const Plan plan = make_plan(Protocol::Steward, seed, "checkpoint-death");
+    const Membership membership = plan.deployment().roster().membership;
+    std::set<ServerId> dead;
+    for (const Fault& fault : plan.list) {
+      EXPECT_LE(fault.at, plan.heal) << to_toml(plan);
+      if (fault.kind == FaultKind::Crash) dead.insert(fault.server);
+    }
+    EXPECT_EQ(dead.size(), membership.site(SiteId(0)).servers) << to_toml(plan);
+    EXPECT_TRUE(std::ranges::all_of(dead, [](ServerId id) { return id.site == SiteId(0); })) << to_toml(plan);
+    EXPECT_GE(membership.sites.size() - 1, membership.site_majority());
+    EXPECT_TRUE(plan.traitors.empty());
+  }
+}
+
 TEST(Plan, MixedSeedsUseEveryKindOfFault) {
   std::set<FaultKind> kinds;
   std::set<Behaviour> behaviours;
