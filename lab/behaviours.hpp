@@ -29,7 +29,8 @@ enum class Behaviour : std::uint8_t {
   Agitate,  // wants another local and global view, always
   Phantom,  // speaks of batches that nobody has
   Flood,    // noise, damaged copies, and questions whose answers are large
-  kLast = Flood,
+  Botch,    // as representative: batches that are empty, too long, or hold what must not be ordered (any more)
+  kLast = Botch,
 };
 std::string_view to_string(Behaviour behaviour);
 /// The names of all behaviours, in their order.

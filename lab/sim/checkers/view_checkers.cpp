@@ -1,5 +1,6 @@
 #include "lab/sim/checkers/view_checkers.hpp"
 
+#include "lab/sim/checkers/order_checkers.hpp"
 #include "lab/sim/checkers/union_checkers.hpp"
 
 namespace seneschal::lab::sim {
@@ -43,7 +44,7 @@ bool own_words(const Principal& from, const SealedParts& parts) {
 
 void Bound::on_event(Instant, const Principal& self, const Event& event) {
   if (!self.is_server()) return;
-  if (event.kind != seneschal::EventKind::Executed && event.kind != seneschal::EventKind::Checkpointed) return;
+  if (event.kind != seneschal::EventKind::Executed && !tells_state(event)) return;
   Seq& executed = executed_[self.server()];
   executed = std::max(executed, event.seq);
 }
@@ -191,7 +192,7 @@ void ViewSteps::on_site_signed(Instant, SiteId site, Span message) {
 
 // [Steward 5] One site's GlobalViewChange never preinstalls a view.
 void ViewSteps::on_event(Instant at, const Principal& self, const Event& event) {
-  if (self.is_server() && (event.kind == EventKind::Executed || event.kind == EventKind::Checkpointed)) {
+  if (self.is_server() && (event.kind == EventKind::Executed || tells_state(event))) {
     Seq& executed = executed_[self.server()];
     executed = std::max(executed, event.seq);
   }
