@@ -30,7 +30,8 @@ enum class Behaviour : std::uint8_t {
   Phantom,  // speaks of batches that nobody has
   Flood,    // noise, damaged copies, and questions whose answers are large
   Betray,   // shows Accepts to the leader site alone, keeps Checkpoints to itself and lends nothing
-  kLast = Betray,
+  Botch,    // as representative: batches that are empty, too long, or hold what must not be ordered (any more)
+  kLast = Botch,
 };
 std::string_view to_string(Behaviour behaviour);
 /// The names of all behaviours, in their order.

@@ -67,6 +67,11 @@ Instant ClientHost::now() {
   return {std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch()).count()};
 }
 
+Timestamp ClientHost::first_timestamp() {
+  const auto day = std::chrono::system_clock::now().time_since_epoch();
+  return Timestamp(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(day).count()));
+}
+
 ClientHost::~ClientHost() = default;
 
 Result<std::unique_ptr<ClientHost>> ClientHost::attach(const Deployment& deployment, const Cluster& cluster,

@@ -31,6 +31,9 @@ class ClientHost {
   Core& core(std::size_t i) { return *members_[i]->core; }
   Replica& replica(std::size_t i) { return *members_[i]->replica; }
   static Instant now();
+  /// What a client that starts now gives its first update: the time of day, so that no two lives of it begin with the
+  /// same timestamp. [Steward 3.1]
+  static Timestamp first_timestamp();
 
  private:
   class SessionEnv;

@@ -80,7 +80,7 @@ Roster Deployment::roster() const {
   roster.membership.deployment = id;
   if (protocol == Protocol::Steward) {
     for (std::size_t s = 0; s < sites(); ++s) {
-      roster.membership.sites.push_back({servers[s], faults});
+      roster.membership.sites.push_back({servers[s], faults_at(s)});
       roster.directory.servers.emplace_back(servers[s], node_of_site(s));
     }
   } else {

@@ -45,7 +45,8 @@ struct Deployment {
   DeploymentId id{1};
   emulator::Topology topology;
   std::uint16_t faults = 1;
-  /// Servers at each site of the topology. Steward: 3f+1 everywhere. BFT: 3f+1 in all, placed site by site.
+  /// Servers at each site of the topology. Steward: 3f+1 everywhere; where they differ (plans), each site has its own
+  /// f, and `faults` is the largest. BFT: 3f+1 in all, placed site by site.
   std::vector<std::uint16_t> servers;
   /// Client i (from 1) is at site (i-1) mod sites.
   std::uint32_t clients = 5;
@@ -63,6 +64,10 @@ struct Deployment {
   NodeId node_of_site(std::size_t site) const { return NodeId(static_cast<std::uint16_t>(site + 1)); }
   std::size_t site_of_client(ClientId client) const { return (client.value - 1) % sites(); }
   std::uint32_t server_count() const;
+  /// How many servers of a site may be faulty; in the flat baseline of all together.
+  std::uint16_t faults_at(std::size_t site) const {
+    return protocol == Protocol::Steward ? static_cast<std::uint16_t>((servers[site] - 1) / 3) : faults;
+  }
   /// Membership and directory: BFT is one flat site 0, numbered site by site.
   Roster roster() const;
   /// Servers that node `node` hosts.

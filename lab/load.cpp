@@ -23,9 +23,10 @@ Status run_load(const Deployment& deployment, const Cluster& cluster, const Load
   for (std::uint32_t c = 1; c <= spec.clients; ++c) ids.push_back(ClientId(c));
   auto attached =
       ClientHost::attach(deployment, cluster, cluster.keys, ids, [&](const Membership& members, ClientId id) {
-        return std::make_unique<replication::WorkloadCore>(
-            members, sim::client_settings(deployment, members, *members.client(id)),
-            workload_settings(deployment, spec, id));
+        auto settings = sim::client_settings(deployment, members, *members.client(id));
+        settings.first_timestamp = ClientHost::first_timestamp();
+        return std::make_unique<replication::WorkloadCore>(members, settings,
+                                                           workload_settings(deployment, spec, id));
       });
   if (!attached) return std::unexpected(attached.error());
   ClientHost& host = **attached;

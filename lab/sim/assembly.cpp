@@ -178,6 +178,25 @@ void Assembly::restart(ServerId id, bool lost) {
   server(id)->process->restart(world_.now(), std::move(*core), lost);
 }
 
+// As hosts do: no two lives of a client begin with the same timestamp. [Steward 3.1]
+replication::ClientSettings Assembly::settings_of(const ClientInfo& info) const {
+  replication::ClientSettings settings = client_settings(deployment_, roster_.membership, info);
+  settings.first_timestamp = Timestamp(static_cast<std::uint64_t>((world_.now() - Instant{}) / 1us) + 1);
+  return settings;
+}
+
+void Assembly::restart(ClientId id, const replication::WorkloadSettings& load) {
+  ClientPart& part = *client(id);
+  ++part.lives;
+  part.completed_before = part.completed();
+  part.refused_before = part.refused();
+  auto core = std::make_unique<replication::WorkloadCore>(roster_.membership,
+                                                          settings_of(*roster_.membership.client(id)), load);
+  part.workload = core.get();
+  if (checkers_ != nullptr) checkers_->on_client_restarted(id);
+  part.process->restart(world_.now(), std::move(core), false);
+}
+
 Status Assembly::add_servers(const AssemblyOptions& options) {
   for (std::size_t s = 0; s < roster_.membership.sites.size(); ++s) {
     for (std::uint16_t i = 0; i < roster_.membership.sites[s].servers; ++i) {
@@ -224,8 +243,7 @@ Status Assembly::add_client(const ClientInfo& info, const AssemblyOptions& optio
   if (!keys) return std::unexpected(keys.error());
   const replication::WorkloadSettings load =
       options.workload ? options.workload(info.id) : replication::WorkloadSettings{};
-  auto core = std::make_unique<replication::WorkloadCore>(
-      roster_.membership, client_settings(deployment_, roster_.membership, info), load);
+  auto core = std::make_unique<replication::WorkloadCore>(roster_.membership, settings_of(info), load);
   replication::WorkloadCore* workload = core.get();
   world::ProcessSetup setup;
   setup.self = Principal::of(info.id);
@@ -237,6 +255,7 @@ Status Assembly::add_client(const ClientInfo& info, const AssemblyOptions& optio
   setup.keys = std::move(*keys);
   setup.costs = &costs_;
   setup.cache = nullptr;  // replies are for one receiver each
+  setup.keep_log = true;  // it has none, but may start again
   setup.observer = observer_;
   world::Host& host = host_for(machines_.client_cores);
   processes_.push_back(std::make_unique<world::SimProcess>(world_, host, *network_, std::move(setup)));
@@ -247,6 +266,12 @@ Status Assembly::add_client(const ClientInfo& info, const AssemblyOptions& optio
 
 ServerPart* Assembly::server(ServerId id) {
   for (ServerPart& part : servers_)
+    if (part.id == id) return &part;
+  return nullptr;
+}
+
+ClientPart* Assembly::client(ClientId id) {
+  for (ClientPart& part : clients_)
     if (part.id == id) return &part;
   return nullptr;
 }

@@ -45,6 +45,12 @@ struct ClientPart {
   world::Host* host = nullptr;
   world::SimProcess* process = nullptr;
   replication::WorkloadCore* workload = nullptr;  // owned by the process
+  std::uint32_t lives = 1;
+  std::uint64_t completed_before = 0;  // by earlier lives
+  std::uint64_t refused_before = 0;
+
+  std::uint64_t completed() const { return completed_before + workload->completed(); }
+  std::uint64_t refused() const { return refused_before + workload->refused(); }
 };
 
 class Assembly {
@@ -59,12 +65,15 @@ class Assembly {
   std::vector<ServerPart>& servers() { return servers_; }
   std::vector<ClientPart>& clients() { return clients_; }
   ServerPart* server(ServerId id);
+  ClientPart* client(ClientId id);
   /// Every host, each once.
   const std::vector<std::unique_ptr<world::Host>>& hosts() const { return hosts_; }
   std::vector<world::Host*> all_hosts();
   void start();
   /// A server that has crashed starts again now, with what its disk kept; `lost`: it had a log, and it is gone.
   void restart(ServerId id, bool lost);
+  /// A client's process, which stopped, starts again now and does what `load` says.
+  void restart(ClientId id, const replication::WorkloadSettings& load);
   /// Byzantine servers that waited begin.
   void turn() { *turned_ = true; }
 
@@ -74,6 +83,7 @@ class Assembly {
   Status add_servers(const AssemblyOptions& options);
   Status add_clients(const AssemblyOptions& options);
   Status add_client(const ClientInfo& info, const AssemblyOptions& options);
+  replication::ClientSettings settings_of(const ClientInfo& info) const;
   Status make_keys(const AssemblyOptions& options);
   Result<std::unique_ptr<crypto::Keys>> keys_of(const Principal& who);
   world::Host& host_for(unsigned cores);

@@ -42,7 +42,7 @@ void MishapActor::kill(const Mishap& mishap) {
     std::vector<std::map<std::string, std::string>> alive;
     for (const ServerPart& server : assembly_.servers())
       if (server.site == site && server.process->alive()) alive.push_back(status_of(server));
-    const auto victims = victims_of(mishap, representative_of(alive, deployment_.faults, servers), servers);
+    const auto victims = victims_of(mishap, representative_of(alive, deployment_.faults_at(site), servers), servers);
     for (ServerPart& server : assembly_.servers()) {
       const bool named = std::ranges::find(victims, server.id.index.value) != victims.end();
       if (server.site == site && (named || mishap.kind == MishapKind::KillSites)) server.process->kill();

@@ -25,7 +25,7 @@ void sort_by_time(std::vector<Fault>& list) {
 bool Plan::lost(SiteId site) const {
   const auto crashed = std::ranges::count_if(
       list, [&](const Fault& fault) { return fault.kind == FaultKind::Crash && fault.server.site == site; });
-  return protocol == Protocol::Steward && crashed > faults;
+  return protocol == Protocol::Steward && crashed > faults_of(site);
 }
 
 Deployment Plan::deployment() const {
@@ -39,10 +39,18 @@ Deployment Plan::deployment() const {
   deployment.topology = emulator::Topology::uniform(sites, link);
   deployment.faults = faults;
   deployment.servers = default_servers(protocol, faults, sites);
+  for (std::size_t site = 0; protocol == Protocol::Steward && site < deployment.servers.size(); ++site)
+    deployment.servers[site] =
+        static_cast<std::uint16_t>(3 * faults_of(SiteId(static_cast<std::uint16_t>(site))) + 1);
   deployment.clients = clients + (newcomers != 0 ? 1 : 0);
   if (newcomers != 0) deployment.administrator = administrator().value;
   deployment.options = options;
   return deployment;
+}
+
+std::uint64_t Plan::reach() const {
+  if (protocol == Protocol::Steward) return 2 * std::uint64_t{options.window};
+  return std::max<std::uint64_t>(2 * options.checkpoint_interval, options.window);
 }
 
 bool Plan::restarts() const {
@@ -51,9 +59,10 @@ bool Plan::restarts() const {
 }
 
 const std::vector<std::string>& profiles() {
-  static const std::vector<std::string> names = {"swarm",      "calm",  "lossy",     "partition",        "crash",
-                                                 "site-crash", "slow",  "byzantine", "equivocate",       "combined",
-                                                 "lagging",    "churn", "views",     "checkpoint-death", "disk"};
+  static const std::vector<std::string> names = {
+      "swarm",      "calm",     "lossy",   "partition", "crash", "site-crash",       "slow",    "byzantine",
+      "equivocate", "combined", "lagging", "churn",     "views", "checkpoint-death", "queries", "starve",
+      "office",     "ballots",  "clients", "uneven",    "bases", "betrayal",         "disk"};
   return names;
 }
 
@@ -155,17 +164,19 @@ void draw_faults(Plan& plan, Prng& random) {
     if (random.chance(1, 3)) planner.crashes();
     planner.restarts();
     planner.drift();
+    if (Prng(seed).fork("restarting clients").chance(1, 4)) planner.client_restarts();
   }
   if (wanted("slow", 3)) planner.slow();
   if (wanted("byzantine", 3)) {
     planner.byzantine();
     planner.spite();
+    planner.botch();
   }
   if (profile == "lagging") planner.lagging();
   if (churn) planner.restarts();
   if (profile == "views" && steward) planner.seams();
-  if (profile == "checkpoint-death" && steward) planner.checkpoint_death();
   if (profile == "disk" || (mix && Prng(seed).fork("slow disks").chance(1, 16))) planner.slow_disks();
+  planner.aim();
 }
 }  // namespace
 

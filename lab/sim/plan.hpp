@@ -15,17 +15,18 @@
 namespace seneschal::lab::sim {
 
 enum class FaultKind : std::uint8_t {
-  Link,      // from, to: this direction of the link between two sites behaves like `link`
-  Lan,       // site: the LAN of a site behaves like `link`
-  Cut,       // from, to: nothing passes in this direction
-  Join,      // from, to: it does again
-  Crash,     // server: stops for good
-  Slow,      // server: its machine needs `percent`/100 of the normal time
-  Restart,   // server: stops, and starts again after `away` with what `disk` says is left of its log
-  DiskFull,  // server: nothing that it writes becomes durable any more
-  Drift,     // server: its clock gains `ppm` microseconds per second
-  SlowDisk,  // server: a group of records becomes durable after `persist`, until all heals
-  kLast = SlowDisk,
+  Link,           // from, to: this direction of the link between two sites behaves like `link`
+  Lan,            // site: the LAN of a site behaves like `link`
+  Cut,            // from, to: nothing passes in this direction
+  Join,           // from, to: it does again
+  Crash,          // server: stops for good
+  Slow,           // server: its machine needs `percent`/100 of the normal time
+  Restart,        // server: stops, and starts again after `away` with what `disk` says is left of its log
+  DiskFull,       // server: nothing that it writes becomes durable any more
+  Drift,          // server: its clock gains `ppm` microseconds per second
+  SlowDisk,       // server: a group of records becomes durable after `persist`, until all heals
+  ClientRestart,  // client: its process stops, and starts again after `away`, knowing nothing
+  kLast = ClientRestart,
 };
 std::string_view to_string(FaultKind kind);
 
@@ -41,6 +42,7 @@ struct Fault {
   world::DiskFate disk = world::DiskFate::Kept;
   std::int32_t ppm = 0;
   Duration persist{};
+  ClientId client;
   bool operator==(const Fault&) const = default;
 };
 
@@ -50,6 +52,8 @@ struct Plan {
   std::string profile = "swarm";
   std::uint16_t sites = 3;
   std::uint16_t faults = 1;
+  /// Steward: f of each site, where they differ; `faults` is the largest. Empty: `faults` everywhere.
+  std::vector<std::uint16_t> site_faults;
   std::uint32_t clients = 4;
   /// Clients that an administrator enrolls while the run goes on; 0: there is no administrator. It is one client
   /// more.
@@ -71,10 +75,20 @@ struct Plan {
   /// When all operations must be done; not asked for if `progress` is false.
   Duration deadline = std::chrono::seconds(30);
   bool progress = true;
+  /// No client's update may wait for so long while updates that were issued that much later are executed. 0: not
+  /// asked for, since partitions and dead sites may make anybody wait.
+  Duration served_within{};
+  /// Faulty representatives of a site on which ordering depends may be in office for so long, while clients wait, for
+  /// each of its f. 0: not asked for.
+  Duration office_within{};
   std::vector<Fault> list;
   std::vector<Traitor> traitors;
   bool operator==(const Plan&) const = default;
 
+  /// f of a site; in the flat baseline of all servers.
+  std::uint16_t faults_of(SiteId site) const {
+    return site.value < site_faults.size() && protocol == Protocol::Steward ? site_faults[site.value] : faults;
+  }
   /// True if too many servers of the site crash for it ever to answer again: nothing is asked for of its clients.
   bool lost(SiteId site) const;
   ClientId administrator() const { return ClientId(clients + 1); }
@@ -83,6 +97,8 @@ struct Plan {
   Deployment deployment() const;
   /// True if the client with this place in the membership keeps the rules; the administrator always does.
   bool honest(std::size_t client) const { return client >= clients || client + two_faced < clients; }
+  /// How many entries beyond the one that revoked a client may still hold an update of it. [Membership 4]
+  std::uint64_t reach() const;
   /// True if servers start again: their logs are kept, and checked against what they say.
   bool restarts() const;
 };
@@ -96,7 +112,12 @@ struct Plan {
 /// representatives, short timers, two-faced clients; not part of the mix), "checkpoint-death" (the leader site dies
 /// while what it ordered is scattered over sites that do not hear each other; not part of the mix), "disk" (a write
 /// to the disk takes up to seconds: at all servers, at f of each site, at whole sites; with crashes; in a sixteenth
-/// of the mix).
+/// of the mix). Profiles that aim
+/// at one rule each, not part of the mix: "queries" (reads at sites whose servers lag), "starve" (many clients, and
+/// representatives that do not hear one of them), "office" (slow representatives), "ballots" (representatives whose
+/// batches break the rules, with updates of clients that left among them), "clients" (client processes restart),
+/// "uneven" (sites of different f), "bases" (sites answer a new leader site that catches up meanwhile), "betrayal"
+/// (representatives leave what is ordered to the leader site alone, which dies).
 const std::vector<std::string>& profiles();
 /// The profile must be one of `profiles()` (CHECKed).
 Plan make_plan(Protocol protocol, std::uint64_t seed, const std::string& profile);

@@ -1,6 +1,8 @@
 #include "emulator/toml_file.hpp"
 #include "lab/sim/plan.hpp"
 
+#include <algorithm>
+
 namespace seneschal::lab::sim {
 
 using emulator::Range;
@@ -10,8 +12,8 @@ using emulator::TomlTable;
 namespace {
 
 constexpr std::string_view kProtocols[] = {"steward", "bft"};
-constexpr std::string_view kFaultKinds[] = {"link", "lan",     "cut",       "join",  "crash",
-                                            "slow", "restart", "disk-full", "drift", "slow-disk"};
+constexpr std::string_view kFaultKinds[] = {"link",    "lan",       "cut",   "join",      "crash",         "slow",
+                                            "restart", "disk-full", "drift", "slow-disk", "client-restart"};
 constexpr std::string_view kDiskFates[] = {"kept", "torn", "lost"};
 constexpr std::int64_t kMaxDriftPpm = 500'000;
 constexpr std::int64_t kMaxUs = std::int64_t{24} * 3600 * 1'000'000;
@@ -71,6 +73,8 @@ std::string fault_lines(const Fault& fault) {
     if (fault.kind == FaultKind::SlowDisk) text += line("persist", fault.persist);
     return text;
   }
+  if (fault.kind == FaultKind::ClientRestart)
+    return text + line("client", fault.client.value) + line("away", fault.away);
   text += line("from", fault.from);
   if (fault.kind != FaultKind::Lan) text += line("to", fault.to);
   if (uses_link(fault.kind)) text += link_lines(fault.link);
@@ -102,10 +106,26 @@ Fault read_fault(const TomlTable& table, const Plan& plan, const Membership& mem
     if (fault.kind == FaultKind::SlowDisk) fault.persist = read_us(table, "persist", plan.persist);
     return fault;
   }
+  if (fault.kind == FaultKind::ClientRestart) {
+    fault.client = ClientId(read_number<std::uint32_t>(table, "client", 1, 1, plan.clients));
+    fault.away = read_us(table, "away", {});
+    return fault;
+  }
   fault.from = read_number<std::uint16_t>(table, "from", 0, 0, plan.sites - 1);
   if (fault.kind != FaultKind::Lan) fault.to = read_number<std::uint16_t>(table, "to", 0, 0, plan.sites - 1);
   if (uses_link(fault.kind)) fault.link = read_link(table);
   return fault;
+}
+
+// The largest is what `faults` says, whatever the file does.
+void read_site_faults(const TomlTable& root, Plan& plan) {
+  for (const std::int64_t f : root.integers("site_faults", Range{1, 10}))
+    plan.site_faults.push_back(static_cast<std::uint16_t>(f));
+  if (plan.site_faults.empty()) return;
+  if (plan.site_faults.size() != plan.sites)
+    root.fail("site_faults", "there are " + std::to_string(plan.site_faults.size()) +
+                                 " numbers; expected one for each of " + std::to_string(plan.sites) + " sites");
+  plan.faults = *std::ranges::max_element(plan.site_faults);
 }
 
 Plan read_plan(const TomlTable& root) {
@@ -115,6 +135,7 @@ Plan read_plan(const TomlTable& root) {
   plan.profile = root.text("profile", "swarm");
   plan.sites = read_number<std::uint16_t>(root, "sites", plan.sites, 1, 16);
   plan.faults = read_number<std::uint16_t>(root, "faults", plan.faults, 1, 10);
+  read_site_faults(root, plan);
   plan.clients = read_number<std::uint32_t>(root, "clients", plan.clients, 1, 1000);
   plan.newcomers = read_number<std::uint32_t>(root, "newcomers", plan.newcomers, 0, 1000);
   plan.two_faced = read_number<std::uint32_t>(root, "two_faced_clients", 0, 0, plan.clients);
@@ -131,6 +152,8 @@ Plan read_plan(const TomlTable& root) {
   plan.heal = read_us(root, "heal", plan.heal);
   plan.deadline = read_us(root, "deadline", plan.deadline);
   plan.progress = root.boolean("progress", true);
+  plan.served_within = read_us(root, "served_within", {});
+  plan.office_within = read_us(root, "office_within", {});
   plan.options = read_options(root.table("options"), plan.protocol, plan.options);
   const Membership membership = plan.deployment().roster().membership;
   for (const TomlTable& table : root.tables("fault")) plan.list.push_back(read_fault(table, plan, membership));
@@ -158,6 +181,11 @@ std::string to_toml(const Plan& plan) {
   text += line("seed", plan.seed) + "protocol = \"" + std::string(lab::to_string(plan.protocol)) + "\"\n";
   text += "profile = " + toml_quoted(plan.profile) + "\n";
   text += line("sites", plan.sites) + line("faults", plan.faults) + line("clients", plan.clients);
+  if (!plan.site_faults.empty()) {
+    std::string list;
+    for (const std::uint16_t f : plan.site_faults) list += (list.empty() ? "" : ", ") + std::to_string(f);
+    text += "site_faults = [" + list + "]\n";
+  }
   text += line("newcomers", plan.newcomers);
   text += line("two_faced_clients", plan.two_faced);
   text += line("delay", plan.delay) + line("bandwidth_bps", plan.bandwidth_bps);
@@ -167,6 +195,7 @@ std::string to_toml(const Plan& plan) {
   text += std::string("real_crypto = ") + (plan.real_crypto ? "true\n" : "false\n");
   text += line("heal", plan.heal) + line("deadline", plan.deadline);
   text += std::string("progress = ") + (plan.progress ? "true\n" : "false\n");
+  text += line("served_within", plan.served_within) + line("office_within", plan.office_within);
   text += "\n[options]\napplication = " + toml_quoted(plan.options.application) + "\n" +
           line("batch_max", plan.options.batch_max) + line("window", plan.options.window);
   if (plan.protocol == Protocol::Steward)

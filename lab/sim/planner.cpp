@@ -286,6 +286,19 @@ void Planner::spite() {
   }
 }
 
+// Now and then a representative keeps the form of its office and breaks the rules for batches.
+void Planner::botch() {
+  Prng random = root_.fork("botch");
+  if (plan_.protocol != Protocol::Steward || !random.chance(1, 6)) return;
+  for (std::size_t site = 0; site < membership_.sites.size(); ++site) {
+    const ServerId first{SiteId(small(site)), ServerIndex(0)};
+    const bool free = spoilt_in(first.site) < membership_.site(first.site).faults;
+    if (!free || std::ranges::find(spoilt_, first) != spoilt_.end()) continue;
+    spoilt_.push_back(first);
+    plan_.traitors.push_back({first, Behaviour::Botch});
+  }
+}
+
 // Checkpoints every few entries, and a site away while many are ordered; whoever lends states may lie.
 void Planner::lagging() {
   Prng random = root_.fork("lagging");
@@ -319,7 +332,7 @@ void Planner::lagging() {
 void Planner::seams() {
   Prng random = root_.fork("seams");
   for (std::size_t site = 0; site < membership_.sites.size(); ++site)
-    for (std::uint16_t i = 0; i < plan_.faults; ++i) {
+    for (std::uint16_t i = 0; i < plan_.faults_of(SiteId(small(site))); ++i) {
       const ServerId id{SiteId(small(site)), ServerIndex(i)};
       spoilt_.push_back(id);
       plan_.traitors.push_back({id, Behaviour::Hoard});

@@ -27,11 +27,14 @@ class Planner {
   void slow();
   void byzantine();
   void spite();
+  void botch();
   void equivocation();
   void lagging();
   void seams();
-  void checkpoint_death();
   void slow_disks();
+  void client_restarts();
+  /// What the plan's profile asks for, if it is one that aims at one rule.
+  void aim();
 
  private:
   /// One direction of a link drawn bad: up to 5 % loss, jitter, duplicates, reordering.
@@ -40,6 +43,15 @@ class Planner {
   std::optional<ServerId> pick_server(Prng& random, SiteId site);
   std::size_t spoilt_in(SiteId site) const;
   bool restart(Prng& random, Duration at, ServerId id, world::DiskFate disk);
+  // planner_aims.cpp
+  void checkpoint_death();
+  void queries();
+  void starve();
+  void office();
+  void ballots();
+  void uneven();
+  void bases();
+  void betrayal();
 
   Plan& plan_;
   Prng root_;

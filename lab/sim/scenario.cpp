@@ -18,6 +18,8 @@ constexpr Duration kStep = 10ms;
 constexpr Duration kDrain = 1s;
 /// How often servers are asked how they are.
 constexpr Duration kStatusPeriod = 200ms;
+/// Clients begin within so much time.
+constexpr Duration kStartSpread = 100ms;
 /// More events than any plan needs: a core that wakes itself for ever ends here.
 /// What a run may take that goes nowhere, and for each second that its plan lasts.
 constexpr std::uint64_t kMaxEvents = 20'000'000, kEventsASecond = 10'000;
@@ -30,7 +32,9 @@ std::uint64_t most_events(const Plan& plan) {
 /// Carries out a plan's faults at their times.
 class Injector final : private world::Handler {
  public:
-  Injector(const Plan& plan, Assembly& assembly) : plan_(plan), assembly_(assembly) {
+  using Load = std::function<replication::WorkloadSettings(ClientId)>;
+  Injector(const Plan& plan, Assembly& assembly, Load load)
+      : plan_(plan), assembly_(assembly), load_(std::move(load)) {
     clean_ = plan.deployment().topology;
     world::World& world = assembly.world();
     for (std::size_t i = 0; i < plan.list.size(); ++i)
@@ -45,8 +49,9 @@ class Injector final : private world::Handler {
     if (kind == kHeal) return heal(now);
     const Fault& fault = plan_.list[payload];
     if (kind == kComeBack) return come_back(now, fault);
-    const bool of_a_server = fault.kind == FaultKind::Crash || fault.kind == FaultKind::Restart;
-    if (healed_ && !of_a_server) return;
+    const bool of_a_process =
+        fault.kind == FaultKind::Crash || fault.kind == FaultKind::Restart || fault.kind == FaultKind::ClientRestart;
+    if (healed_ && !of_a_process) return;
     assembly_.world().trace().text(now, "fault", std::string(to_string(fault.kind)));
     apply(now, fault, payload);
   }
@@ -65,6 +70,12 @@ class Injector final : private world::Handler {
         assembly_.server(fault.server)->process->crash(fault.disk);
         return assembly_.world().schedule(now + fault.away, *this, kComeBack, index);
       case FaultKind::DiskFull: return assembly_.server(fault.server)->process->fill_disk();
+      case FaultKind::ClientRestart: {
+        ClientPart& client = *assembly_.client(fault.client);
+        if (!client.process->alive() || client.workload->finished()) return;
+        client.process->crash(world::DiskFate::Lost);
+        return assembly_.world().schedule(now + fault.away, *this, kComeBack, index);
+      }
       case FaultKind::Drift: return assembly_.server(fault.server)->process->set_clock_rate(fault.ppm);
       case FaultKind::SlowDisk: return assembly_.server(fault.server)->process->set_persist(fault.persist);
     }
@@ -72,8 +83,22 @@ class Injector final : private world::Handler {
 
   // A server without a log, be it gone or never kept, knows that it has run before.
   void come_back(Instant now, const Fault& fault) {
+    if (fault.kind == FaultKind::ClientRestart) {
+      assembly_.world().trace().text(now, "fault", "client " + std::to_string(fault.client.value) + " starts again");
+      return assembly_.restart(fault.client, rest_of_load(fault.client));
+    }
     assembly_.world().trace().text(now, "fault", "server " + to_string(fault.server) + " starts again");
     assembly_.restart(fault.server, fault.disk == world::DiskFate::Lost || plan_.options.durability == "none");
+  }
+
+  /// What a client that was stopped had still to do.
+  replication::WorkloadSettings rest_of_load(ClientId id) const {
+    replication::WorkloadSettings load = load_(id);
+    const ClientPart& client = *assembly_.client(id);
+    load.delay = {};
+    load.operations -= client.completed();
+    load.payload += client.lives;  // no write is like one of an earlier life
+    return load;
   }
 
   // Everything gets well, only the dead stay dead.
@@ -98,6 +123,7 @@ class Injector final : private world::Handler {
 
   const Plan& plan_;
   Assembly& assembly_;
+  Load load_;
   emulator::Topology clean_;
   bool healed_ = false;
 };
@@ -110,8 +136,10 @@ Duration order_gap(const Plan& plan, const std::vector<ChurnStep>& churn) {
 replication::WorkloadSettings workload_of(const Plan& plan, ClientId client, const std::vector<ChurnStep>& churn) {
   replication::WorkloadSettings load;
   load.think = plan.think;
+  // Those who think for long begin anywhere in that time, or they would all come together.
+  const auto spread = static_cast<std::uint64_t>(std::max(kStartSpread, plan.think).count());
   load.delay = Duration(
-      static_cast<std::int64_t>(keyed_draw(plan.seed, hash_name("client start"), client.value, 0, 0) % 100'000'000));
+      static_cast<std::int64_t>(keyed_draw(plan.seed, hash_name("client start"), client.value, 0, 0) % spread));
   load.dialect = replication::dialect_of(plan.options.application);
   load.payload = plan.payload;
   load.keys = 2;
@@ -136,6 +164,13 @@ Facts facts_of(const Plan& plan) {
   for (std::size_t i = 0; i < facts.membership.clients.size(); ++i)
     if (!plan.honest(i)) facts.two_faced.insert(facts.membership.clients[i].id);
   facts.logs = plan.restarts() && plan.options.durability == "wal";
+  facts.application = plan.options.application;
+  facts.reach = plan.reach();
+  facts.served_within = plan.served_within;
+  facts.office_within = plan.office_within;
+  if (plan.protocol != Protocol::Steward) return facts;
+  facts.window = plan.options.window;
+  facts.batch_max = plan.options.batch_max;
   return facts;
 }
 
@@ -197,7 +232,7 @@ std::string unfinished(Assembly& assembly, const Facts& facts, const Plan& plan)
   for (const ClientPart& client : assembly.clients())
     if (!client.workload->finished() && !excused(facts, plan, client))
       text += " client " + std::to_string(client.id.value) + " (site " + std::to_string(client.site) +
-              "): " + std::to_string(client.workload->completed()) + " of " + std::to_string(plan.operations) + ";";
+              "): " + std::to_string(client.completed()) + " of " + std::to_string(plan.operations) + ";";
   return text;
 }
 
@@ -284,7 +319,7 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
   Assembly& assembly = **built;
   world::World& world = assembly.world();
   world.trace().keep_text(options.trace_lines);
-  Injector injector(plan, assembly);
+  Injector injector(plan, assembly, build.workload);
   assembly.start();
 
   const Instant deadline = Instant{} + plan.deadline;
@@ -308,9 +343,9 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
   result.events = world.events();
   result.virtual_time = world.now() - Instant{};
   for (const ClientPart& client : assembly.clients()) {
-    result.operations += client.workload->completed();
+    result.operations += client.completed();
     const bool honest = !checkers.facts().two_faced.contains(client.id);
-    if (const auto refused = client.workload->refused(); honest && refused != 0)
+    if (const auto refused = client.refused(); honest && refused != 0)
       checkers.fail("workload", world.now(),
                     "client " + std::to_string(client.id.value) + " was refused " + std::to_string(refused) +
                         " operations that are good");

@@ -19,8 +19,9 @@ Result<Place> open_place(const std::string& dir, const std::string& keys) {
 Result<replication::Completion> use_once(const Place& place, ClientId id, const Bytes& operation, bool query,
                                          double seconds) {
   const auto make = [&](const Membership& members, ClientId client) {
-    return std::make_unique<replication::ClientCore>(
-        members, sim::client_settings(place.deployment, members, *members.client(client)));
+    auto settings = sim::client_settings(place.deployment, members, *members.client(client));
+    settings.first_timestamp = ClientHost::first_timestamp();
+    return std::make_unique<replication::ClientCore>(members, settings);
   };
   auto host = ClientHost::attach(place.deployment, place.cluster, place.cluster.keys, {id}, make);
   if (!host) return std::unexpected(host.error());

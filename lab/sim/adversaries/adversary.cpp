@@ -221,6 +221,7 @@ std::unique_ptr<Core> corrupted(std::unique_ptr<Core> core, Behaviour behaviour,
     case Behaviour::Phantom: return phantom(std::move(core), random.fork("phantom"));
     case Behaviour::Flood: return flooder(std::move(core), self, membership, random.fork("flood"));
     case Behaviour::Betray: return betrayer(std::move(core), membership);
+    case Behaviour::Botch: return botcher(std::move(core), random.fork("botch"));
   }
   return core;
 }

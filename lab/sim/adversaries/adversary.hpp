@@ -87,6 +87,7 @@ std::unique_ptr<Core> forger(std::unique_ptr<Core> core, ServerId self, const Me
 std::unique_ptr<Core> foreigner(std::unique_ptr<Core> core, ServerId self, const Membership& membership, Prng random);
 std::unique_ptr<Core> slanderer(std::unique_ptr<Core> core, ServerId self, Prng random);
 std::unique_ptr<Core> agitator(std::unique_ptr<Core> core, ServerId self, Prng random);
+std::unique_ptr<Core> botcher(std::unique_ptr<Core> core, Prng random);
 std::unique_ptr<Core> phantom(std::unique_ptr<Core> core, Prng random);
 std::unique_ptr<Core> flooder(std::unique_ptr<Core> core, ServerId self, const Membership& membership, Prng random);
 

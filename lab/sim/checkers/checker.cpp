@@ -1,6 +1,8 @@
 #include "lab/sim/checkers/checker.hpp"
 
+#include "lab/sim/checkers/ballot_checker.hpp"
 #include "lab/sim/checkers/bft_checkers.hpp"
+#include "lab/sim/checkers/client_checkers.hpp"
 #include "lab/sim/checkers/graph_checker.hpp"
 #include "lab/sim/checkers/kept_word.hpp"
 #include "lab/sim/checkers/member_checker.hpp"
@@ -64,7 +66,13 @@ CheckerSet::CheckerSet(Facts facts) : facts_(std::move(facts)) {
   checkers_.push_back(std::make_unique<Validity>(facts_, verdict_));
   checkers_.push_back(std::make_unique<ExactlyOnce>(facts_, verdict_));
   checkers_.push_back(std::make_unique<ClientResults>(facts_, verdict_));
-  checkers_.push_back(std::make_unique<Members>(facts_, verdict_));
+  auto members = std::make_unique<Members>(facts_, verdict_);
+  const Members& known_members = *members;
+  checkers_.push_back(std::move(members));
+  checkers_.push_back(std::make_unique<OwnTimestamps>(facts_, verdict_));
+  if (!facts_.application.empty()) checkers_.push_back(std::make_unique<Queries>(facts_, verdict_));
+  if (facts_.served_within.count() != 0) checkers_.push_back(std::make_unique<Served>(facts_, verdict_));
+  if (facts_.office_within.count() != 0) checkers_.push_back(std::make_unique<Office>(facts_, verdict_));
   auto graph = std::make_unique<GraphChecker>(facts_, verdict_);
   graph_ = graph.get();
   checkers_.push_back(std::move(graph));
@@ -77,6 +85,7 @@ CheckerSet::CheckerSet(Facts facts) : facts_(std::move(facts)) {
     checkers_.push_back(std::make_unique<Remembers>(facts_, verdict_));
     checkers_.push_back(std::make_unique<ViewSteps>(facts_, verdict_));
     checkers_.push_back(std::make_unique<Unions>(facts_, verdict_));
+    if (facts_.window != 0) checkers_.push_back(std::make_unique<Ballots>(facts_, verdict_, known_members));
   } else {
     checkers_.push_back(std::make_unique<CommitQuorums>(facts_, verdict_));
   }
@@ -101,10 +110,12 @@ void CheckerSet::on_accused(Instant at, const Principal& self, const Effects::Ac
          to_string(self) + " accuses the correct " + to_string(accusation.who) + ": " + accusation.reason);
 }
 
-void CheckerSet::on_sent(Instant at, const Principal& self, std::span<const Destination>, Span sealed) {
+void CheckerSet::on_sent(Instant at, const Principal& self, std::span<const Destination> to, Span sealed) {
   const auto parts = parse_sealed(sealed);
   if (!parts) return;
   for (auto& checker : checkers_) checker->on_sent(at, self, *parts);
+  if (to.size() != 1 || to[0].kind != Destination::Kind::Client || !self.is_server()) return;
+  for (auto& checker : checkers_) checker->on_told(at, self.server(), to[0].client, *parts);
 }
 
 void CheckerSet::on_applied(ServerId server, ClientId client, Span operation, Span result) {
@@ -129,6 +140,10 @@ void CheckerSet::on_forgotten(Instant at, const Principal& self, std::size_t rec
 
 void CheckerSet::on_restarted(ServerId server, bool lost) {
   for (auto& checker : checkers_) checker->on_restarted(server, lost);
+}
+
+void CheckerSet::on_client_restarted(ClientId client) {
+  for (auto& checker : checkers_) checker->on_client_restarted(client);
 }
 
 void CheckerSet::on_share(ServerId server, Span message) {

@@ -25,6 +25,13 @@ struct Facts {
   std::set<ServerId> byzantine;
   std::set<ClientId> two_faced;  // clients that break the rules
   bool logs = false;             // servers keep logs that `on_durable` shows
+  std::string application;       // what answers queries; empty: nobody asks, or answers are not looked at
+  std::uint64_t window = 0;      // entries in flight, and updates in one of them; Steward, 0: not looked at
+  std::uint64_t batch_max = 0;
+  /// How many entries beyond the one that revoked a client may hold updates of it; 0: not looked at. [Membership 4]
+  std::uint64_t reach = 0;
+  Duration served_within{};  // see `Plan`
+  Duration office_within{};  // see `Plan`
 
   bool correct(ServerId id) const { return !byzantine.contains(id); }
   /// Servers of a site that may say anything at any time.
@@ -64,6 +71,8 @@ class Checker {
   virtual void on_event(Instant, const Principal&, const Event&) {}
   /// A message leaves a process.
   virtual void on_sent(Instant, const Principal&, const SealedParts&) {}
+  /// It is for this client alone.
+  virtual void on_told(Instant, ServerId, ClientId, const SealedParts&) {}
   /// A server's application executes an operation.
   virtual void on_applied(Instant, ServerId, ClientId, Span /*operation*/, Span /*result*/) {}
   /// A server's application took over a state that so many operations led to.
@@ -77,6 +86,8 @@ class Checker {
   /// A server starts again; what its disk has is shown again after this. `lost`: what it said before is not on its
   /// disk any more.
   virtual void on_restarted(ServerId, bool /*lost*/) {}
+  /// A client's process starts again and knows nothing.
+  virtual void on_client_restarted(ClientId) {}
   /// Somebody combined a site signature on `message`.
   virtual void on_site_signed(Instant, SiteId, Span /*message*/) {}
 
@@ -108,6 +119,7 @@ class CheckerSet final : public world::Observer {
   void on_durable(Instant at, const Principal& self, Span record) override;
   void on_forgotten(Instant at, const Principal& self, std::size_t records) override;
   void on_restarted(ServerId server, bool lost);
+  void on_client_restarted(ClientId client);
   void on_applied(ServerId server, ClientId client, Span operation, Span result);
   void on_thawed(ServerId server, std::uint64_t applied);
   void on_share(ServerId server, Span message);

@@ -1,6 +1,7 @@
 #include "lab/sim/checkers/union_checkers.hpp"
 
 #include "crypto/digest.hpp"
+#include "lab/sim/checkers/order_checkers.hpp"
 
 #include <algorithm>
 
@@ -139,21 +140,29 @@ bool Unions::allows(const Union& local, const Union* global, Seq seq, const Dige
   if (here != nullptr) return names(local);
   if (there != nullptr) return names(*global);
   const Seq highest = std::max(local.highest(), global != nullptr ? global->highest() : Seq{});
-  return seq > highest || digest == kNoOp;
+  return (seq > highest) != (digest == kNoOp);  // what is free takes no empty batch [Steward 3.4]
 }
 
 void Unions::voted(Instant at, ServerId server, GlobalView gv, LocalView lv, Seq seq, const Digest& digest) {
   const ViewPair views(gv, lv);
   if (views == ViewPair{}) return;  // constrained by nothing
+  const Seq executed = executed_[server];
   for (const Union& local : local_[views]) {
+    if (local.base > executed) continue;
     if (gv == GlobalView{} && allows(local, nullptr, seq, digest)) return;
     for (const Union& global : global_[views])
-      if (allows(local, &global, seq, digest)) return;
+      if (global.base <= executed && allows(local, &global, seq, digest)) return;
   }
   fail(at, "server " + to_string(server) + " votes for " + digest.brief() + " at seq " + std::to_string(seq.value) +
                " in (gv " + std::to_string(gv.value) + ", lv " + std::to_string(lv.value) + "), which none of " +
                std::to_string(local_[views].size()) + " bundles and " + std::to_string(global_[views].size()) +
-               " sets allows");
+               " sets allows who has executed up to " + std::to_string(executed.value));
+}
+
+void Unions::on_event(Instant, const Principal& self, const Event& event) {
+  if (!self.is_server() || (event.kind != EventKind::Executed && !tells_state(event))) return;
+  Seq& executed = executed_[self.server()];
+  executed = std::max(executed, event.seq);
 }
 
 void Unions::on_share(Instant at, ServerId server, Span message) {

@@ -15,13 +15,15 @@ namespace seneschal::lab::sim {
 bool ranks_above(const steward::StateItem& a, const steward::StateItem& b);
 
 /// No correct server votes, in a view after the first, for anything that no bundle (and constraint set) which was
-/// sent round in that view allows; none shares a constraint that is not the union of such a bundle.
+/// sent round in that view allows, nor before it has executed up to the bases of such a pair; none shares a
+/// constraint that is not the union of such a bundle.
 class Unions final : public Checker {
  public:
   using Checker::Checker;
   std::string_view property() const override { return "unions"; }
   void on_sent(Instant at, const Principal& from, const SealedParts& parts) override;
   void on_share(Instant at, ServerId server, Span message) override;
+  void on_event(Instant at, const Principal& self, const Event& event) override;
 
  private:
   struct Union {
@@ -58,6 +60,7 @@ class Unions final : public Checker {
   std::map<ViewPair, std::vector<Union>> local_;   // of the leader site
   std::map<ViewPair, std::vector<Union>> global_;  // likewise
   std::map<std::pair<SiteId, GlobalView>, std::vector<Union>> answers_;
+  std::map<ServerId, Seq> executed_;
 };
 
 }  // namespace seneschal::lab::sim

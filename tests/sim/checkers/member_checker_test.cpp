@@ -3,6 +3,7 @@
 #include "lab/sim/checkers/checker.hpp"
 #include "replication/administration.hpp"
 #include "replication/messages.hpp"
+#include "steward/messages.hpp"
 
 #include <gtest/gtest.h>
 
@@ -19,6 +20,7 @@ class MemberHistory : public testing::Test {
     facts.membership.sites.assign(3, SiteInfo{4, 1});
     facts.membership.clients = {{ClientId(1), SiteId(0)}, {ClientId(2), SiteId(0)}};
     facts.membership.administrator = ClientId(2);
+    facts.reach = 8;
     set = std::make_unique<CheckerSet>(std::move(facts));
   }
   void executes(ClientId client, std::uint64_t seq, std::uint64_t timestamp, const Bytes& result = {}) {
@@ -41,6 +43,22 @@ class MemberHistory : public testing::Test {
     header.sender = Principal::of(ClientId(2));
     set->on_sent({}, header.sender, {}, unsealed(header, encode(update)));
     executes(ClientId(2), seq, timestamp.value, encode(Administered{verdict, ClientId(next)}));
+  }
+  /// Server 0/0 votes for a batch with an update of `client`, in whose name it was proposed.
+  void votes(ClientId client, std::uint64_t seq) {
+    Header header;
+    header.protocol = replication::Update::kProtocol;
+    header.type = replication::Update::kType;
+    header.sender = Principal::of(client);
+    const replication::Update update{Timestamp(seq), {to_bytes("x")}};
+    steward::PrePrepare proposal{GlobalView(0), LocalView(0), Seq(seq), {}};
+    proposal.batch.updates.items.push_back({unsealed(header, encode(update)), header, update});
+    header.protocol = steward::PrePrepare::kProtocol;
+    header.type = steward::PrePrepare::kType;
+    header.sender = Principal::of(ServerId{});
+    set->on_sent({}, header.sender, {}, unsealed(header, encode(proposal)));
+    set->on_event({}, header.sender,
+                  {EventKind::Prepared, Seq(seq), 0, 0, replication::digest_of(proposal.batch), {}, {}, {}});
   }
   std::string violation() const { return set->violation() ? set->violation()->property : ""; }
 
@@ -80,6 +98,16 @@ TEST_F(MemberHistory, NobodyIsExecutedAfterTheEntryThatRevokesIt) {
   orders(4, kJoins, replication::Verdict::Done, 4);
   orders(9, kLeaves, replication::Verdict::Done, 4);
   executes(ClientId(3), 10, 1);
+  EXPECT_EQ(violation(), "membership");
+}
+
+TEST_F(MemberHistory, WhoLeftMayBeInEntriesUnderWayButInNoneBeyondTheReach) {
+  orders(4, kJoins, replication::Verdict::Done, 4);
+  orders(9, kLeaves, replication::Verdict::Done, 4);
+  votes(ClientId(3), 17);
+  votes(ClientId(1), 19);
+  EXPECT_EQ(violation(), "");
+  votes(ClientId(3), 18);
   EXPECT_EQ(violation(), "membership");
 }
 

@@ -77,11 +77,12 @@ class UnionHistory : public testing::Test {
     }
   }
   /// Sites 1 and 2 answer the leader site 1.
-  void constraint_set(LocalView lv, std::vector<StateItem> own, std::vector<StateItem> other) {
+  void constraint_set(LocalView lv, std::vector<StateItem> own, std::vector<StateItem> other,
+                      std::uint64_t own_base = 0) {
     std::vector<Signed<GlobalConstraint>> pieces;
     std::set<Digest> chosen;
     for (std::uint16_t site = 1; site <= 2; ++site) {
-      GlobalConstraint constraint{GlobalView(1), {}, {}};
+      GlobalConstraint constraint{GlobalView(1), Seq(site == 1 ? own_base : 0), {}};
       constraint.items.items = site == 1 ? own : other;
       pieces.push_back(embedded(Principal::of(SiteId(site)), constraint));
       chosen.insert(crypto::sha256(pieces.back().sealed));
@@ -161,6 +162,31 @@ TEST_F(UnionHistory, TheLocalUnionComesBeforeTheConstraintAndAnOrderCertificateB
   EXPECT_EQ(broken(), "nothing") << set->violation()->what;
   votes(1, GlobalView(1), LocalView(1), 1, content("there"));
   EXPECT_NE(broken(), "nothing");
+}
+
+TEST_F(UnionHistory, AnEmptyBatchWhereAnythingIsFreeIsNoticed) {
+  bundle(0, pending, {{item(2, EntryKind::Proposed, 0, 0, "x")}, {}, {}});
+  votes(0, {}, LocalView(2), 3, replication::digest_of(replication::Batch{}));
+  EXPECT_EQ(broken(), "unions");
+}
+
+TEST_F(UnionHistory, OfTwoBasesInASetTheHigherCounts) {
+  const StateKey key{StateContext::Pending, GlobalView(1), LocalView(0), {}};
+  bundle(1, key, {{}, {}, {}});
+  constraint_set(LocalView(0), {}, {item(4, EntryKind::Proposed, 0, 0, "x")}, 2);
+  set->on_event({}, member(1, 2), {EventKind::Checkpointed, Seq(2), 0, 0, content("c"), content("s"), {}, {}});
+  votes(1, GlobalView(1), LocalView(0), 3, replication::digest_of(replication::Batch{}));
+  EXPECT_EQ(broken(), "unions") << "who has executed nothing is below the higher base";
+}
+
+TEST_F(UnionHistory, WhoHasReachedTheHigherBaseMayVoteAboveIt) {
+  const StateKey key{StateContext::Pending, GlobalView(1), LocalView(0), {}};
+  bundle(1, key, {{}, {}, {}});
+  constraint_set(LocalView(0), {}, {item(4, EntryKind::Proposed, 0, 0, "x")}, 2);
+  set->on_event({}, member(1, 3), {EventKind::Checkpointed, Seq(2), 0, 0, content("c"), content("s"), {}, {}});
+  votes(1, GlobalView(1), LocalView(0), 3, replication::digest_of(replication::Batch{}));
+  votes(1, GlobalView(1), LocalView(0), 4, content("x"));
+  EXPECT_EQ(broken(), "nothing") << set->violation()->what;
 }
 
 TEST_F(UnionHistory, AConstraintThatIsNoUnionIsNoticed) {

@@ -25,8 +25,15 @@ TEST(Plan, SameSeedSamePlanOtherSeedOtherPlan) {
 
 TEST(Plan, AtMostFServersPerSiteAreSpoilt) {
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
-    for (auto [protocol, profile] :
-         {std::pair{Protocol::Steward, "swarm"}, {Protocol::Bft, "swarm"}, {Protocol::Steward, "views"}}) {
+    for (auto [protocol, profile] : {std::pair{Protocol::Steward, "swarm"},
+                                     {Protocol::Bft, "swarm"},
+                                     {Protocol::Steward, "views"},
+                                     {Protocol::Steward, "queries"},
+                                     {Protocol::Bft, "queries"},
+                                     {Protocol::Steward, "starve"},
+                                     {Protocol::Steward, "office"},
+                                     {Protocol::Steward, "ballots"},
+                                     {Protocol::Steward, "uneven"}}) {
       const Plan plan = make_plan(protocol, seed, profile);
       std::map<SiteId, std::set<ServerId>> spoilt;
       for (const Fault& fault : plan.list)
@@ -34,9 +41,28 @@ TEST(Plan, AtMostFServersPerSiteAreSpoilt) {
             (fault.kind == FaultKind::Restart && fault.disk == world::DiskFate::Lost))
           spoilt[fault.server.site].insert(fault.server);
       for (const Traitor& traitor : plan.traitors) spoilt[traitor.server.site].insert(traitor.server);
-      for (const auto& [site, servers] : spoilt) EXPECT_LE(servers.size(), plan.faults) << to_toml(plan);
+      for (const auto& [site, servers] : spoilt) EXPECT_LE(servers.size(), plan.faults_of(site)) << to_toml(plan);
     }
   }
+}
+
+TEST(Plan, SitesMayHaveDifferentF) {
+  std::set<std::uint16_t> seen;
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    const Plan plan = make_plan(Protocol::Steward, seed, "uneven");
+    const Membership membership = plan.deployment().roster().membership;
+    ASSERT_EQ(membership.sites.size(), plan.site_faults.size());
+    for (std::size_t site = 0; site < membership.sites.size(); ++site) {
+      EXPECT_EQ(membership.sites[site].faults, plan.site_faults[site]);
+      EXPECT_EQ(membership.sites[site].servers, 3 * plan.site_faults[site] + 1);
+      EXPECT_LE(plan.site_faults[site], plan.faults);
+      seen.insert(plan.site_faults[site]);
+    }
+  }
+  EXPECT_GE(seen.size(), 2u);
+  const auto wrong = parse_plan("seed = 1\nsites = 3\nsite_faults = [1, 2]\n", "p.toml");
+  ASSERT_FALSE(wrong.has_value());
+  EXPECT_NE(wrong.error().message.find("p.toml:3"), std::string::npos) << wrong.error().message;
 }
 
 TEST(Plan, CheckpointDeathTakesTheLeaderSiteAloneAndLeavesAMajority) {

@@ -194,6 +194,17 @@ TEST_P(Seeds, SitesThatWereAwayCatchUpThoughLendersLie) {
   EXPECT_EQ(result.passed, 10u) << reasons(result);
 }
 
+TEST_P(Seeds, WhatAimsAtOneRulePasses) {
+  std::vector<std::string> aimed{"queries", "clients"};
+  if (GetParam() == Protocol::Steward)
+    for (const char* profile : {"starve", "office", "ballots", "uneven", "bases"}) aimed.emplace_back(profile);
+  for (const std::string& profile : aimed) {
+    const SwarmResult result = swarm(GetParam(), 1, 6, 2, profile);
+    EXPECT_EQ(result.passed, 6u) << profile << ": " << reasons(result);
+    EXPECT_GT(result.operations, 150u) << profile;
+  }
+}
+
 // All servers have the same digest after each entry, checkpoints and transferred states included.
 TEST_P(Seeds, SqlIsReplicatedUnderFaults) {
   const SwarmResult mixed = swarm(GetParam(), 1, 8, 2, "swarm", "sql");
