@@ -96,14 +96,14 @@ Bytes effect_of(const std::string& statement, const Bytes& result) {
   return encode(*outcome);
 }
 
-struct Lived {
+struct LivedThrough {
   std::vector<Bytes> effects;
   std::vector<Block> blocks;
   Bytes bytes;
 };
 
-Lived live(const std::vector<std::string>& statements) {
-  Lived lived;
+LivedThrough live(const std::vector<std::string>& statements) {
+  LivedThrough lived;
   Builder builder(nullptr);
   Ingest ingest(Source::Flow, [&](const NewUpdate& u) { return builder.add(u.client, u.seq, u.formula); });
   sql::SqlApplication app;
@@ -125,7 +125,7 @@ TEST(SqlFlow, WithoutAnUpdateAndAllThatDependOnItTheOthersDoWhatTheyDid) {
   for (std::uint64_t seed = 1; seed <= 120; ++seed) {
     Prng random(seed);
     const auto statements = history(random, 48);
-    const Lived lived = live(statements);
+    const LivedThrough lived = live(statements);
     const Graph graph = *Graph::of(lived.blocks);
     ReverseIndex index(graph);
     for (int round = 0; round < 5; ++round) {
@@ -150,7 +150,7 @@ TEST(SqlFlow, WithoutAnUpdateAndAllThatDependOnItTheOthersDoWhatTheyDid) {
 }
 
 std::vector<std::string> formulas_of(const std::vector<std::string>& statements) {
-  const Lived lived = live(statements);
+  const LivedThrough lived = live(statements);
   const Graph graph = *Graph::of(lived.blocks);
   std::vector<std::string> all;
   for (UpdateId id(1); id < graph.end(); ++id) all.push_back(graph.formula(id).text());
@@ -203,7 +203,7 @@ TEST(SqlFlow, AStatementWithoutEffectIsNobodysLastWriter) {
         "INSERT INTO t VALUES(1, 11) ON CONFLICT(id) DO UPDATE SET v = 10", "DELETE FROM t WHERE id = 2",
         "INSERT INTO t VALUES(1, 12)", "UPDATE t SET id = 1 WHERE v = 10", "CREATE TABLE IF NOT EXISTS t(x INTEGER)",
         "DROP INDEX IF EXISTS nothing"}) {
-    const Lived lived = live({create, lie, statement, "SELECT v FROM t WHERE id = 1"});
+    const LivedThrough lived = live({create, lie, statement, "SELECT v FROM t WHERE id = 1"});
     const Graph graph = *Graph::of(lived.blocks);
     EXPECT_EQ(graph.formula(UpdateId(4)).text(), "1 and 2") << statement;
   }
@@ -215,7 +215,7 @@ TEST(SqlFlow, WhoChangesManyRowsHidesNobodyWhoChangedOthers) {
     some += ",(" + std::to_string(i) + ",0)";
     others += ",(" + std::to_string(5000 + i) + ",0)";
   }
-  const Lived lived = live({"CREATE TABLE t(id INTEGER PRIMARY KEY, v INTEGER)", some, others, "UPDATE t SET v = v",
+  const LivedThrough lived = live({"CREATE TABLE t(id INTEGER PRIMARY KEY, v INTEGER)", some, others, "UPDATE t SET v = v",
                             "UPDATE t SET v = 7 WHERE id = 3"});
   const Graph graph = *Graph::of(lived.blocks);
   EXPECT_EQ(graph.formula(UpdateId(5)).text(), "1 and 2 and 3") << "not 4, which changed nothing";
