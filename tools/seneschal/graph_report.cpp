@@ -198,8 +198,9 @@ int verify_report(int argc, char** argv) {
       fail(fmt::format("{}: signed with another key than {}: its fingerprint is {}", path.getValue(),
                        expected.getValue(), fingerprint(*key)));
   }
+  const std::string of = text_at(report["report"], "deployment");
   std::printf("the signature is good: report of %s, made %s by %s, as it says\nkey: fingerprint %s%s\n",
-              text_at(report["report"], "deployment").c_str(), text_at(report["report"], "made_at").c_str(),
+              of.empty() ? "a graph without a deployment" : of.c_str(), text_at(report["report"], "made_at").c_str(),
               text_at(report["report"], "author").c_str(), fingerprint(*key).c_str(),
               expected.getValue().empty()
                   ? "\nanybody can make a key: ask its author for the fingerprint by another way, or give --key"

@@ -172,7 +172,8 @@ TEST_F(GraphRecorder, TheSignedHeadCoversOperationsAndStates) {
   EXPECT_EQ(made->application->digest(), right);
   // Damaged ones, however: the next older one is used, and at last none.
   std::vector<UpdateId> snapshots{UpdateId(0)};
-  for (const UpdateId last : Store::open(settings.folder)->snapshots())
+  const Store whole = *Store::open(settings.folder);
+  for (const UpdateId last : whole.snapshots())
     if (last < UpdateId(3500)) snapshots.push_back(last);
   ASSERT_EQ(snapshots.size(), 4u);
   for (std::size_t i = 3; i > 0; --i) {
