@@ -1,5 +1,6 @@
 #include "lab/remembered.hpp"
 
+#include "lab/files.hpp"
 #include "lab/keys.hpp"
 #include "runtime/plugin/server_plugin.hpp"
 #include "runtime/storage/server_memory.hpp"
@@ -36,6 +37,10 @@ std::vector<Fact> facts_of(const Deployment& d) {
     settings.push_back({"auth", d.options.auth});
   return plugin::facts_of(d.roster(), to_string(d.protocol), d.options.application, site_names(d), settings,
                           key_plan(d));
+}
+
+std::string note_path(const std::string& dir) {
+  return dir + "/keys/used";
 }
 
 /// A file of an earlier life in the folder; empty if there is none.
@@ -79,6 +84,8 @@ Status check_remembered(const Deployment& deployment, const std::string& dir) {
   if (marks.empty()) {
     std::string trace = any_file_below(dir + "/has-run", "");
     if (trace.empty()) trace = any_file_below(dir + "/data", ".wal");
+    std::error_code ignored;
+    if (trace.empty() && fs::exists(note_path(dir), ignored)) trace = note_path(dir);
     if (trace.empty()) return {};
     return failure(fmt::format(
         "{}: servers have run in this folder, but no mark in {}/has-run says how far their logs reach (an older "
@@ -107,6 +114,13 @@ Status check_remembered(const Deployment& deployment, const std::string& dir) {
   if (all.empty()) return {};
   return failure(
       fmt::format("servers have run in {} with another deployment: {}{}", dir, fmt::join(all, "; "), way_out(dir)));
+}
+
+Status note_keys_used(const std::string& dir) {
+  std::error_code ignored;
+  if (fs::exists(note_path(dir), ignored)) return {};
+  return write_file(note_path(dir),
+                    "Servers have run with these keys. Without their logs they must not begin again under them.\n");
 }
 
 std::optional<std::string> remembered_keys(const Deployment& deployment, const std::string& dir) {

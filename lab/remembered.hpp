@@ -12,8 +12,11 @@ namespace seneschal::lab {
 std::string site_names(const Deployment& deployment);
 
 /// Error, naming all that differs, if servers have run below `dir` with a deployment whose logs or keys mean
-/// something else than those of this one; or if they have, and their marks are gone.
+/// something else than those of this one; or if they have, and their marks are gone, with their logs or without them.
 Status check_remembered(const Deployment& deployment, const std::string& dir);
+/// Leaves a note beside the keys that `lab up` made in `dir`: servers have run with them. Without it, a folder whose
+/// logs and marks are gone altogether would look new, and its servers would begin anew under their old keys.
+Status note_keys_used(const std::string& dir);
 /// The fingerprint of the keys with which servers have run below `dir`; nothing if none have.
 std::optional<std::string> remembered_keys(const Deployment& deployment, const std::string& dir);
 /// Error if the folder `keys` lacks a client of the deployment, or if servers have run below `dir` with other keys;

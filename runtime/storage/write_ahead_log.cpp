@@ -100,6 +100,7 @@ std::expected<void, LogError> WriteAheadLog::recover(Opened& opened) {
   if (!synced) return std::unexpected(failed(synced.error()));
   // A full disk: what is remembered still holds, and the first append fails.
   if (!remember_extent()) named_ = options_.expected && options_.expected->newest == segments_.back().first_index;
+  named_with_records_ = false;  // the first records of each life are remembered: a copy of an earlier life has none
   counters_.segments = segments_.size();
   return {};
 }

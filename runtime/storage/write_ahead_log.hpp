@@ -36,9 +36,9 @@ struct LogOptions {
   /// True: its owner never appended anything, so a log with records is damaged.
   bool begins = false;
   /// Makes the extent durable, apart from the log. Called when the log is opened, before a segment is used, before
-  /// the first records of a segment are reported, before segments are given back, and when the log ends without a
-  /// failure. On the log's thread, or where the log is opened or destroyed. An error is a failure of the log, or
-  /// keeps segments that could be given back.
+  /// the first records of a segment, or of this run, are reported, before segments are given back, and when the log
+  /// ends without a failure. On the log's thread, or where the log is opened or destroyed. An error is a failure of
+  /// the log, or keeps segments that could be given back.
   std::function<Status(const Extent&)> remember;
 };
 
@@ -130,7 +130,7 @@ class WriteAheadLog {
   std::uint64_t salt_ = 0;
   std::uint64_t oldest_needed_ = 0;  // index of the oldest record that may not be missing
   bool named_ = false;               // the owner remembers the newest segment
-  bool named_with_records_ = false;  // and that it has records
+  bool named_with_records_ = false;  // and that it has records of this run
   std::uint64_t next_index_ = 0;
   std::uint64_t durable_index_ = 0;
   Bytes buffer_;

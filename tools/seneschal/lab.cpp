@@ -198,6 +198,8 @@ int up(int argc, char** argv) {
     stop_cluster(*cluster);
     return complain("up", ready.error().message, kFailed);
   }
+  if (keys.getValue().empty())
+    if (Status noted = note_keys_used(dir); !noted) fmt::print(stderr, "warning: {}\n", noted.error().message);
   fmt::print(
       "'{}' runs: {} servers in {} daemons, {} clients may use it. Try:\n"
       "  seneschal client --deployment {} --id 1 put greeting hello\n"

@@ -207,8 +207,17 @@ TEST_P(Operator, WithoutMarksNothingStarts) {
   fs::rename(dir_ + "/has-run", dir_ + "/away");
   expect_refused("no mark in");
   EXPECT_FALSE(load_state(dir_));
+  // Without logs they would begin anew, under keys with which they have signed.
+  fs::rename(dir_ + "/data", dir_ + "/away-too");
+  expect_refused("no mark in");
   fs::rename(dir_ + "/away", dir_ + "/has-run");
+  fs::rename(dir_ + "/away-too", dir_ + "/data");
   expect_still_there();
+  ASSERT_EQ(down().code, 0);
+  fs::remove_all(dir_ + "/has-run");
+  fs::remove_all(dir_ + "/data");
+  EXPECT_EQ(up("--fresh").code, 0);
+  expect_all_vote();
 }
 
 TEST_P(Operator, WhatTheLogMeansIsNotChangedBehindItsBack) {
@@ -306,10 +315,11 @@ TEST_P(Operator, MoreClientsNeverReKeyServers) {
 TEST_P(Operator, KeysThatAreGoneAreNotMadeAnew) {
   run_once();
   std::string folder;
-  for (const auto& entry : fs::directory_iterator(dir_ + "/keys")) folder = entry.path();
+  for (const auto& entry : fs::directory_iterator(dir_ + "/keys"))
+    if (entry.is_directory()) folder = entry.path();
   fs::rename(folder, dir_ + "/away");
   expect_refused("the keys that the servers have run with are not here");
-  EXPECT_TRUE(fs::is_empty(dir_ + "/keys"));
+  EXPECT_FALSE(fs::exists(folder));
   // Those of other servers of the same kind.
   fs::rename(dir_ + "/away", dir_ + "/mine");
   const Outcome made = run({"keygen", "--deployment", dir_ + "/up.toml", "--out", folder});
@@ -333,6 +343,35 @@ TEST_P(Operator, KeysThatAreGoneAreNotMadeAnew) {
   expect_refused("site-0/public.txt");
   fs::rename(dir_ + "/public", folder + "/site-0/public.txt");
   expect_still_there();
+}
+
+// The same by hand, with keys that the operator keeps elsewhere.
+TEST_P(Operator, KeysMadeByHandAreExtendedByHand) {
+  const std::string keys = dir_ + "/mine", more = dir_ + "/more";
+  const auto made = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"keygen", "--deployment", dir_ + "/up.toml"});
+    return run(words);
+  };
+  const auto up_with = [&](const std::string& folder) {
+    return run({"lab", "up", dir_ + "/up.toml", "--out", dir_, "--keys", folder});
+  };
+  ASSERT_EQ(made({"--out", keys}).code, 0);
+  ASSERT_EQ(up_with(keys).code, 0);
+  ASSERT_EQ(client(1, {"put", "kept", "1"}).code, 0);
+  ASSERT_EQ(down().code, 0);
+  edit("clients = 12", "clients = 13");
+  const Outcome refused = up_with(keys);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.text, AllOf(HasSubstr("no keys of client 13"), HasSubstr("keygen --from")));
+  ASSERT_EQ(made({"--from", keys, "--out", more}).code, 0);
+  ASSERT_EQ(up_with(more).code, 0);
+  EXPECT_EQ(client(13, {"get", "kept"}).text, "1\n");
+  expect_all_vote();
+  ASSERT_EQ(down().code, 0);
+  edit("clients = 13", "clients = 11");
+  const Outcome fewer = made({"--from", keys, "--out", dir_ + "/fewer"});
+  EXPECT_EQ(fewer.code, 2);
+  EXPECT_THAT(fewer.text, HasSubstr("client 12 has keys here"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Protocols, Operator, testing::Values("steward", "bft"),

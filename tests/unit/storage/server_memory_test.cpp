@@ -206,8 +206,17 @@ TEST(ServerMemory, AnOlderCopyOfTheLogIsNoticed) {
   copy(place.folder.path("data"), place.folder.path("newer"));
   copy(place.folder.path("copy"), place.folder.path("data"));
   place.expect_lost("it has the records below 3, and this server has written those below 6");
-  // After a kill too, where a segment has been begun since.
+  // After a kill too, if the copy is of an earlier life.
   copy(place.folder.path("newer"), place.folder.path("data"));
+  place.run_and_kill(2);
+  copy(place.folder.path("newer"), place.folder.path("data"));
+  place.expect_lost("it has the records below 6, and this server has written those below 7");
+}
+
+TEST(ServerMemory, AnOlderCopyIsNoticedWhereASegmentHasBeenBegunSince) {
+  const Place place;
+  place.run_once(6);
+  copy(place.folder.path("data"), place.folder.path("newer"));
   place.run_and_kill(20, 100'000);
   copy(place.folder.path("newer"), place.folder.path("data"));
   place.expect_lost("which this server has used");
