@@ -1,12 +1,15 @@
 // `seneschal node`: one overlay node, until SIGINT or SIGTERM.
 #include "overlay/daemon/node.hpp"
+#include "overlay/daemon/daemon_lock.hpp"
 #include "tools/seneschal/commands.hpp"
 
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <tclap/CmdLine.h>
+#include <unistd.h>
 #include <csignal>
+#include <nlohmann/json.hpp>
 
 namespace {
 
@@ -14,12 +17,30 @@ using namespace seneschal;
 
 constexpr std::array<const char*, 4> kLevels = {"debug", "info", "warn", "error"};
 
-int run(const std::string& config_path, std::optional<NodeId> self) {
+/// What others may want to know of a running daemon.
+std::string presence(const overlay::DaemonConfig& config) {
+  const nlohmann::ordered_json json = {{"node", config.self.value},
+                                       {"pid", ::getpid()},
+                                       {"address", config.address.text()},
+                                       {"session", config.session_path},
+                                       {"control", config.control_path}};
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+/// `handover`: a descriptor inherited from the starter, which is closed as soon as the node has its own lock.
+int run(const std::string& config_path, std::optional<NodeId> self, int handover) {
   const auto config = overlay::load_daemon_config(config_path, self);
   if (!config) {
     fmt::print(stderr, "seneschal node: {}\n", config.error().message);
     return 2;
   }
+  // Before anything of the folder is touched: two daemons of one node would write the same logs.
+  const auto lock = overlay::DaemonLock::take(config->lock_path, presence(*config));
+  if (!lock) {
+    fmt::print(stderr, "seneschal node: {}\n", lock.error().message);
+    return 1;
+  }
+  if (handover > STDERR_FILENO) ::close(handover);
   auto node = overlay::Node::open(*config);
   if (!node) {
     fmt::print(stderr, "seneschal node: {}\n", node.error().message);
@@ -39,6 +60,8 @@ int node_command(int argc, char** argv) {
     TCLAP::ValueArg<std::string> config("c", "config", "deployment file", true, "", "FILE", line);
     TCLAP::ValueArg<unsigned> node("n", "node", "which node of the file to be", false, 0, "N", line);
     TCLAP::ValueArg<std::string> level("l", "log", "debug, info, warn or error", false, "info", "LEVEL", line);
+    TCLAP::ValueArg<int> handover("", "handover", "used by 'seneschal lab': descriptor to close once running", false,
+                                  -1, "FD", line);
     line.setExceptionHandling(false);
     line.parse(argc, argv);
     if (node.getValue() > 0xffff) throw TCLAP::ArgException("expected 0 to 65535", "--node");
@@ -52,7 +75,7 @@ int node_command(int argc, char** argv) {
     std::signal(SIGXFSZ, SIG_IGN);  // a limit on files is an error like a full disk, not the end
     std::optional<NodeId> self;
     if (node.isSet()) self = NodeId(static_cast<std::uint16_t>(node.getValue()));
-    return run(config.getValue(), self);
+    return run(config.getValue(), self, handover.getValue());
   } catch (const TCLAP::ArgException& error) {
     fmt::print(stderr, "seneschal node: {} ({})\nTry 'seneschal node --help'.\n", error.error(), error.argId());
     return 2;
