@@ -49,8 +49,10 @@ Roster example() {
 }
 
 TEST(ConfigText, QuotedValuesHoldAnyCharacter) {
-  for (const std::string value : {"/a #b/c", "#", "", " blanks ", "\"", "\\", "a\\", "two\nlines\r\t", "\\n", "=", "\xc3\xa4#"}) {
-    auto config = ConfigText::parse("before = 1 # one\nkeys = " + config_quoted(value) + "  # \" two\nafter = 2\n", "t");
+  for (const std::string value :
+       {"/a #b/c", "#", "", " blanks ", "\"", "\\", "a\\", "two\nlines\r\t", "\\n", "=", "\xc3\xa4#"}) {
+    auto config =
+        ConfigText::parse("before = 1 # one\nkeys = " + config_quoted(value) + "  # \" two\nafter = 2\n", "t");
     ASSERT_TRUE(config) << value;
     EXPECT_EQ(config->text("keys"), value);
     EXPECT_EQ(config->number("before", 0, 9), 1u);
