@@ -81,6 +81,16 @@ void add_removed(const std::string& locks, std::vector<RunningDaemon>& found) {
   }
 }
 
+/// How many nodes the folder's configuration has; nothing if it cannot be read.
+std::optional<std::size_t> nodes_configured(const std::string& dir) {
+  constexpr std::string_view kNode = "\n[[node]]\n";
+  const auto text = read_file(dir + "/nodes.toml");
+  if (!text) return std::nullopt;
+  std::size_t count = 0;
+  for (auto at = text->find(kNode); at != std::string::npos; at = text->find(kNode, at + 1)) ++count;
+  return count;
+}
+
 }  // namespace
 
 Result<std::vector<RunningDaemon>> daemons_of(const std::string& dir) {
@@ -97,7 +107,9 @@ Result<std::vector<RunningDaemon>> daemons_of(const std::string& dir) {
   if (error && error != std::errc::no_such_file_or_directory)
     return failure(
         fmt::format("{}: cannot be read: {}; it belongs to user {}", locks, error.message(), owner_of(dir)));
-  add_removed(locks, found);
+  // All processes are looked at only if a daemon is missing: that takes a while on a large machine.
+  if (const auto nodes = nodes_configured(absolute(dir)); !nodes || found.size() < *nodes || found.empty())
+    add_removed(locks, found);
   std::ranges::sort(found, {}, &RunningDaemon::node);
   return found;
 }

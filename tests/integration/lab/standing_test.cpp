@@ -28,11 +28,12 @@ class Told : public Daemons {
   /// Of so many servers of a node, in the order of their names.
   void lose_logs(std::size_t node, std::size_t servers) {
     std::vector<fs::path> logs;
-    for (const auto& entry : fs::directory_iterator(dir_ + "/data")) {
+    const std::string site = std::to_string(node);
+    for (const auto& entry : fs::recursive_directory_iterator(dir_ + "/data")) {
       const std::string name = entry.path().filename().string();
-      if (name.starts_with(std::to_string(node + 1) + "-") ||
-          name.find("-" + std::to_string(node) + "-") != std::string::npos ||
-          (flat() && name.ends_with("-" + std::to_string(node))))
+      if (entry.is_directory() &&
+          (flat() ? name.ends_with("0-" + site) || name.ends_with("0." + site)
+                  : name.find(site + "-") == name.size() - 3 || name.find(site + ".") == name.size() - 3))
         logs.push_back(entry.path());
     }
     std::ranges::sort(logs);
