@@ -159,14 +159,14 @@ struct Vault {
 using KeyJob = std::function<Result<std::string>()>;
 
 // Runs all jobs on all processors; the first error stops the rest.
-Status run_jobs(const std::vector<KeyJob>& jobs, const KeyProgress& progress) {
+Status run_jobs(const std::vector<KeyJob>& jobs, const KeyProgress& progress, const StopSearch& stop) {
   std::atomic<std::size_t> next = 0;
   std::mutex mutex;
   std::size_t done = 0;
   Status status;
   const auto work = [&] {
     for (std::size_t i = next++; i < jobs.size(); i = next++) {
-      Result<std::string> made = jobs[i]();
+      Result<std::string> made = stop && stop() ? failure("interrupted") : jobs[i]();
       std::lock_guard lock(mutex);
       if (!status) return;
       if (!made) {
@@ -185,14 +185,14 @@ Status run_jobs(const std::vector<KeyJob>& jobs, const KeyProgress& progress) {
   return status;
 }
 
-Status make_keys(const KeyPlan& plan, Vault& vault, const KeyProgress& progress) {
+Status make_keys(const KeyPlan& plan, Vault& vault, const KeyProgress& progress, const StopSearch& stop) {
   std::mutex mutex;
   std::vector<KeyJob> jobs;
   // Longest first, so that no processor is left alone with one at the end.
   for (const SitePlan& site : plan.sites) {
     if (!site.threshold) continue;
     jobs.push_back([&, site]() -> Result<std::string> {
-      const Result<SafePrimePair> primes = generate_safe_primes(plan.threshold_bits, system_random());
+      const Result<SafePrimePair> primes = generate_safe_primes(plan.threshold_bits, system_random(), stop);
       if (!primes) return std::unexpected(primes.error());
       Result<Dealing> dealt = deal(*primes, site.quorum(), site.servers, plan.strength, system_random());
       if (!dealt) return std::unexpected(dealt.error());
@@ -217,7 +217,7 @@ Status make_keys(const KeyPlan& plan, Vault& vault, const KeyProgress& progress)
       return "keys of " + to_string(owner);
     });
   }
-  return run_jobs(jobs, progress);
+  return run_jobs(jobs, progress, stop);
 }
 
 // The key that a server shares with a peer above it: one master secret per server is all that must be kept.
@@ -257,22 +257,24 @@ Status write_owner(const KeyPlan& plan, const fs::path& dir, const Principal& ow
 
 }  // namespace
 
-Status generate_keys(const KeyPlan& plan, const fs::path& dir, const KeyProgress& progress) {
+Status generate_keys(const KeyPlan& plan, const fs::path& dir, const KeyProgress& progress, const StopSearch& stop) {
   if (Status good = validate(plan); !good) return good;
   if (plan.sites.size() > kMaxSites || plan.clients.size() > kMaxKeyClients)
     return failure("a deployment has at most " + std::to_string(kMaxSites) + " sites and " +
                    std::to_string(kMaxKeyClients) + " clients");
   if (Status good = prepare_directory(dir); !good) return good;
   Vault vault;
-  if (Status good = make_keys(plan, vault, progress); !good) return good;
+  if (Status good = make_keys(plan, vault, progress, stop); !good) return good;
   const PublicKeys known = vault.public_keys(plan);
   for (const SitePlan& site : plan.sites) {
     const fs::path place = site_directory(dir, site.site);
     if (Status made = create_directory(place, false); !made) return made;
     if (Status made = create_file(place / "public.txt", as_span(public_text(site, known)), false); !made) return made;
   }
-  for (const Principal& owner : key_owners(plan))
+  for (const Principal& owner : key_owners(plan)) {
+    if (stop && stop()) return failure("interrupted");
     if (Status made = write_owner(plan, dir, owner, vault); !made) return made;
+  }
   // Last: its presence says that the rest is complete.
   return create_file(dir / "deployment.txt", as_span(deployment_text(plan)), false);
 }

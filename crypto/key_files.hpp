@@ -38,8 +38,9 @@ using KeyProgress = std::function<void(const std::string& made, std::size_t done
 
 /// Makes every key of the plan under `dir`, which is created and must be empty. Uses all processors: an RSA-2048 key
 /// takes about 0.1 s, a site's threshold key 1 s. Error, with the path, if the plan is not valid or something cannot
-/// be written.
-Status generate_keys(const KeyPlan& plan, const std::filesystem::path& dir, const KeyProgress& progress = {});
+/// be written; "interrupted" soon after `stop` says true: what is there then has no deployment.txt.
+Status generate_keys(const KeyPlan& plan, const std::filesystem::path& dir, const KeyProgress& progress = {},
+                     const StopSearch& stop = {});
 
 /// Makes the keys of `plan` under `dir`, as above, from those under `from`, which are of the same servers and of
 /// fewer clients: servers, sites and clients keep theirs, and only clients that are new get some. Nothing under

@@ -59,7 +59,7 @@ Mpz random_start(unsigned bits, const RandomSource& random) {
 }
 }  // namespace
 
-Result<SecretBytes> generate_safe_prime(unsigned bits, const RandomSource& random) {
+Result<SecretBytes> generate_safe_prime(unsigned bits, const RandomSource& random, const StopSearch& stop) {
   if (bits < 128 || bits > 2048 || bits % 32 != 0)
     return failure("a safe prime has 128 to 2048 bits, in steps of 32");
   // Sieving further costs more than the exponentiations it saves; about two hits are expected in one window.
@@ -71,6 +71,7 @@ Result<SecretBytes> generate_safe_prime(unsigned bits, const RandomSource& rando
     double_sieve(start.get(), primes, composite);
     for (std::size_t i = 0; i < composite.size(); ++i) {
       if (composite[i] != 0) continue;
+      if (stop && stop()) return failure("interrupted");
       Mpz half, prime;
       mpz_add_ui(half.get(), start.get(), 6 * i);
       mpz_mul_2exp(prime.get(), half.get(), 1);
@@ -84,10 +85,11 @@ Result<SecretBytes> generate_safe_prime(unsigned bits, const RandomSource& rando
   }
 }
 
-Result<SafePrimePair> generate_safe_primes(unsigned modulus_bits, const RandomSource& random) {
-  Result<SecretBytes> p = generate_safe_prime(modulus_bits / 2, random);
+Result<SafePrimePair> generate_safe_primes(unsigned modulus_bits, const RandomSource& random,
+                                           const StopSearch& stop) {
+  Result<SecretBytes> p = generate_safe_prime(modulus_bits / 2, random, stop);
   if (!p) return std::unexpected(p.error());
-  Result<SecretBytes> q = generate_safe_prime(modulus_bits / 2, random);
+  Result<SecretBytes> q = generate_safe_prime(modulus_bits / 2, random, stop);
   if (!q) return std::unexpected(q.error());
   if (equal(p->expose(), q->expose())) return failure("the random source repeats itself: both primes are equal");
   return SafePrimePair{std::move(*p), std::move(*q)};

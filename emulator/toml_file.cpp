@@ -295,7 +295,7 @@ std::int64_t TomlTable::checked(const TomlNode& node, std::string_view key, std:
       const bool vanishes = value == 0 && node.real != 0;
       if (!vanishes && value >= range.low && value <= range.high) return value;
       if (vanishes) {
-        fail_at(node, key, "0, or a number that is not so small: at least " + range_text(Range{1}, factor));
+        fail_at(node, key, "0, or a number that is not so small: " + range_text(Range{1}, factor));
         return fallback;
       }
     }

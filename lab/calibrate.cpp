@@ -45,7 +45,7 @@ template <class F>
 std::int64_t measure_ps(F&& work, Duration round = 40ms) {
   std::int64_t best = std::numeric_limits<std::int64_t>::max();
   std::int64_t repeats = 1;
-  for (int n = 0; n < 6; ++n) {
+  for (int n = 0; n < 6 && !interrupted(); ++n) {
     const std::int64_t begin = thread_cpu_ns();
     for (std::int64_t i = 0; i < repeats; ++i) work();
     const std::int64_t spent = std::max<std::int64_t>(thread_cpu_ns() - begin, 1);
@@ -70,8 +70,9 @@ struct Cost {
 template <class Make, class Measure>
 Cost alone_and_busy(const Make& make_work, const Measure& measure) {
   Cost cost;
+  if (interrupted()) return cost;  // nobody will use it
   cost.alone_ps = cost.busy_ps = measure();
-  if (other_threads() == 0) return cost;
+  if (other_threads() == 0 || interrupted()) return cost;
   std::vector<std::jthread> others;
   for (unsigned i = 0; i < other_threads(); ++i)
     others.emplace_back([work = make_work()](const std::stop_token& stop) mutable {
@@ -170,10 +171,11 @@ class Calibration {
     if (Status good = signatures(); !good) return std::unexpected(good.error());
     execution();
     progress_.update("calibrating: safe primes for threshold keys");
-    const auto primes = crypto::generate_safe_primes(2048, crypto::system_random());
+    const auto primes = crypto::generate_safe_primes(2048, crypto::system_random(), interrupted);
     if (!primes) return std::unexpected(primes.error());
     for (const auto& [k, n] : {std::pair<std::size_t, std::size_t>{3, 4}, {11, 16}})
       if (Status good = threshold(*primes, k, n); !good) return std::unexpected(good.error());
+    if (interrupted()) return failure("interrupted");
     costs_.set_picoseconds(Op::Persist, 0);  // durability = "none": the disk is left out
     return std::move(costs_);
   }
@@ -181,6 +183,7 @@ class Calibration {
  private:
   /// The busy figure is what goes into the file.
   void set(Op op, Cost cost) {
+    if (interrupted()) return;
     costs_.set_picoseconds(op, cost.busy_ps);
     const bool small = cost.busy_ps < 100'000;
     const double unit = small ? 1e3 : 1e6;
@@ -221,7 +224,7 @@ class Calibration {
     Cost send, receive;
     const auto measure = [&] {
       DatagramPair pair;
-      for (int round = 0; round < 2000; ++round) pair.round();
+      for (int round = 0; round < 2000 && !interrupted(); ++round) pair.round();
       send.alone_ps = std::exchange(send.busy_ps, pair.sent_ns * 1000 / std::max<std::int64_t>(pair.count, 1));
       receive.alone_ps =
           std::exchange(receive.busy_ps, pair.received_ns * 1000 / std::max<std::int64_t>(pair.count, 1));
@@ -269,6 +272,7 @@ class Calibration {
 
   Status threshold(const crypto::SafePrimePair& primes, std::size_t k, std::size_t n) {
     progress_.update(fmt::format("calibrating: threshold signatures, {} of {}", k, n));
+    if (interrupted()) return failure("interrupted");
     const auto random = crypto::system_random();
     const auto dealt = crypto::deal(primes, k, n, crypto::KeyStrength::Standard, random);
     if (!dealt) return std::unexpected(dealt.error());

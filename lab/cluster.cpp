@@ -1,7 +1,10 @@
 #include "lab/cluster.hpp"
 
+#include "lab/daemons.hpp"
 #include "lab/files.hpp"
 #include "lab/remembered.hpp"
+#include "runtime/asio/udp_socket.hpp"
+#include "runtime/config_quote.hpp"
 
 #include <fmt/format.h>
 
@@ -49,14 +52,15 @@ std::string plugin_text(const Deployment& d, const Roster& roster, ServerId id, 
   std::string text = fmt::format(
       "server = {} {}\nkeys = {}\nsite_names = {}\napplication = {}\nwindow = {}\nbatch_max = {}\ndelivery = {}\n"
       "durability = {}\nlog_growth_kb = {}\ncheckpoint_interval = {}\n",
-      id.site.value, id.index.value, keys, site_names(d), d.options.application, d.options.window,
-      d.options.batch_max, d.options.delivery, d.options.durability, d.options.log_growth_kb,
+      id.site.value, id.index.value, config_quoted(keys), config_quoted(site_names(d)), d.options.application,
+      d.options.window, d.options.batch_max, d.options.delivery, d.options.durability, d.options.log_growth_kb,
       d.options.checkpoint_interval);
   text += d.protocol == Protocol::Steward ? fmt::format("fanout = {}\n", d.options.fanout)
                                           : fmt::format("auth = {}\n", d.options.auth);
   if (d.options.accountability)
-    text += fmt::format("graph = {}\ngraph_source = {}\ngraph_epoch = {}\ngraph_keep = {}\n", graph_folder(dir, id),
-                        d.options.graph_source, d.options.graph_epoch, d.options.graph_keep);
+    text += fmt::format("graph = {}\ngraph_source = {}\ngraph_epoch = {}\ngraph_keep = {}\n",
+                        config_quoted(graph_folder(dir, id)), d.options.graph_source, d.options.graph_epoch,
+                        d.options.graph_keep);
   return text + to_text(roster);
 }
 
@@ -72,6 +76,18 @@ Status set_old_graphs_aside(const std::string& dir) {
   }
 }
 
+enum class Lifetime : std::uint8_t { Own, OfItsStarter };
+
+/// The child inherits the folder's lock and keeps it until it has its node's own: between the two it could not be
+/// found.
+Result<ProcessId> spawn_daemon(const std::string& program, const std::string& dir, const ClusterNode& node,
+                               const FolderLock& lock, Lifetime lifetime) {
+  const bool own = lifetime == Lifetime::Own;
+  return spawn({program, "node", "--config", dir + "/nodes.toml", "--node", std::to_string(node.id.value),
+                "--handover", std::to_string(lock.fd())},
+               {.output = node.log, .die_with_parent = !own, .detach = own, .keep = lock.fd()});
+}
+
 class Starter {
  public:
   Starter(Deployment deployment, const std::string& dir, const ClusterOptions& options)
@@ -85,18 +101,18 @@ class Starter {
     cluster_.name = deployment_.name;
     cluster_.dir = dir_;
     cluster_.keys = options_.keys;
+    if (Status locked = lock(); !locked) return std::unexpected(locked.error());
     if (Status good = prepare(); !good) return std::unexpected(good.error());
     if (Status good = write_files(); !good) return std::unexpected(good.error());
+    // Before the first daemon: whoever finds one must know the rest.
+    if (Status good = save_state(cluster_); !good) return std::unexpected(good.error());
     for (ClusterNode& node : cluster_.nodes) {
       std::error_code ignored;
       fs::remove(node.log, ignored);
-      auto process =
-          spawn({options_.program, "node", "--config", dir_ + "/nodes.toml", "--node", std::to_string(node.id.value)},
-                {.output = node.log, .die_with_parent = !options_.detach, .detach = options_.detach});
+      auto process = spawn_daemon(options_.program, dir_, node, *lock_,
+                                  options_.detach ? Lifetime::Own : Lifetime::OfItsStarter);
       if (!process) return give_up(process.error());
       node.process = *process;
-      // At once: `lab down` must find it, whatever happens next.
-      if (Status good = save_state(cluster_); !good) return give_up(good.error());
     }
     return std::move(cluster_);
   }
@@ -105,6 +121,22 @@ class Starter {
   std::unexpected<Error> give_up(Error error) {
     stop_cluster(cluster_);
     return std::unexpected(std::move(error));
+  }
+
+  Status lock() {
+    if (Status made = make_dir(dir_); !made) return made;
+    lock_ = options_.lock;
+    if (lock_ == nullptr) {
+      auto taken = FolderLock::take(dir_);
+      if (!taken) return std::unexpected(taken.error());
+      own_lock_.emplace(std::move(*taken));
+      lock_ = &*own_lock_;
+    }
+    const auto running = daemons_of(dir_);
+    if (!running) return std::unexpected(running.error());
+    if (running->empty()) return {};
+    return failure(fmt::format("{}: the daemon of node {} runs from this folder (process {}); end it first", dir_,
+                               running->front().node.value, running->front().process.pid));
   }
 
   Status prepare() {
@@ -131,6 +163,7 @@ class Starter {
     if (deployment_.base_port != 0) {
       for (std::size_t i = 0; i < deployment_.sites(); ++i)
         ports_.push_back(static_cast<std::uint16_t>(deployment_.base_port + i));
+      if (Status free = check_ports(); !free) return free;
     } else {
       auto ports = free_ports(deployment_.sites());
       if (!ports) return std::unexpected(ports.error());
@@ -144,6 +177,21 @@ class Starter {
       node.control = stem + ".control";
       node.log = fmt::format("{}/nodes/node{}.log", dir_, node.id.value);
       cluster_.nodes.push_back(std::move(node));
+    }
+    return {};
+  }
+
+  /// A daemon that cannot have its port ends at once, and the others wait for it in vain.
+  Status check_ports() const {
+    std::vector<std::unique_ptr<asio::UdpSocket>> taken;
+    for (std::size_t s = 0; s < ports_.size(); ++s) {
+      const auto address = asio::UdpAddress::parse(fmt::format("{}:{}", deployment_.address, ports_[s]));
+      if (!address) return std::unexpected(address.error());
+      auto socket = asio::UdpSocket::open(*address);
+      if (!socket)
+        return failure(fmt::format("node {}: {}, or another 'base_port'", deployment_.node_of_site(s).value,
+                                   socket.error().message));
+      taken.push_back(std::move(*socket));
     }
     return {};
   }
@@ -178,13 +226,13 @@ class Starter {
           config = fmt::format("behaviour = {}\nbegins = {}\n", to_string(traitor->behaviour),
                                options_.traitors_wait ? cluster_.turned() : "") +
                    config;
-        if (Status good = write_file(fmt::format("{}/nodes/{}.conf", dir_, name), config); !good) return good;
+        if (Status good = replace_file(fmt::format("{}/nodes/{}.conf", dir_, name), config); !good) return good;
         text += fmt::format(
             "\n[[plugin]]\nnode = {}\nname = \"{}\"\nlibrary = {}\nport = {}\nconfig = \"nodes/{}.conf\"\n",
             node.id.value, name, toml_quoted(traitor != nullptr ? traitor_path() : plugin_path()),
             roster.directory.endpoint(id).port.value, name);
       }
-    if (Status good = write_file(dir_ + "/nodes.toml", text); !good) return good;
+    if (Status good = replace_file(dir_ + "/nodes.toml", text); !good) return good;
     return save_deployment(deployment_, dir_);
   }
 
@@ -207,6 +255,8 @@ class Starter {
   std::string dir_;
   ClusterOptions options_;
   Cluster cluster_;
+  std::optional<FolderLock> own_lock_;
+  const FolderLock* lock_ = nullptr;
   std::vector<std::uint16_t> ports_;
 };
 
@@ -214,6 +264,13 @@ class Starter {
 
 std::string graph_folder(const std::string& dir, ServerId id) {
   return fmt::format("{}/graph/{}.{}", dir, id.site.value, id.index.value);
+}
+
+std::vector<const ClusterNode*> Cluster::running() const {
+  std::vector<const ClusterNode*> list;
+  for (const ClusterNode& node : nodes)
+    if (node.elsewhere || alive(node.process)) list.push_back(&node);
+  return list;
 }
 
 std::vector<ProcessId> Cluster::processes() const {
@@ -244,17 +301,67 @@ void forget_runs(const std::string& dir) {
   fs::remove_all(dir + "/has-run", ignored);
 }
 
-std::size_t stop_cluster(const Cluster& cluster) {
-  const std::size_t killed = end_all(cluster.processes(), 3s);
+namespace {
+/// Ends what `select` picks of the folder's daemons; those that a moment ago were still being started are found in
+/// the next round.
+template <class Select>
+Stopped stop(const Cluster& cluster, Select select) {
+  constexpr int kRounds = 3;
+  Stopped stopped;
+  std::vector<ProcessId> processes;
+  for (const ClusterNode& node : cluster.nodes)
+    if (select(node.id) && node.process.pid > 0) processes.push_back(node.process);
+  for (int round = 0; round < kRounds; ++round) {
+    if (const auto running = daemons_of(cluster.dir))
+      for (const RunningDaemon& daemon : *running)
+        if (select(daemon.node) && daemon.process.pid > 0 && std::ranges::count(processes, daemon.process) == 0)
+          processes.push_back(daemon.process);
+    if (processes.empty()) break;
+    const Ended ended = end_all(processes, 3s);
+    stopped.killed += ended.killed;
+    processes.clear();
+    if (!ended.stayed.empty()) break;
+  }
+  std::vector<NodeId> left;
+  if (const auto running = daemons_of(cluster.dir))
+    for (const RunningDaemon& daemon : *running) {
+      if (!select(daemon.node)) continue;
+      ClusterNode node;
+      node.id = daemon.node;
+      node.process = daemon.process;
+      left.push_back(node.id);
+      stopped.left.push_back(std::move(node));
+    }
   std::error_code ignored;
   // A killed daemon leaves its sockets behind; of the folder only what is ours is removed.
   for (const ClusterNode& node : cluster.nodes) {
+    if (!select(node.id) || std::ranges::count(left, node.id) != 0) continue;
     fs::remove(node.session, ignored);
     fs::remove(node.control, ignored);
   }
+  return stopped;
+}
+}  // namespace
+
+Stopped stop_cluster(const Cluster& cluster) {
+  Stopped stopped = stop(cluster, [](NodeId) { return true; });
+  if (!stopped.left.empty()) return stopped;
+  std::error_code ignored;
   if (!cluster.sockets.empty()) fs::remove(cluster.sockets, ignored);  // only if it is empty
   fs::remove(cluster.dir + "/state.json", ignored);
-  return killed;
+  return stopped;
+}
+
+Stopped stop_daemon(const Cluster& cluster, NodeId node) {
+  return stop(cluster, [node](NodeId id) { return id == node; });
+}
+
+Result<ProcessId> start_daemon(const Cluster& cluster, NodeId id, const FolderLock& lock) {
+  const ClusterNode* node = cluster.find(id);
+  if (node == nullptr) return failure(fmt::format("{}: there is no node {}", cluster.dir, id.value));
+  if (Status made = make_dir(fs::path(node->control).parent_path().string()); !made)
+    return std::unexpected(made.error());
+  return spawn_daemon(own_program(), cluster.dir, *node, lock, Lifetime::Own);
 }
 
 std::string log_tail(const std::string& path, std::size_t lines) {

@@ -1,5 +1,9 @@
 #include "lab/files.hpp"
 
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -30,6 +34,20 @@ Status write_file(const std::string& path, std::string_view content) {
   return {};
 }
 
+Status replace_file(const std::string& path, std::string_view content) {
+  const std::string draft = path + ".draft";
+  std::error_code error;
+  if (Status written = write_file(draft, content); !written) {
+    fs::remove(draft, error);
+    return written;
+  }
+  fs::rename(draft, path, error);
+  if (!error) return {};
+  std::error_code ignored;
+  fs::remove(draft, ignored);
+  return failure(path + ": cannot be replaced: " + error.message() + "; check the folder");
+}
+
 Result<std::string> read_file(const std::string& path) {
   constexpr std::size_t kMaxBytes = std::size_t{256} << 20;
   errno = 0;
@@ -54,6 +72,16 @@ std::string absolute(const std::string& path) {
   std::error_code error;
   const fs::path full = fs::absolute(path, error);
   return error ? path : full.lexically_normal().string();
+}
+
+std::string user_name(std::uint32_t uid) {
+  const passwd* entry = ::getpwuid(uid);
+  return entry != nullptr ? std::string(entry->pw_name) : "number " + std::to_string(uid);
+}
+
+std::string owner_of(const std::string& path) {
+  struct stat info{};
+  return ::stat(path.c_str(), &info) == 0 ? user_name(info.st_uid) : "?";
 }
 
 }  // namespace seneschal::lab

@@ -1,6 +1,8 @@
 #include "lab/keys.hpp"
 
 #include "lab/files.hpp"
+#include "lab/process.hpp"
+#include "runtime/config_text.hpp"
 
 #include <fmt/format.h>
 
@@ -33,6 +35,22 @@ crypto::KeyPlan key_plan(const Deployment& deployment) {
 }
 
 namespace {
+constexpr std::string_view kDraft = ".draft-";
+
+/// Of processes that were killed while they made keys: private keys that nobody will use.
+void remove_left_drafts(const fs::path& cache) {
+  std::vector<fs::path> left;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(cache, error)) {
+    const std::string name = entry.path().filename().string();
+    const auto at = name.rfind(kDraft);
+    if (at == std::string::npos) continue;
+    const auto pid = parse_number(std::string_view(name).substr(at + kDraft.size()));
+    if (pid && *pid > 0 && *pid < std::numeric_limits<pid_t>::max() && !identify(static_cast<pid_t>(*pid)))
+      left.push_back(entry.path());
+  }
+  for (const fs::path& path : left) fs::remove_all(path, error);
+}
 
 /// Folders of keys of the deployment's servers: "STEM-CLIENTS", fewest clients first.
 std::map<std::uint32_t, fs::path> folders_of(const fs::path& cache, const std::string& stem) {
@@ -86,11 +104,12 @@ Result<std::string> ensure_keys(const Deployment& deployment, const std::string&
   if (const auto enough = folders.lower_bound(clients); enough != folders.end()) return enough->second.string();
   const fs::path dir = place / fmt::format("{}-{}", stem, clients);
   if (Status made = make_dir(cache); !made) return std::unexpected(made.error());
+  remove_left_drafts(absolute(cache));
   // Made beside it and renamed at the end: what is there is whole.
   std::error_code error;
-  const fs::path draft = dir.string() + ".draft-" + std::to_string(::getpid());
+  const fs::path draft = dir.string() + std::string(kDraft) + std::to_string(::getpid());
   fs::remove_all(draft, error);
-  const Status good = folders.empty() ? crypto::generate_keys(plan, draft, progress)
+  const Status good = folders.empty() ? crypto::generate_keys(plan, draft, progress, interrupted)
                                       : crypto::extend_keys(folders.rbegin()->second, plan, draft, progress);
   if (!good) {
     fs::remove_all(draft, error);

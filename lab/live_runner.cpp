@@ -331,9 +331,9 @@ Result<Runs> run_live(const Experiment& experiment, const std::string& dir, Prog
         ensure_keys(deployment, dir + "/keys", [&](const std::string& made, std::size_t n, std::size_t total) {
           progress.update(fmt::format("live  {}  keys {}/{}  {}", series.id, n, total, made));
         });
-    if (!keys) return std::unexpected(keys.error());
     progress.update(fmt::format("live  {}  starting {} daemons", series.id, series.sites()));
-    const auto deploy = [&] {
+    const auto deploy = [&]() -> std::pair<Status, std::unique_ptr<SeriesRun>> {
+      if (!keys) return {std::unexpected(keys.error()), nullptr};
       auto fresh = std::make_unique<SeriesRun>(series, absolute(dir + "/live/" + series.id), *keys, progress);
       return std::pair(fresh->start(), std::move(fresh));
     };

@@ -44,7 +44,8 @@ Status run_load(const Deployment& deployment, const Cluster& cluster, const Load
     return interrupted();
   };
   Status ran = host.run(started + spec.length, collect);
-  if (std::fclose(out) != 0 && ran) ran = failure(spec.out + ": cannot be written; is the disk full?");
+  const bool lost = std::ferror(out) != 0;
+  if ((std::fclose(out) != 0 || lost) && ran) ran = failure(spec.out + ": cannot be written; is the disk full?");
   return ran;
 }
 

@@ -16,14 +16,13 @@ using Json = nlohmann::ordered_json;
 namespace {
 
 constexpr std::size_t kMaxAnswer = 16 << 20;
-constexpr timeval kPatience{5, 0};
+constexpr Duration kPatience = 5s;
 
 /// One request line, one answer line.
-Result<Json> ask(const ClusterNode& node, const Json& request_json) {
+Result<Json> ask(const ClusterNode& node, const Json& request_json, Duration patience = kPatience) {
   const auto name = fmt::format("node {} ({})", node.id.value, node.control);
-  auto socket = asio::connect_unix(node.control, SOCK_STREAM);
+  auto socket = asio::connect_unix(node.control, SOCK_STREAM, patience);
   if (!socket) return std::unexpected(socket.error());
-  ::setsockopt(socket->get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
   const std::string request = request_json.dump() + "\n";
   if (::send(socket->get(), request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size()))
     return failure(name + " does not take requests");
@@ -43,8 +42,8 @@ Result<Json> ask(const ClusterNode& node, const Json& request_json) {
   return json;
 }
 
-Result<Json> ask(const ClusterNode& node, const char* command) {
-  return ask(node, Json{{"command", command}});
+Result<Json> ask(const ClusterNode& node, const char* command, Duration patience = kPatience) {
+  return ask(node, Json{{"command", command}}, patience);
 }
 
 // Members of what another process said: a missing or mistyped one is zero, empty, or false.
@@ -88,6 +87,7 @@ PluginReport plugin_of(const Json& json) {
   const std::string state = text(json, "state");
   plugin.running = state == "running";
   if (!plugin.running && state != "starting") plugin.error = state;
+  plugin.log = text(member(json, "log"), "state");
   const Json& status = member(json, "status");
   if (status.is_object())
     for (const auto& [name, value] : status.items())
@@ -97,10 +97,10 @@ PluginReport plugin_of(const Json& json) {
 
 }  // namespace
 
-Result<NodeReport> ask_node(const ClusterNode& node) {
-  const auto status = ask(node, "status");
+Result<NodeReport> ask_node(const ClusterNode& node, Duration patience) {
+  const auto status = ask(node, "status", patience);
   if (!status) return std::unexpected(status.error());
-  const auto links = ask(node, "links");
+  const auto links = ask(node, "links", patience);
   if (!links) return std::unexpected(links.error());
   NodeReport report;
   report.node = node.id;

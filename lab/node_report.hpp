@@ -24,6 +24,7 @@ struct PluginReport {
   std::uint32_t port = 0;
   bool running = false;
   std::string error;
+  std::string log;  // "kept", "none", "lost: ...", "failed: ..."
   std::map<std::string, std::string> status;
 };
 
@@ -36,8 +37,8 @@ struct NodeReport {
   std::vector<PluginReport> plugins;
 };
 
-/// Asks one daemon. Errors: it is gone, or it answered something else.
-Result<NodeReport> ask_node(const ClusterNode& node);
+/// Asks one daemon. Errors: it is gone, it says nothing for `patience`, or it answered something else.
+Result<NodeReport> ask_node(const ClusterNode& node, Duration patience = 5s);
 /// Starts the measurement of delays and bandwidth afresh.
 Status reset_measurements(const ClusterNode& node);
 /// Ends the replica on `port` of the node at once, in the middle of what it does.

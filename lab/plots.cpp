@@ -184,9 +184,14 @@ Status draw(const std::vector<Plot>& plots, const std::string& dir) {
     const std::string script = dir + "/" + plot.name + ".gnuplot";
     const std::string log = dir + "/" + plot.name + ".log";
     if (Status good = write_file(script, plot.script); !good) return good;
+    if (interrupted()) {
+      status = failure("interrupted before all plots were drawn; 'gnuplot FILE' draws each " + dir + "/*.gnuplot");
+      continue;
+    }
     const auto child = spawn({"gnuplot", script}, {.output = log});
     if (!child) return failure(child.error().message + " (apt-get install gnuplot-nox)");
-    const auto exit = wait_for(*child, 30s);
+    std::optional<int> exit;
+    for (Duration waited{}; !exit && waited < 30s && !interrupted(); waited += 20ms) exit = wait_for(*child, 20ms);
     if (!exit) end_all({*child}, 0s);
     if (exit == 0) {
       ::unlink(log.c_str());

@@ -7,10 +7,13 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -55,6 +58,7 @@ std::uint64_t start_time(pid_t pid) {
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (options.keep >= 0) ::fcntl(options.keep, F_SETFD, 0);
   const int null = ::open("/dev/null", O_RDONLY);
   if (null >= 0) ::dup2(null, 0);
   if (!options.output.empty()) {
@@ -101,6 +105,12 @@ Result<ProcessId> spawn(const std::vector<std::string>& argv, const SpawnOptions
   return ProcessId{pid, start_time(pid)};
 }
 
+std::optional<ProcessId> identify(pid_t pid) {
+  const std::uint64_t started = pid > 0 ? start_time(pid) : 0;
+  if (started == 0) return std::nullopt;
+  return ProcessId{pid, started};
+}
+
 bool alive(const ProcessId& process) {
   if (process.pid <= 0) return false;
   const auto fields = stat_fields(process.pid);
@@ -131,25 +141,43 @@ std::string ending_text(std::optional<int> status) {
 }
 
 bool send_signal(const ProcessId& process, int signal) {
-  return alive(process) && ::kill(process.pid, signal) == 0;
+  // The descriptor stands for one process: if the number was given to another one before it was opened, the start
+  // time tells; if that happens afterwards, the signal reaches nobody.
+  const int fd = static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0));
+  if (fd < 0) return false;
+  const bool sent = alive(process) && ::syscall(SYS_pidfd_send_signal, fd, signal, nullptr, 0) == 0;
+  ::close(fd);
+  return sent;
 }
 
-std::size_t end_all(const std::vector<ProcessId>& processes, Duration grace) {
+Ended end_all(const std::vector<ProcessId>& processes, Duration grace) {
   const auto reap = [](const ProcessId& process) { ::waitpid(process.pid, nullptr, WNOHANG); };
   for (const ProcessId& process : processes) send_signal(process, SIGTERM);
-  const auto deadline = std::chrono::steady_clock::now() + grace;
-  const auto any_alive = [&] {
-    for (const ProcessId& process : processes)
-      if (alive(process)) return true;
-    return false;
+  const auto any_alive = [&] { return std::ranges::any_of(processes, alive); };
+  const auto wait = [&](Duration time) {
+    const auto deadline = std::chrono::steady_clock::now() + time;
+    while (any_alive() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(5ms);
   };
-  while (any_alive() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(5ms);
-  std::size_t killed = 0;
-  for (const ProcessId& process : processes) killed += send_signal(process, SIGKILL) ? 1 : 0;
-  const auto last = std::chrono::steady_clock::now() + 2s;
-  while (any_alive() && std::chrono::steady_clock::now() < last) std::this_thread::sleep_for(5ms);
-  for (const ProcessId& process : processes) reap(process);
-  return killed;
+  wait(grace);
+  Ended ended;
+  for (const ProcessId& process : processes) ended.killed += send_signal(process, SIGKILL) ? 1 : 0;
+  wait(2s);
+  for (const ProcessId& process : processes) {
+    if (alive(process)) ended.stayed.push_back(process);
+    reap(process);
+  }
+  return ended;
+}
+
+bool is_stopped(const ProcessId& process) {
+  const auto fields = stat_fields(process.pid);
+  return fields.size() > kState && alive(process) && (fields[kState] == "T" || fields[kState] == "t");
+}
+
+std::string user_of(const ProcessId& process) {
+  struct stat info{};
+  if (::stat(("/proc/" + std::to_string(process.pid)).c_str(), &info) != 0) return "?";
+  return user_name(info.st_uid);
 }
 
 std::optional<double> cpu_ms(const ProcessId& process) {

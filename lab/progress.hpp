@@ -17,9 +17,11 @@ class Progress {
   void update(const std::string& text);
   /// A line that stays.
   void line(const std::string& text);
+  /// Takes the changing line back: something else is printed next.
+  void clear();
 
  private:
-  void clear();
+  void take_back();
   std::mutex mutex_;
   bool terminal_;
   bool shown_ = false;

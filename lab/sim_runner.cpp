@@ -35,6 +35,7 @@ sim::SimSetup setup_of(const Series& series, const Task& task, const emulator::C
   setup.seed = task.seed;
   setup.mishaps = series.mishaps;
   setup.traitors = traitors_of(series.treasons, series.sites());
+  setup.stop = interrupted;
   return setup;
 }
 

@@ -1,5 +1,7 @@
 #include "runtime/config_text.hpp"
 
+#include "runtime/config_quote.hpp"
+
 #include <charconv>
 
 namespace seneschal {
@@ -14,6 +16,20 @@ std::string_view trim(std::string_view text) {
 
 std::string quoted(std::string_view text) {
   return "'" + std::string(text.substr(0, 80)) + "'";
+}
+
+/// Without a comment: `#` begins one at the start of the line or after a blank, outside of quotes.
+std::string_view without_comment(std::string_view line) {
+  bool inside = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (inside && line[i] == '\\')
+      ++i;
+    else if (line[i] == '"')
+      inside = !inside;
+    else if (!inside && line[i] == '#' && (i == 0 || line[i - 1] == ' ' || line[i - 1] == '\t'))
+      return line.substr(0, i);
+  }
+  return line;
 }
 
 }  // namespace
@@ -37,13 +53,21 @@ Result<ConfigText> ConfigText::parse(std::string_view text, std::string_view nam
     std::string_view line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     ++number;
-    line = trim(line.substr(0, line.find('#')));
+    line = trim(without_comment(line));
     if (line.empty()) continue;
     const auto equals = line.find('=');
     if (equals == std::string_view::npos || trim(line.substr(0, equals)).empty())
       return failure(config.name_ + ":" + std::to_string(number) + ": " + quoted(line) + "; expected key = value");
-    config.lines_.push_back(
-        {number, std::string(trim(line.substr(0, equals))), std::string(trim(line.substr(equals + 1)))});
+    std::string value(trim(line.substr(equals + 1)));
+    if (value.starts_with('"')) {
+      auto plain = config_unquoted(value);
+      if (!plain)
+        return failure(config.name_ + ":" + std::to_string(number) + ": " + quoted(value) +
+                       " begins with a quote but is no quoted text; expected \"...\" with \\\\, \\\", \\n, \\r and "
+                       "\\t for the characters that cannot stand there");
+      value = std::move(*plain);
+    }
+    config.lines_.push_back({number, std::string(trim(line.substr(0, equals))), std::move(value)});
   }
   return config;
 }

@@ -5,6 +5,7 @@
 #include "lab/deployment.hpp"
 #include "lab/mishaps.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,8 @@ struct SimSetup {
   std::vector<Traitor> traitors;
   /// Real keys instead of simulated ones: slow, same costs in virtual time.
   bool real_crypto = false;
+  /// Asked all the time, from the simulation's thread; once it says true the run ends with the error "interrupted".
+  std::function<bool()> stop;
 };
 
 /// One direction of one link between sites, over the measured time.

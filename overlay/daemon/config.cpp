@@ -131,6 +131,10 @@ std::vector<PluginSpec> read_plugins(const TomlTable& root, NodeId self, const s
 
 }  // namespace
 
+std::string lock_path(const std::string& locks, NodeId node) {
+  return locks + "/node-" + std::to_string(node.value) + ".lock";
+}
+
 Result<DaemonConfig> load_daemon_config(const std::string& path, std::optional<NodeId> node) {
   const auto file = emulator::TomlFile::load(path);
   if (!file) return std::unexpected(file.error());
@@ -140,6 +144,7 @@ Result<DaemonConfig> load_daemon_config(const std::string& path, std::optional<N
   DaemonConfig config;
   constexpr std::array<std::string_view, 2> kModes = {"measured", "configured"};
   config.routing = root.choice("routing", kModes, 0) == 0 ? RoutingMode::Measured : RoutingMode::Configured;
+  const std::string locks = (folder / root.text("lock_dir", std::string(kLockFolder))).string();
   config.crypto_threads = static_cast<unsigned>(root.integer("crypto_threads", 0, Range{0, 256}));
   const auto nodes = read_nodes(root, folder);
   const Links links = read_links(root, nodes, config.notes);
@@ -157,6 +162,7 @@ Result<DaemonConfig> load_daemon_config(const std::string& path, std::optional<N
   config.address = self.address;
   config.session_path = self.session;
   config.control_path = self.control;
+  config.lock_path = lock_path(locks, config.self);
   for (const auto& [ends, link] : links)
     if (ends.first == config.self) config.peers.push_back({ends.second, nodes.at(ends.second).address, link});
   if (config.peers.size() > kMaxNeighbours)

@@ -3,6 +3,7 @@
 //   routing = "measured"          # or "configured": costs are the links' delays, whatever is measured
 //   crypto_threads = 0            # 0: one per core
 //   data_dir = "data"             # logs of plugins, named by what they belong to; relative to the file
+//   lock_dir = "daemons"          # node-N.lock of each running daemon (daemon_lock.hpp); relative to the file
 //   [[node]]
 //   id = 1
 //   address = "127.0.0.1:7001"
@@ -51,12 +52,18 @@ struct DaemonConfig {
   asio::UdpAddress address;
   std::string session_path;
   std::string control_path;
+  std::string lock_path;
   RoutingMode routing = RoutingMode::Measured;
   unsigned crypto_threads = 0;
   std::vector<PeerPlace> peers;
   std::vector<PluginSpec> plugins;
   std::vector<std::string> notes;  // for the log: what is understood, but written otherwise today
 };
+
+/// The default of `lock_dir`, beside the file.
+inline constexpr std::string_view kLockFolder = "daemons";
+/// The lock of a node's daemon in the folder of locks.
+std::string lock_path(const std::string& locks, NodeId node);
 
 /// Reads the part of node `node`; if nothing is given the file must have one node only. Errors name file and line.
 Result<DaemonConfig> load_daemon_config(const std::string& path, std::optional<NodeId> node);

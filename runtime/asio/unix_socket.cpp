@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <cerrno>
 #include <cstring>
@@ -25,11 +26,16 @@ std::string reason() {
 
 }  // namespace
 
-Result<Fd> connect_unix(const std::string& path, int type) {
+Result<Fd> connect_unix(const std::string& path, int type, Duration patience) {
   const auto address = address_of(path);
   if (!address) return std::unexpected(address.error());
   Fd fd(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
   if (!fd) return failure("cannot make a socket: " + reason());
+  if (patience.count() > 0) {
+    const timeval time{patience.count() / 1'000'000'000, patience.count() / 1000 % 1'000'000};
+    (void)::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
+    (void)::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+  }
   if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0)
     return failure(path + ": cannot connect: " + reason() + "; is the node running, and is this its socket?");
   return fd;

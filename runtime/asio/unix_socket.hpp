@@ -1,6 +1,7 @@
 // Listening on a path: sockets that only their owner can use, and that leave nothing behind.
 #pragma once
 #include "base/result.hpp"
+#include "base/time.hpp"
 #include "runtime/asio/fd.hpp"
 
 #include <string>
@@ -28,7 +29,8 @@ class UnixListener {
   std::string path_;
 };
 
-/// Connects; the descriptor is blocking. Errors name the path and what to do.
-Result<Fd> connect_unix(const std::string& path, int type);
+/// Connects; the descriptor is blocking. Errors name the path and what to do. With a `patience`, connecting, sending
+/// and receiving fail (EAGAIN) after so long: a process that is stopped still has its socket.
+Result<Fd> connect_unix(const std::string& path, int type, Duration patience = {});
 
 }  // namespace seneschal::asio

@@ -3,7 +3,9 @@
 #include "tools/seneschal/commands.hpp"
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <string>
 #include <string_view>
@@ -34,6 +36,26 @@ void usage(std::FILE* out) {
   std::fprintf(out, "\n'seneschal COMMAND --help' tells more.\n");
 }
 
+/// What was printed must have arrived: a full device is an error, not a good result.
+int finish(const char* name, int code) {
+  errno = 0;
+  const bool lost = std::ferror(stdout) != 0;
+  // Some file systems tell of a full device only when the file is closed.
+  if (std::fclose(stdout) == 0 && !lost) return code;
+  std::fprintf(stderr, "seneschal %s: its output cannot be written: %s\n", name,
+               errno != 0 ? std::strerror(errno) : "not all of it was taken");
+  return code == 0 ? 1 : code;
+}
+
+int run(const Command& command, int argc, char** argv) {
+  try {
+    return command.run(argc - 1, argv + 1);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "seneschal %s: %s\n", argv[1], error.what());
+    return 1;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -44,18 +66,11 @@ int main(int argc, char** argv) {
   const std::string_view name = argv[1];
   if (name == "--help" || name == "-h" || name == "help") {
     usage(stdout);
-    return 0;
+    return finish(argv[1], 0);
   }
   std::vector<std::string> names;
   for (const Command& command : kCommands) {
-    if (command.name == name) {
-      try {
-        return command.run(argc - 1, argv + 1);
-      } catch (const std::exception& error) {
-        std::fprintf(stderr, "seneschal %s: %s\n", argv[1], error.what());
-        return 1;
-      }
-    }
+    if (command.name == name) return finish(argv[1], run(command, argc, argv));
     names.emplace_back(command.name);
   }
   const auto nearest = seneschal::emulator::did_you_mean(name, names);

@@ -1,5 +1,6 @@
 // `seneschal node`: one overlay node, until SIGINT or SIGTERM.
 #include "overlay/daemon/node.hpp"
+#include "overlay/daemon/daemon_lock.hpp"
 #include "tools/seneschal/commands.hpp"
 #include "tools/seneschal/flags.hpp"
 
@@ -7,7 +8,9 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <tclap/CmdLine.h>
+#include <unistd.h>
 #include <csignal>
+#include <nlohmann/json.hpp>
 
 namespace {
 
@@ -15,13 +18,31 @@ using namespace seneschal;
 
 constexpr std::array<const char*, 4> kLevels = {"debug", "info", "warn", "error"};
 
-int run(const std::string& config_path, std::optional<NodeId> self) {
+/// What others may want to know of a running daemon.
+std::string presence(const overlay::DaemonConfig& config) {
+  const nlohmann::ordered_json json = {{"node", config.self.value},
+                                       {"pid", ::getpid()},
+                                       {"address", config.address.text()},
+                                       {"session", config.session_path},
+                                       {"control", config.control_path}};
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+/// `handover`: a descriptor inherited from the starter, which is closed as soon as the node has its own lock.
+int run(const std::string& config_path, std::optional<NodeId> self, int handover) {
   const auto config = overlay::load_daemon_config(config_path, self);
   if (!config) {
     fmt::print(stderr, "seneschal node: {}\n", config.error().message);
     return 2;
   }
   for (const std::string& note : config->notes) spdlog::info("note: {}: {}", config_path, note);
+  // Before anything of the folder is touched: two daemons of one node would write the same logs.
+  const auto lock = overlay::DaemonLock::take(config->lock_path, presence(*config));
+  if (!lock) {
+    fmt::print(stderr, "seneschal node: {}\n", lock.error().message);
+    return 1;
+  }
+  if (handover > STDERR_FILENO) ::close(handover);
   auto node = overlay::Node::open(*config);
   if (!node) {
     fmt::print(stderr, "seneschal node: {}\n", node.error().message);
@@ -41,6 +62,8 @@ int node_command(int argc, char** argv) {
     TCLAP::ValueArg<std::string> config("c", "config", "deployment file", true, "", "FILE", line);
     const tools::WholeFlag node(line, "n", "node", "which node of the file to be", 0, 0, 0xffff);
     TCLAP::ValueArg<std::string> level("l", "log", "debug, info, warn or error", false, "info", "LEVEL", line);
+    TCLAP::ValueArg<int> handover("", "handover", "used by 'seneschal lab': descriptor to close once running", false,
+                                  -1, "FD", line);
     line.setExceptionHandling(false);
     line.parse(argc, argv);
     if (std::ranges::find(kLevels, level.getValue()) == kLevels.end())
@@ -54,7 +77,7 @@ int node_command(int argc, char** argv) {
     std::optional<NodeId> self;
     const auto chosen = static_cast<std::uint16_t>(node.value());
     if (node.is_set()) self = NodeId(chosen);
-    return run(config.getValue(), self);
+    return run(config.getValue(), self, handover.getValue());
   } catch (const TCLAP::ArgException& error) {
     fmt::print(stderr, "seneschal node: {}\nTry 'seneschal node --help'.\n", tools::what_is_wrong(error));
     return 2;

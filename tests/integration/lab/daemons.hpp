@@ -61,9 +61,6 @@ class Daemons : public testing::TestWithParam<std::string> {
     }
     auto process = spawn(words, {.output = dir_ + "/nodes/again" + std::to_string(i + 1) + ".log", .detach = true});
     if (!process) return process;
-    auto cluster = *load_state(dir_);
-    cluster.nodes[i].process = *process;
-    EXPECT_TRUE(save_state(cluster));
     const auto running = [&] { return value_of(i, "participating").size() > 1; };
     for (int n = 0; n < 1000 && !running(); ++n) ::usleep(20'000);
     EXPECT_TRUE(running()) << "node " << i + 1;
@@ -88,6 +85,20 @@ class Daemons : public testing::TestWithParam<std::string> {
     const std::string site = "server_" + std::to_string(node) + ".", flat = "server_0." + std::to_string(node);
     return GetParam() == "bft" ? folder == flat : folder.starts_with(site);
   }
+  /// Every process that has this folder's configuration on its command line: not what the program says, but what the
+  /// system does.
+  std::vector<pid_t> processes_of_folder() const {
+    std::vector<pid_t> found;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      const std::string name = entry.path().filename().string();
+      if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+      const auto line = read_file(entry.path().string() + "/cmdline");
+      if (line && line->find(dir_ + "/nodes.toml") != std::string::npos) found.push_back(std::stoi(name));
+    }
+    return found;
+  }
+  std::size_t sites() const { return GetParam() == "bft" ? 4 : 3; }
+
   /// All servers' logs of one node.
   std::uintmax_t log_size(std::size_t node) {
     std::uintmax_t size = 0;

@@ -111,7 +111,7 @@ TEST(TomlFile, ListsNameThingsByNameOrByNumberFromOne) {
     EXPECT_THAT(message_of(std::string("at = [") + wrong + "]", at),
                 HasSubstr("expected one of paris, oslo, rome, or its number, 1 to 3"))
         << wrong;
-  EXPECT_THAT(message_of("at = [\"ossl\"]", at), HasSubstr("did you mean \"oslo\"?"));
+  EXPECT_THAT(message_of("at = [\"oslu\"]", at), HasSubstr("did you mean \"oslo\"?"));
   EXPECT_THAT(message_of("at = 1", at), HasSubstr("expected a list"));
 }
 

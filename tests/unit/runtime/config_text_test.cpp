@@ -48,6 +48,29 @@ Roster example() {
   return roster;
 }
 
+TEST(ConfigText, QuotedValuesHoldAnyCharacter) {
+  for (const std::string value :
+       {"/a #b/c", "#", "", " blanks ", "\"", "\\", "a\\", "two\nlines\r\t", "\\n", "=", "\xc3\xa4#"}) {
+    auto config =
+        ConfigText::parse("before = 1 # one\nkeys = " + config_quoted(value) + "  # \" two\nafter = 2\n", "t");
+    ASSERT_TRUE(config) << value;
+    EXPECT_EQ(config->text("keys"), value);
+    EXPECT_EQ(config->number("before", 0, 9), 1u);
+    EXPECT_EQ(config->number("after", 0, 9), 2u);
+    EXPECT_TRUE(config->finish());
+  }
+  for (const std::string value : {"\"", "\"a", "\"a\\\"", "\"a\" b", "\"\\x\"", "\"\\"})
+    EXPECT_FALSE(ConfigText::parse("keys = " + value + "\n", "t")) << value;
+}
+
+TEST(ConfigText, ACommentBeginsTheLineOrFollowsABlank) {
+  auto config = ConfigText::parse("keys = /a#b/c#d\nmore = x\t# y\n#all\n", "t");
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->text("keys"), "/a#b/c#d");
+  EXPECT_EQ(config->text("more"), "x");
+  EXPECT_TRUE(config->finish());
+}
+
 TEST(Roster, TextReadsBackEqual) {
   const std::string text = to_text(example());
   auto config = ConfigText::parse(text, "t");
