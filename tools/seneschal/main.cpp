@@ -19,7 +19,7 @@ struct Command {
   int (*run)(int argc, char** argv);
 };
 
-constexpr std::array kCommands = {
+constexpr std::array kSubcommands = {
     Command{"node", "runs an overlay node", node_command},
     Command{"ctl", "shows and changes a running node", ctl_command},
     Command{"client", "uses a running deployment", client_command},
@@ -31,7 +31,7 @@ constexpr std::array kCommands = {
 
 void usage(std::FILE* out) {
   std::fprintf(out, "usage: seneschal COMMAND [ARGUMENTS]\n\n");
-  for (const Command& command : kCommands)
+  for (const Command& command : kSubcommands)
     std::fprintf(out, "  %-8s %s\n", std::string(command.name).c_str(), std::string(command.what).c_str());
   std::fprintf(out, "\n'seneschal COMMAND --help' tells more.\n");
 }
@@ -69,7 +69,7 @@ int main(int argc, char** argv) {
     return finish(argv[1], 0);
   }
   std::vector<std::string> names;
-  for (const Command& command : kCommands) {
+  for (const Command& command : kSubcommands) {
     if (command.name == name) return finish(argv[1], run(command, argc, argv));
     names.emplace_back(command.name);
   }

@@ -106,6 +106,15 @@ class UnionHistory : public testing::Test {
   std::string broken() const { return set->violation() ? set->violation()->property : "nothing"; }
 
   const StateKey pending{StateContext::Pending, GlobalView(0), LocalView(2), {}};
+  /// Two of three sites sign the state after `seq`.
+  void stable(std::uint64_t seq) {
+    for (std::uint16_t site : {0, 1}) {
+      const Bytes message = sealed(Principal::of(SiteId(site)), steward::Checkpoint{Seq(seq), content("c")});
+      for (std::uint16_t i = 0; i < 3; ++i) set->on_share({SiteId(site), ServerIndex(i)}, message);
+      set->on_site_signed(SiteId(site), message);
+    }
+  }
+
   std::unique_ptr<CheckerSet> set;
 };
 
@@ -174,6 +183,7 @@ TEST_F(UnionHistory, OfTwoBasesInASetTheHigherCounts) {
   const StateKey key{StateContext::Pending, GlobalView(1), LocalView(0), {}};
   bundle(1, key, {{}, {}, {}});
   constraint_set(LocalView(0), {}, {item(4, EntryKind::Proposed, 0, 0, "x")}, 2);
+  stable(2);
   set->on_event({}, member(1, 2), {EventKind::Checkpointed, Seq(2), 0, 0, content("c"), content("s"), {}, {}});
   votes(1, GlobalView(1), LocalView(0), 3, replication::digest_of(replication::Batch{}));
   EXPECT_EQ(broken(), "unions") << "who has executed nothing is below the higher base";
@@ -183,6 +193,7 @@ TEST_F(UnionHistory, WhoHasReachedTheHigherBaseMayVoteAboveIt) {
   const StateKey key{StateContext::Pending, GlobalView(1), LocalView(0), {}};
   bundle(1, key, {{}, {}, {}});
   constraint_set(LocalView(0), {}, {item(4, EntryKind::Proposed, 0, 0, "x")}, 2);
+  stable(2);
   set->on_event({}, member(1, 3), {EventKind::Checkpointed, Seq(2), 0, 0, content("c"), content("s"), {}, {}});
   votes(1, GlobalView(1), LocalView(0), 3, replication::digest_of(replication::Batch{}));
   votes(1, GlobalView(1), LocalView(0), 4, content("x"));

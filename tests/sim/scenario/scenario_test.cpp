@@ -97,8 +97,8 @@ class SlowDisks : public testing::Test {
 };
 
 // An update is written at four places one after the other: as PrePrepare, with Prepares, with their certificate, and
-// at the other sites. Each write may have to wait for another one.
-constexpr int kWrites = 4 * 2;
+// at the other sites. Each write may have to wait for another one, and the first three for those of the batch before.
+constexpr int kWrites = (4 + 3) * 2;
 
 TEST_F(SlowDisks, EverywhereAreSlowAndNotASeriesOfViewChanges) {
   plan.persist = 1500ms;

@@ -1,3 +1,4 @@
+#include "runtime/config_quote.hpp"
 #include "runtime/roster.hpp"
 
 #include <gtest/gtest.h>
