@@ -29,7 +29,9 @@ enum class Behaviour : std::uint8_t {
   Agitate,  // wants another local and global view, always
   Phantom,  // speaks of batches that nobody has
   Flood,    // noise, damaged copies, and questions whose answers are large
-  kLast = Flood,
+  Tease,    // names what is genuine and never proves it
+  Show,     // shows clients' updates to all but the server that could order them
+  kLast = Show,
 };
 std::string_view to_string(Behaviour behaviour);
 /// The names of all behaviours, in their order.

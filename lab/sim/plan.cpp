@@ -160,6 +160,7 @@ void draw_faults(Plan& plan, Prng& random) {
   if (wanted("byzantine", 3)) {
     planner.byzantine();
     planner.spite();
+    if (steward) planner.provocations();
   }
   if (profile == "lagging") planner.lagging();
   if (churn) planner.restarts();

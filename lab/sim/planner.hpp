@@ -27,6 +27,7 @@ class Planner {
   void slow();
   void byzantine();
   void spite();
+  void provocations();
   void equivocation();
   void lagging();
   void seams();

@@ -220,6 +220,8 @@ std::unique_ptr<Core> corrupted(std::unique_ptr<Core> core, Behaviour behaviour,
     case Behaviour::Agitate: return agitator(std::move(core), self, random.fork("agitate"));
     case Behaviour::Phantom: return phantom(std::move(core), random.fork("phantom"));
     case Behaviour::Flood: return flooder(std::move(core), self, membership, random.fork("flood"));
+    case Behaviour::Tease: return teaser(std::move(core), self, membership, random.fork("tease"));
+    case Behaviour::Show: return shower(std::move(core), self, membership, random.fork("show"));
   }
   return core;
 }
