@@ -31,7 +31,9 @@ enum class Behaviour : std::uint8_t {
   Flood,    // noise, damaged copies, and questions whose answers are large
   Betray,   // shows Accepts to the leader site alone, keeps Checkpoints to itself and lends nothing
   Botch,    // as representative: batches that are empty, too long, or hold what must not be ordered (any more)
-  kLast = Botch,
+  Tease,    // names what is genuine and never proves it
+  Show,     // shows clients' updates to all but the server that could order them
+  kLast = Show,
 };
 std::string_view to_string(Behaviour behaviour);
 /// The names of all behaviours, in their order.

@@ -171,6 +171,7 @@ void draw_faults(Plan& plan, Prng& random) {
     planner.byzantine();
     planner.spite();
     planner.botch();
+    if (steward) planner.provocations();
   }
   if (profile == "lagging") planner.lagging();
   if (churn) planner.restarts();

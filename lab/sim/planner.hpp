@@ -28,6 +28,7 @@ class Planner {
   void byzantine();
   void spite();
   void botch();
+  void provocations();
   void equivocation();
   void lagging();
   void seams();

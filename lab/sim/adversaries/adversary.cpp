@@ -222,6 +222,8 @@ std::unique_ptr<Core> corrupted(std::unique_ptr<Core> core, Behaviour behaviour,
     case Behaviour::Flood: return flooder(std::move(core), self, membership, random.fork("flood"));
     case Behaviour::Betray: return betrayer(std::move(core), membership);
     case Behaviour::Botch: return botcher(std::move(core), random.fork("botch"));
+    case Behaviour::Tease: return teaser(std::move(core), self, membership, random.fork("tease"));
+    case Behaviour::Show: return shower(std::move(core), self, membership, random.fork("show"));
   }
   return core;
 }

@@ -89,6 +89,8 @@ std::unique_ptr<Core> slanderer(std::unique_ptr<Core> core, ServerId self, Prng 
 std::unique_ptr<Core> agitator(std::unique_ptr<Core> core, ServerId self, Prng random);
 std::unique_ptr<Core> botcher(std::unique_ptr<Core> core, Prng random);
 std::unique_ptr<Core> phantom(std::unique_ptr<Core> core, Prng random);
+std::unique_ptr<Core> teaser(std::unique_ptr<Core> core, ServerId self, const Membership& membership, Prng random);
+std::unique_ptr<Core> shower(std::unique_ptr<Core> core, ServerId self, const Membership& membership, Prng random);
 std::unique_ptr<Core> flooder(std::unique_ptr<Core> core, ServerId self, const Membership& membership, Prng random);
 
 /// `client` with a second face: other operations under the same timestamps and out of order.

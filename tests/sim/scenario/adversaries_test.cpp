@@ -116,6 +116,26 @@ TEST(Adversaries, BatchesThatNobodyHasHoldNobodyUp) {
   EXPECT_NE(result.trace_hash, without.trace_hash) << "nothing was invented";
 }
 
+// The first representative of each site gets its site to prepare, shows nothing of it to the next one, and proves
+// nothing to it: only it is replaced.
+TEST(Adversaries, WhoNamesWhatItNeverProvesKeepsNobodyFromItsBundle) {
+  for (std::uint16_t faults : {1, 2}) {
+    Plan plan = with(Behaviour::Tease, 0);
+    plan.faults = faults;
+    plan.sites = 3;
+    std::erase_if(plan.traitors, [](const Traitor& traitor) { return traitor.server.site.value >= 3; });
+    ScenarioResult result = run(plan);
+    EXPECT_EQ(result.highest_local_view, 1u) << "f = " << faults;
+    EXPECT_EQ(result.highest_global_view, 0u);
+  }
+}
+
+TEST(Adversaries, UpdatesShownToAllButTheRepresentativeDeposeNobody) {
+  ScenarioResult result = run(with(Behaviour::Show, 2));
+  EXPECT_GT(result.refused[Reject::WrongSite] + result.refused[Reject::BadSignature], 10u) << "bare ones";
+  expect_quiet(result);
+}
+
 TEST(Adversaries, AFloodIsRefusedAndServiceGoesOn) {
   ScenarioResult result = run(with(Behaviour::Flood, 2));
   for (Reject reason : {Reject::TooShort, Reject::WrongVersion, Reject::UnknownSender, Reject::Malformed,
