@@ -29,7 +29,10 @@ enum class Behaviour : std::uint8_t {
   Agitate,  // wants another local and global view, always
   Phantom,  // speaks of batches that nobody has
   Flood,    // noise, damaged copies, and questions whose answers are large
-  kLast = Flood,
+  Spoil,    // sends noise for a share of whatever its site is about to sign, unasked and without a proof
+  Sly,      // as representative of the leader site: Proposals to its own site and one other, to the rest late
+  Shy,      // as representative of another site: its Accepts in the same way
+  kLast = Shy,
 };
 std::string_view to_string(Behaviour behaviour);
 /// The names of all behaviours, in their order.

@@ -220,6 +220,9 @@ std::unique_ptr<Core> corrupted(std::unique_ptr<Core> core, Behaviour behaviour,
     case Behaviour::Agitate: return agitator(std::move(core), self, random.fork("agitate"));
     case Behaviour::Phantom: return phantom(std::move(core), random.fork("phantom"));
     case Behaviour::Flood: return flooder(std::move(core), self, membership, random.fork("flood"));
+    case Behaviour::Spoil: return spoiler(std::move(core), self, membership, random.fork("spoil"));
+    case Behaviour::Sly: return partial(std::move(core), self, membership, true);
+    case Behaviour::Shy: return partial(std::move(core), self, membership, false);
   }
   return core;
 }
