@@ -9,7 +9,7 @@ StewardCore::StewardCore(ServerId self, const Membership& membership, Settings s
       signing_(context_),
       states_(context_),
       sequencing_(context_, signing_, states_),
-      global_(context_, signing_),
+      global_(context_, signing_, timers_),
       updates_(context_, sequencing_),
       neglect_(context_.settings),
       pace_(context_, timers_, signing_, sequencing_, updates_),
@@ -186,7 +186,7 @@ void StewardCore::on_time(Instant now, Effects& fx) {
     next_tick_ = Instant::never();
     sequencing_.on_tick(now, fx);
     for (const auto& missing : signing_.on_tick(now, fx)) global_.supply(missing.what, missing.servers, fx);
-    global_.on_tick(now, fx);
+    global_.on_tick(now, pace_.allowance(), fx);
     updates_.on_tick(now, fx);
     transfer_.on_tick(now, fx);
     states_.on_tick(now, fx);

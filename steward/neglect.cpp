@@ -1,5 +1,7 @@
 #include "steward/neglect.hpp"
 
+#include "steward/batching.hpp"
+
 #include <algorithm>
 
 namespace seneschal::steward {
@@ -8,11 +10,8 @@ void Neglect::executed(Instant now, const std::vector<ClientId>& clients, const 
   progress_ = now;
   if (!subject_ || !subject_->counts || subject_->passed_over) return;
   if (std::ranges::find(clients, subject_->client) != clients.end()) return subject_.reset();
-  // Who orders first come first served leaves an update out only of a batch that is full before its turn comes. How
-  // large the one before it was that did not fit any more is not known: at most kMaxSize.
-  const bool full = batch.updates.size() >= settings_.batch_max ||
-                    encoded_size(batch) + replication::Update::kMaxSize > settings_.batch_max_bytes;
-  if (!full) subject_->passed_over = true;
+  // Who orders first come first served leaves an update out only of a batch that is full before its turn comes.
+  if (has_room(batch, settings_)) subject_->passed_over = true;
   // One update per client is outstanding: of two that are executed now the second was issued after the first, and so
   // after the oldest one had arrived.
   for (ClientId client : clients)

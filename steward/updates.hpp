@@ -29,11 +29,16 @@ class Updates {
   /// Since when the representative of the leader site has had, from this very server, an update that it has not
   /// proposed.
   std::optional<Instant> oldest_given() const;
+  /// How many it has had since before `when`.
+  std::size_t given_before(Instant when) const;
 
   bool busy() const { return !watched_.empty(); }
   const replication::WatchList& watched() const { return watched_; }
 
  private:
+  /// When this update was given, if it is not proposed yet.
+  template <class F>
+  void for_each_given(F&& use) const;
   std::optional<Reject> take(Instant now, const Signed<Update>& update, Leg leg, bool direct, Effects& fx);
   enum class Way : std::uint8_t { Usual, Chosen, Again };
   void pass_on(Instant now, const Signed<Update>& update, Way way, Effects& fx);
