@@ -55,6 +55,8 @@ void GlobalOrdering::forward_late(Instant now, Effects& fx) {
     const Entry* entry = context_.history.find(due.seq);
     if (entry == nullptr || !entry->proposal || entry->proposal->gv != context_.views.global() || !entry->batch)
       continue;
+    // Without multicast an Accept that comes after the order stays with the representative.
+    if (entry->order && context_.settings.delivery == Delivery::Representative) continue;
     if (context_.views.at_leader_site()) {
       forward_proposal(*entry, due.sites, due.turn, fx);
       continue;

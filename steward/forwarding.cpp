@@ -25,10 +25,13 @@ constexpr std::uint32_t kMaxDoublings = 6;
 constexpr std::uint64_t kRepeated = 64;
 /// An Accept that is this young is still on its way.
 constexpr Duration kYoung = 50ms;
-/// What a server sends to another site in vain: about 1 % of a link of 10 Mb/s.
-constexpr Allowance kInVain{16 * 1024, 128 * 1024};
-/// What an Accept weighs, about.
-constexpr std::size_t kAcceptBytes = 512;
+/// What a server sends to another site in vain: less than 1 % of a link of 10 Mb/s.
+constexpr Allowance kInVain{4 * 1024, 16 * 1024};
+/// For each so many bytes on the way to a site its Accept may take another round trip: so much a link of 2.5 Mb/s
+/// carries in one. Neighbours bound what is under way, see `InFlight`.
+constexpr std::size_t kLoad = 32 * 1024;
+/// What an Accept weighs with what it is answered with, for each server that gets it.
+constexpr std::size_t kAcceptBytes = 1024;
 }  // namespace
 
 Forwarding::Forwarding(const Membership& membership, ServerId self, const Timers& timers)
@@ -73,7 +76,8 @@ std::vector<SiteId> Forwarding::proposed(Instant now, Seq seq, std::size_t bytes
                                          ServerIndex representative) {
   if (!tracks_.contains(seq) && tracks_.size() >= kMaxTracks) tracks_.erase(tracks_.begin());
   Track& track = tracks_[seq];
-  track = {now, leader == self_.site ? bytes : kAcceptBytes, leader, representative, false, {}, {}};
+  const std::size_t asks = kAcceptBytes * (sites_[self_.site.value].faults + 1u);
+  track = {now, leader == self_.site ? bytes : asks, leader, representative, false, {}, {}};
   track.sites.resize(sites_.size());
   track.turns = turns(seq, representative);
   std::vector<SiteId> at_once;
@@ -168,6 +172,7 @@ bool Forwarding::over(Instant now, const Track& track) const {
 // Of f+1 turns one is a correct server's, even if the representative is correct; a faulty one leaves one to spare.
 std::vector<Forwarding::Due> Forwarding::due(Instant now) {
   std::vector<Due> all;
+  std::vector<std::size_t> under_way(sites_.size());
   for (auto it = tracks_.begin(); it != tracks_.end();) {
     auto& [seq, track] = *it;
     if (over(now, track)) {
@@ -182,9 +187,11 @@ std::vector<Forwarding::Due> Forwarding::due(Instant now) {
       AtSite& at = track.sites[s];
       const Duration waits = now - track.since;
       if (!misses(track, site)) continue;
-      if (leads(track) && !at.late && waits > patience(site)) note_late(track, seq, site);
+      if (leads(track)) under_way[s] += track.bytes;
+      const Duration loaded = static_cast<std::int64_t>(under_way[s] / kLoad) * round_trip(site);
+      if (leads(track) && !at.late && waits > patience(site) + loaded) note_late(track, seq, site);
       if (!has || at.sent || turn > sites_[self_.site.value].faults || self_.index == track.representative) continue;
-      if (waits <= turn * step(site) + (at.at_once ? Duration{0} : patience(site))) continue;
+      if (waits <= turn * step(site) + loaded + (at.at_once ? Duration{0} : patience(site))) continue;
       if (!may_send(now, site, track.bytes)) continue;
       at.sent = now;
       due.sites.push_back(site);
