@@ -33,7 +33,10 @@ enum class Behaviour : std::uint8_t {
   Botch,    // as representative: batches that are empty, too long, or hold what must not be ordered (any more)
   Tease,    // names what is genuine and never proves it
   Show,     // shows clients' updates to all but the server that could order them
-  kLast = Show,
+  Spoil,    // sends noise for a share of whatever its site is about to sign, unasked and without a proof
+  Sly,      // as representative of the leader site: Proposals to its own site and one other, to the rest late
+  Shy,      // as representative of another site: its Accepts in the same way
+  kLast = Shy,
 };
 std::string_view to_string(Behaviour behaviour);
 /// The names of all behaviours, in their order.

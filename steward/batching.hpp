@@ -5,6 +5,12 @@
 
 namespace seneschal::steward {
 
+/// Another update would have fitted in. How large the one was that was next in turn is not known: at most kMaxSize.
+inline bool has_room(const replication::Batch& batch, const Settings& settings) {
+  return batch.updates.size() < settings.batch_max &&
+         replication::encoded_size(batch) + replication::Update::kMaxSize <= settings.batch_max_bytes;
+}
+
 /// Integer arithmetic throughout: the rule decides what is ordered when.
 class BatchRule {
  public:

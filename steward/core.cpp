@@ -9,7 +9,7 @@ StewardCore::StewardCore(ServerId self, const Membership& membership, Settings s
       signing_(context_),
       states_(context_),
       sequencing_(context_, signing_, states_),
-      global_(context_, signing_),
+      global_(context_, signing_, timers_),
       updates_(context_, sequencing_, timers_),
       neglect_(context_.settings),
       neglect_by_all_(context_.settings),
@@ -198,7 +198,7 @@ void StewardCore::on_time(Instant now, Effects& fx) {
     timers_.set_write_time(writes_.time(now));
     sequencing_.on_tick(now, fx);
     for (const auto& missing : signing_.on_tick(now, fx)) global_.supply(missing.what, missing.servers, fx);
-    global_.on_tick(now, fx);
+    global_.on_tick(now, pace_.allowance(), fx);
     updates_.on_tick(now, fx);
     transfer_.on_tick(now, fx);
     states_.on_tick(now, fx);

@@ -39,7 +39,67 @@ void GlobalOrdering::supply(const Purpose& what, const std::vector<ServerIndex>&
   fx.send(std::move(to), carrier(*entry, false), {.auth = AuthKind::Bare});
 }
 
-void GlobalOrdering::on_tick(Instant now, Effects& fx) {
+// [Steward 6] Whatever the representative leaves out, its neighbours send on.
+std::vector<SiteId> GlobalOrdering::track(Instant now, const Entry& entry) {
+  const Proposal& p = *entry.proposal;
+  const std::size_t bytes = entry.proposal.sealed->size() + encoded_size(*entry.batch.batch);
+  std::vector<SiteId> at_once = forwarding_.proposed(now, p.seq, bytes, context_.views.leader_site(p.gv),
+                                                     context_.views.representative().index);
+  for (const auto& [site, accept] : entry.accepts)
+    if (accept->gv == p.gv) forwarding_.accepted(now, p.seq, site);
+  return at_once;
+}
+
+void GlobalOrdering::forward_late(Instant now, Effects& fx) {
+  for (const Forwarding::Due& due : forwarding_.due(now)) {
+    const Entry* entry = context_.history.find(due.seq);
+    if (entry == nullptr || !entry->proposal || entry->proposal->gv != context_.views.global() || !entry->batch)
+      continue;
+    // Without multicast an Accept that comes after the order stays with the representative.
+    if (entry->order && context_.settings.delivery == Delivery::Representative) continue;
+    if (context_.views.at_leader_site()) {
+      forward_proposal(*entry, due.sites, due.turn, fx);
+      continue;
+    }
+    auto own = entry->accepts.find(context_.self.site);
+    if (own == entry->accepts.end() || own->second->gv != entry->proposal->gv) continue;
+    std::vector<Destination> to;
+    for (SiteId site : due.sites)
+      for (const Destination& d : context_.some_of(site, due.turn)) to.push_back(d);
+    fx.send(std::move(to), RelayedAccept{own->second.embed()}, {.auth = AuthKind::Bare});
+  }
+}
+
+// One copy crosses the wide area for each site.
+void GlobalOrdering::forward_proposal(const Entry& entry, const std::vector<SiteId>& sites, std::uint32_t turn,
+                                      Effects& fx) {
+  const bool group = context_.settings.delivery == Delivery::Multicast;
+  std::vector<Destination> to;
+  for (SiteId site : sites) {
+    if (group)
+      to.push_back(Destination::to(site));
+    else
+      for (const Destination& d : context_.some_of(site, turn)) to.push_back(d);
+  }
+  fx.send(std::move(to), carrier(entry, !group), {.auth = AuthKind::Bare});
+}
+
+// `site` goes on about an entry that our site has accepted long since: our representative may have kept the Accept
+// from it. Its message may be a recorded one: rarely per site and entry, and within the site's budget.
+void GlobalOrdering::answer_with_accept(Instant now, Entry& entry, SiteId site, Effects& fx) {
+  auto own = entry.accepts.find(context_.self.site);
+  if (site == context_.self.site || own == entry.accepts.end()) return;
+  if (!forwarding_.accept_missed(now, own->second->seq)) return;
+  auto [last, first] = entry.answered_at.try_emplace(site, now);
+  if (!first && now - last->second < context_.settings.retransmit_local) return;
+  if (!context_.answers.to_site(now, site, own->second.sealed->size())) return;
+  last->second = now;
+  fx.forward(Destination::to(site), own->second.sealed);
+}
+
+void GlobalOrdering::on_tick(Instant now, Duration allowance, Effects& fx) {
+  forwarding_.set_allowance(allowance);
+  forward_late(now, fx);
   for (auto& [seq, entry] : context_.history.open()) {
     if (!entry.proposal || entry.order || !entry.batch) continue;
     if (entry.proposal->gv != context_.views.global()) continue;  // nobody shares an Accept of it any more
@@ -88,8 +148,12 @@ void GlobalOrdering::restore_accepted(const AcceptedRecord& record) {
 // A new representative answers for what it inherits from the beginning, not from where another's back-off had come
 // to.
 void GlobalOrdering::view_changed(Instant now) {
-  for (auto& [seq, entry] : context_.history.open())
-    if (entry.proposal && !entry.order) entry.wide_retry.start(now, context_.settings.retransmit_wide);
+  forwarding_.view_changed();
+  for (auto& [seq, entry] : context_.history.open()) {
+    if (!entry.proposal || entry.order) continue;
+    entry.wide_retry.start(now, context_.settings.retransmit_wide);
+    if (entry.proposal->gv == context_.views.global() && entry.batch) track(now, entry);
+  }
 }
 
 void GlobalOrdering::resume(Instant now, Effects& fx) {

@@ -65,7 +65,10 @@ std::optional<Reject> GlobalOrdering::on_carrier(Instant now, const Verified<Pro
       note_conflict(*old->order, p);
       return Reject::Conflict;
     }
-    if (m.relay) answer_site(now, *old, m.proposal.signer().site(), fx);
+    if (m.relay)
+      answer_site(now, *old, m.proposal.signer().site(), fx);
+    else
+      answer_with_accept(now, *old, m.proposal.signer().site(), fx);
     return Reject::Superseded;
   }
   Entry* entry = context_.history.at(p.seq);
@@ -73,7 +76,9 @@ std::optional<Reject> GlobalOrdering::on_carrier(Instant now, const Verified<Pro
   bool known = entry->proposal && entry->proposal->gv == p.gv && entry->proposal->digest == p.digest &&
                holds_batch(*entry, p.digest);
   std::optional<Reject> refused = known ? std::optional(Reject::Duplicate) : std::nullopt;
-  if (!known) {
+  if (known) {
+    answer_with_accept(now, *entry, m.proposal.signer().site(), fx);
+  } else {
     HeldBatch batch = entry->batch_of(p.digest);
     if (!batch) {
       batch = {batch_of(message), digest_of(m.batch.value)};
@@ -120,6 +125,8 @@ std::optional<Reject> GlobalOrdering::take_proposal(Instant now, const Held<Prop
   entry->wide_retry.start(now, context_.settings.retransmit_wide);
   Digest content = content_of_sealed(*proposal.sealed);
   signed_event(content, proposal.signer, p.seq, p.gv, p.lv, fx);
+  if (replaces)
+    if (const auto sites = track(now, *entry); !sites.empty()) forward_proposal(*entry, sites, 0, fx);
   if (proposal.signer == Principal::of(context_.self.site)) {
     signing_.combined(now, content, proposal.sealed);
     if (views.is_representative()) send_proposal(*entry, fx);
@@ -182,15 +189,20 @@ std::optional<Reject> GlobalOrdering::take_accept(Instant now, Held<Accept> acce
   auto it = entry->accepts.find(site);
   const bool held = it != entry->accepts.end() && it->second->gv >= accept->gv;
   const bool again = asks && (held || context_.settings.delivery == Delivery::Multicast);
-  if (again && accept->seq <= context_.history.aru()) answer_site(now, *entry, site, fx);
+  if (again && accept->seq <= context_.history.aru())
+    answer_site(now, *entry, site, fx);
+  else if (again)
+    answer_with_accept(now, *entry, site, fx);
   if (held) return Reject::Duplicate;
   Seq seq = accept->seq;
   Digest content = content_of_sealed(*accept.sealed);
   signed_event(content, accept.signer, seq, accept->gv, {}, fx);
   if (own) {
     signing_.combined(now, content, accept.sealed);
-    if (context_.views.is_representative()) send_accept(accept, fx);
   }
+  // [Steward 6] a second server sends it as well while another site has missed others
+  const bool repeats = forwarding_.accepted(now, seq, site);
+  if (own && (repeats || context_.views.is_representative())) send_accept(accept, fx);
   entry->accepts[site] = std::move(accept);
   try_order(seq, *entry, fx);
   return std::nullopt;
@@ -206,6 +218,7 @@ void GlobalOrdering::try_order(Seq seq, Entry& entry, Effects& fx) {
       certificate.accepts.emplace(site, accept);
   if (certificate.accepts.size() < needed) return;
   entry.order = std::move(certificate);
+  forwarding_.ordered(seq);
   context_.ordered(seq, entry.proposal->gv);
   context_.order_saved = context_.save(OrderedRecord{{ordered_entry(entry)}}, fx);
   fx.event({.kind = EventKind::Ordered,
@@ -263,6 +276,7 @@ std::optional<Instant> GlobalOrdering::oldest() const {
 }
 
 bool GlobalOrdering::busy() const {
+  if (forwarding_.busy()) return true;
   for (const auto& [seq, entry] : context_.history.open())
     if (entry.proposal || entry.pre_prepare || !entry.accepts.empty()) return true;
   return false;

@@ -49,6 +49,12 @@ void InFlight::view_changed() {
   drained_by_ = {};
 }
 
+bool InFlight::has_room_for(Seq seq) const {
+  std::size_t below = 0;
+  for (auto it = cuts_.begin(); it != cuts_.end() && it->first < seq; ++it) below += it->second.bytes;
+  return below < 2 * limit();
+}
+
 std::size_t InFlight::limit() const {
   if (drained_by_.value != 0) return least_;
   const std::size_t most = *std::ranges::max_element(samples_);

@@ -28,6 +28,10 @@ class InFlight {
   void view_changed();
 
   bool has_room() const { return under_way_ < limit(); }
+  /// Whether a representative that measures like this server may have `seq` under way: its measure may be another one
+  /// by a factor of two. Only what is below `seq` counts, or entries that came in the wrong order would wait for each
+  /// other.
+  bool has_room_for(Seq seq) const;
   std::size_t under_way() const { return under_way_; }  // bytes
   std::size_t limit() const;                            // bytes
 

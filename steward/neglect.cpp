@@ -1,5 +1,7 @@
 #include "steward/neglect.hpp"
 
+#include "steward/batching.hpp"
+
 #include <algorithm>
 
 namespace seneschal::steward {
@@ -9,11 +11,8 @@ void Neglect::executed(Instant now, Seq seq, const std::vector<ClientId>& client
   if (!subject_ || !subject_->counts || subject_->passed_over) return;
   if (std::ranges::find(clients, subject_->client) != clients.end()) return subject_.reset();
   if (seq <= subject_->proposed) return;
-  // Who orders first come first served leaves an update out only of a batch that is full before its turn comes. How
-  // large the one before it was that did not fit any more is not known: at most kMaxSize.
-  const bool full = batch.updates.size() >= settings_.batch_max ||
-                    encoded_size(batch) + replication::Update::kMaxSize > settings_.batch_max_bytes;
-  if (!full) subject_->passed_over = true;
+  // Who orders first come first served leaves an update out only of a batch that is full before its turn comes.
+  if (has_room(batch, settings_)) subject_->passed_over = true;
   // One update of a client waits at the representative at a time: of two in batches that were cut after the oldest
   // one had arrived, the second took its place in the queue behind it. Those that were under way before say nothing:
   // a client may issue the next update before the one before is executed.

@@ -81,7 +81,7 @@ bool Pace::late_at_leader_site(Instant now, std::uint32_t tolerance) const {
     if (!accepted && now - std::max(entry.proposed_at, *since_) > site + tolerance * (1 + full_batches) * wide)
       return true;
   }
-  return idles(now, tolerance);
+  return idles(now, tolerance) || leaves_out(tolerance);
 }
 
 // An Accept needs nothing but shares of this site, and the representative to combine them.
@@ -106,6 +106,14 @@ bool Pace::idles(Instant now, std::uint32_t tolerance) const {
   return given && now - std::max(*given, free) > allowed;
 }
 
+// It proposes batches with room, and leaves out of them what this server gave it long before. One such update may
+// have been lost on the way; two at a time hardly.
+bool Pace::leaves_out(std::uint32_t tolerance) const {
+  const Duration allowed = context_.settings.batch_gap_max + tolerance * allowance();
+  const Instant last = sequencing_.last_with_room();
+  return last - *since_ > allowed && updates_.given_before(last - allowed) > 1;
+}
+
 // Reasons to propose nothing: a PrePrepare that the site has not signed, a full window or full links, entries that
 // the view change demands first; and a server that lags cannot say that there is none.
 void Pace::note_blocked(Instant now) {
@@ -122,7 +130,8 @@ void Pace::note_blocked(Instant now) {
   bool replays = !views.fixed().empty() && views.fixed().rbegin()->first > context_.history.aru();
   // What links carry is the representative's to find out, but two batches may be under way whatever it found.
   const bool full = open >= context_.settings.window || bytes >= 2 * context_.settings.batch_max_bytes;
-  if (is_unsigned || replays || full || context_.certified > context_.history.aru()) blocked_ = now;
+  if (is_unsigned || replays || full || sequencing_.holds_back() || context_.certified > context_.history.aru())
+    blocked_ = now;
 }
 
 }  // namespace seneschal::steward

@@ -31,6 +31,7 @@ class Pace {
   bool late_at_leader_site(Instant now, std::uint32_t tolerance) const;
   bool late_elsewhere(Instant now, std::uint32_t tolerance) const;
   bool idles(Instant now, std::uint32_t tolerance) const;
+  bool leaves_out(std::uint32_t tolerance) const;
   void note_blocked(Instant now);
 
   Context& context_;

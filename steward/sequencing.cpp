@@ -138,8 +138,9 @@ std::optional<Reject> Sequencing::on_pre_prepare(Instant now, const Verified<Pre
   entry.pre_prepare = Held<PrePrepare>::of(message);
   entry.pre_prepare_digest = digest;
   entry.adopted = false;
-  // Ahead of our window, not of the representative's: it is kept until our ARU follows.
-  if (!context_.history.in_window(m.seq)) return Reject::OutsideWindow;
+  // Ahead of our window, not of the representative's: it is kept until our ARU follows. The same if more is under way
+  // than links carry.
+  if (!may_adopt(m.seq)) return Reject::OutsideWindow;
   adopt(now, entry, fx);
   return std::nullopt;
 }
@@ -178,8 +179,25 @@ std::optional<Reject> Sequencing::check_updates(const PrePrepare& m) const {
   return std::nullopt;
 }
 
+// [Steward 3, Batching] Its neighbours keep a representative from filling the queues of links. What a view change
+// demands is never too much.
+bool Sequencing::may_adopt(Seq seq) const {
+  if (!context_.history.in_window(seq)) return false;
+  return context_.views.is_representative() || context_.views.fixed(seq) != nullptr || in_flight_.has_room_for(seq);
+}
+
+bool Sequencing::holds_back() const {
+  return std::ranges::any_of(context_.history.open(), [&](const auto& open) {
+    const Entry& entry = open.second;
+    return entry.pre_prepare && !entry.adopted &&
+           context_.views.current(entry.pre_prepare->gv, entry.pre_prepare->lv);
+  });
+}
+
 void Sequencing::adopt(Instant now, Entry& entry, Effects& fx) {
   const PrePrepare& m = *entry.pre_prepare;
+  in_flight_.cut(now, m.seq, encoded_size(m.batch));
+  if (context_.views.fixed(m.seq) == nullptr && has_room(m.batch, context_.settings)) last_with_room_ = now;
   entry.adopted = true;
   last_adopted_ = now;
   if (entry.pre_prepare.signer == Principal::of(context_.self)) underway_.erase(m.seq);
@@ -294,7 +312,7 @@ void Sequencing::clients_left() {
 
 void Sequencing::adopt_early(Instant now, Effects& fx) {
   for (auto& [seq, entry] : context_.history.open()) {
-    if (!entry.pre_prepare || entry.adopted || entry.order || !context_.history.in_window(seq)) continue;
+    if (!entry.pre_prepare || entry.adopted || entry.order || !may_adopt(seq)) continue;
     if (!context_.views.current(entry.pre_prepare->gv, entry.pre_prepare->lv)) continue;
     if (auto refused = check(*entry.pre_prepare, entry, entry.pre_prepare_digest))
       fx.reject(*refused);

@@ -41,6 +41,10 @@ class Sequencing {
   const InFlight& in_flight() const { return in_flight_; }
   /// When this server last voted for a PrePrepare.
   Instant last_adopted() const { return last_adopted_; }
+  /// When it last voted for one with room for another update that no view change demanded.
+  Instant last_with_room() const { return last_with_room_; }
+  /// A PrePrepare of this view waits here until less is under way.
+  bool holds_back() const;
   /// A PrePrepare of this view holds the update, or a later one of its client: then nobody owes this one a place, and
   /// a client that gives out several at once makes no representative look idle.
   bool assigned(ClientId client, Timestamp timestamp) const {
@@ -64,6 +68,7 @@ class Sequencing {
   bool taken(Seq seq) const;
   bool replay(Instant now, Effects& fx);
   void adopt(Instant now, Entry& entry, Effects& fx);
+  bool may_adopt(Seq seq) const;
   std::optional<Reject> duplicate(Instant now, const PrePrepare& m, Entry& entry, Effects& fx);
   void send_pre_prepare(Instant now, PrePrepare m, Effects& fx);
   void complete_certificate(Instant now, Seq seq, Entry& entry, Effects& fx);
@@ -77,6 +82,7 @@ class Sequencing {
   InFlight in_flight_;
   Seq last_assigned_;
   Instant last_adopted_{};
+  Instant last_with_room_{};
   bool blocked_ =
       true;  // no batch can be cut until something else happens: the window is full, or this is not our task
   /// (client, timestamp) to seq, of all PrePrepares of this view above aru - W: nothing is put into two of them.

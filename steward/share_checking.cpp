@@ -16,6 +16,7 @@ void ThresholdSigning::combination_failed(Instant now, const Name& name, Instanc
   instance.failed = true;
   ++instance.rounds;
   if (!first) return;  // only proven shares were combined: the next proof tries again
+  note_suspects(instance);
   instance.proofs_due = now + std::max(kProofTimeout, share_timeout());
   for (auto& [server, held] : instance.shares) {
     if (held.standing != Standing::Unproven) continue;
@@ -32,10 +33,43 @@ void ThresholdSigning::combination_failed(Instant now, const Name& name, Instanc
   }
 }
 
-void ThresholdSigning::request_proofs(const Name& name, const Instance& instance, Effects& fx) {
+// [Steward 3.6] At least one of them sent no share but noise. The others show it with their proofs.
+void ThresholdSigning::note_suspects(Instance& instance) {
+  for (ServerIndex server : instance.combined_of)
+    if (auto held = instance.shares.find(server);
+        held != instance.shares.end() && held->second.standing == Standing::Unproven && held->second.message)
+      instance.suspects.try_emplace(server, Suspect{*held->second.message});
+}
+
+// The site has signed without a proof of theirs. Each of f faulty servers makes one combination fail that way.
+void ThresholdSigning::put_on_probation(Instance& instance) {
+  for (auto& [server, suspect] : instance.suspects) {
+    if (blamed_.contains(server)) continue;
+    suspect.on_probation = true;
+    trust_.spoiled(server);
+  }
+}
+
+void ThresholdSigning::clear_suspect(Instance& instance, ServerIndex server, const Verified<SigShare>& message,
+                                     Effects& fx) {
+  auto suspect = instance.suspects.find(server);
+  if (suspect == instance.suspects.end()) return;
+  const Verified<SigShare> first = suspect->second.message;
+  const bool on_probation = suspect->second.on_probation;
+  instance.suspects.erase(suspect);
+  // A server makes one share of a message: of two different ones under its signature it made one up.
+  if (first.body().share.value != message.body().share.value)
+    return exclude(server, "two shares of one site message", {first.bytes(), message.bytes()}, fx);
+  if (!on_probation) return;
+  trust_.acquit(server);
+  if (trust_.trusts(server)) choice_.trust(server);
+}
+
+void ThresholdSigning::request_proofs(const Name& name, Instance& instance, Effects& fx) {
   for (std::uint16_t i = 0; i < context_.own().servers; ++i) {
     ServerIndex server(i);
     if (server == self() || blamed_.contains(server)) continue;
+    if (!instance.failed && trust_.trusts(server)) continue;
     auto held = instance.shares.find(server);
     if (held != instance.shares.end() &&
         (held->second.standing == Standing::Proven || held->second.standing == Standing::Checking))
@@ -46,8 +80,7 @@ void ThresholdSigning::request_proofs(const Name& name, const Instance& instance
 
 void ThresholdSigning::check_proof(const Name& name, Instance& instance, ServerIndex server,
                                    const Verified<SigShare>& message, Effects& fx) {
-  HeldShare& held = instance.shares[server];
-  held.standing = Standing::Checking;
+  if (!instance.sealed) instance.shares[server].standing = Standing::Checking;
   CheckSharesJob job{
       context_.self.site, instance.message, {{server, message.body().share.value, message.body().proof.value}}};
   pending_[fx.run(std::move(job))] = {
@@ -56,12 +89,12 @@ void ThresholdSigning::check_proof(const Name& name, Instance& instance, ServerI
 
 void ThresholdSigning::share_checked(Instant, const Pending& pending, bool good, Effects& fx) {
   Instance& instance = instances_.at(pending.name);
-  if (instance.sealed) return;
   const Verified<SigShare>& message = *pending.share;
   if (good) {
+    clear_suspect(instance, pending.server, message, fx);
+    if (instance.sealed || blamed_.contains(pending.server)) return;
+    if (trust_.proved(pending.server)) choice_.trust(pending.server);
     HeldShare& held = instance.shares[pending.server];
-    // The first share may have been another one: whoever sends a bad one and then a good one is only demoted.
-    if (held.share != message.body().share.value && choice_.missed(pending.server)) announce(fx);
     held.share = message.body().share.value;
     held.message = message;
     held.standing = Standing::Proven;
@@ -73,8 +106,13 @@ void ThresholdSigning::share_checked(Instant, const Pending& pending, bool good,
 }
 
 void ThresholdSigning::blame(ServerIndex server, const SharedBytes& evidence, Effects& fx) {
+  exclude(server, "bad share of a site signature", {evidence}, fx);
+}
+
+void ThresholdSigning::exclude(ServerIndex server, const char* reason, std::vector<SharedBytes> evidence,
+                               Effects& fx) {
   if (!blamed_.insert(server).second) return;
-  fx.accuse(Principal::of(context_.local(server)), "bad share of a site signature", {evidence});
+  fx.accuse(Principal::of(context_.local(server)), reason, std::move(evidence));
   for (auto& [name, instance] : instances_) {
     instance.shares.erase(server);
     instance.asked.erase(server);

@@ -18,7 +18,7 @@ void SignerChoice::reset(ServerIndex representative) {
   epoch_ = 0;
   for (Seat& seat : seats_) seat.needs_asking = false;
   for (std::uint16_t i = 0; i < site_.servers; ++i)
-    if (seats_[i].excluded && chosen_.contains(ServerIndex(i))) replace(ServerIndex(i));
+    if ((seats_[i].excluded || seats_[i].distrusted) && chosen_.contains(ServerIndex(i))) replace(ServerIndex(i));
 }
 
 void SignerChoice::resume(std::set<ServerIndex> chosen, std::uint64_t epoch) {
@@ -38,6 +38,11 @@ bool SignerChoice::missed(ServerIndex server) {
   return replace(server);
 }
 
+bool SignerChoice::distrust(ServerIndex server) {
+  seats_[server.value].distrusted = true;
+  return server != self_ && chosen_.contains(server) && replace(server);
+}
+
 bool SignerChoice::exclude(ServerIndex server) {
   seats_[server.value].excluded = true;
   return chosen_.contains(server) && replace(server);
@@ -49,7 +54,7 @@ bool SignerChoice::replace(ServerIndex server) {
   std::optional<ServerIndex> best;
   auto rank = [&](ServerIndex i) {
     const Seat& s = seats_[i.value];
-    return std::tuple(s.demoted_at, s.usual, i);
+    return std::tuple(s.distrusted, s.demoted_at, s.usual, i);
   };
   for (std::uint16_t i = 0; i < site_.servers; ++i) {
     ServerIndex candidate(i);
@@ -57,6 +62,8 @@ bool SignerChoice::replace(ServerIndex server) {
     if (!best || rank(candidate) < rank(*best)) best = candidate;
   }
   if (!best) return false;
+  const Seat& place = seats_[server.value];
+  if (seats_[best->value].distrusted && place.distrusted && !place.excluded) return false;
   ++epoch_;
   seats_[server.value].demoted_at = epoch_;
   seats_[server.value].strain = 0;

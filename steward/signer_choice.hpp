@@ -36,6 +36,9 @@ class SignerChoice {
   /// Its share came before any question could: it follows again.
   void answers_unasked(ServerIndex server) { seats_[server.value].needs_asking = false; }
   bool needs_asking(ServerIndex server) const { return seats_[server.value].needs_asking; }
+  /// Its shares take a proof each: it is chosen only when no other is left. True if the set changed.
+  bool distrust(ServerIndex server);
+  void trust(ServerIndex server) { seats_[server.value].distrusted = false; }
   /// `server` is provably faulty: it is never chosen again. True if the set changed.
   bool exclude(ServerIndex server);
 
@@ -45,6 +48,7 @@ class SignerChoice {
     std::uint32_t strain = 0;      // what its misses left
     std::uint64_t demoted_at = 0;  // epoch, 0: never
     bool excluded = false;
+    bool distrusted = false;
     bool needs_asking = false;  // in this view
   };
   bool replace(ServerIndex server);

@@ -79,11 +79,12 @@ void ThresholdSigning::agree(Instant now, const Purpose& what, SharedBytes messa
   if (about_view) {
     // nobody collects
   } else if (collector()) {
+    unseat_untrusted(fx);
     instance.ask.start(now, share_timeout());
     instance.asked = choice_.chosen();
     for (ServerIndex server : instance.asked) {
       if (instance.shares.contains(server)) choice_.answers_unasked(server);
-      if (choice_.needs_asking(server)) request(name, instance, server, fx);
+      if (choice_.needs_asking(server) || !trust_.trusts(server)) request(name, instance, server, fx);
     }
   } else if (collecting() && announced_.contains(self())) {
     instance.to.insert(context_.views.representative().index);
@@ -165,6 +166,7 @@ void ThresholdSigning::view_changed(Instant now, Effects& fx) {
   for (auto& [name, instance] : instances_) {
     if (!instance.message || instance.sealed || instance.seq == Seq{}) continue;
     instance.asked.clear();
+    instance.invited.clear();
     if (collector()) {
       instance.asked = choice_.chosen();
       instance.ask.start(now, share_timeout());
@@ -221,6 +223,11 @@ std::optional<Reject> ThresholdSigning::on_share(Instant now, const Verified<Sig
   Instance* instance = instance_for(now, sender, name);
   if (instance == nullptr) return m.seq <= context_.history.aru() ? Reject::Superseded : Reject::Overloaded;
   if (instance->sealed) {
+    auto suspect = instance->suspects.find(sender);
+    if (suspect != instance->suspects.end() && !m.proof.value.empty() && instance->to_prove.erase(sender) != 0) {
+      check_proof(name, *instance, sender, message, fx);  // it was only late
+      return std::nullopt;
+    }
     // It missed the result. [Steward 7]
     auto [last, first] = instance->resent.try_emplace(sender, now);
     if (instance->rounds == 0 && first && now - instance->since < share_timeout()) return std::nullopt;  // just late
@@ -231,7 +238,8 @@ std::optional<Reject> ThresholdSigning::on_share(Instant now, const Verified<Sig
   }
   auto it = instance->shares.find(sender);
   if (it != instance->shares.end()) {
-    bool wanted = instance->failed && !m.proof.value.empty() && it->second.standing != Standing::Proven &&
+    bool wanted = (instance->failed || instance->to_prove.contains(sender)) && instance->message &&
+                  !m.proof.value.empty() && it->second.standing != Standing::Proven &&
                   it->second.standing != Standing::Checking;
     if (!wanted) return Reject::Duplicate;
     check_proof(name, *instance, sender, message, fx);
@@ -243,7 +251,8 @@ std::optional<Reject> ThresholdSigning::on_share(Instant now, const Verified<Sig
   if (collector() && instance->asked.contains(sender) && instance->asked_each &&
       now - *instance->asked_each <= 2 * usual_ + kSlowShareSlack)
     choice_.answers_questions(sender);
-  if (instance->failed && !m.proof.value.empty()) check_proof(name, *instance, sender, message, fx);
+  if ((instance->failed || instance->to_prove.contains(sender)) && !m.proof.value.empty())
+    check_proof(name, *instance, sender, message, fx);
   if (instance->failed && m.proof.value.empty()) request(name, *instance, sender, fx);
   try_combine(name, *instance, fx);
   return std::nullopt;
@@ -298,16 +307,36 @@ std::optional<Reject> ThresholdSigning::on_signer_set(Instant now, const Verifie
 void ThresholdSigning::try_combine(const Name& name, Instance& instance, Effects& fx) {
   if (!instance.message || instance.sealed || instance.combining) return;
   std::vector<OwnedShare> shares;
-  for (const auto& [server, held] : instance.shares) {
-    if (held.standing == Standing::SetAside || blamed_.contains(server)) continue;
-    if (instance.failed && held.standing != Standing::Proven) continue;
-    shares.push_back({server, held.share, {}});
-    if (shares.size() == context_.own().quorum()) break;
-  }
+  for (const bool chosen : {true, false})  // [Steward 3.6] the chosen signers first
+    for (const auto& [server, held] : instance.shares)
+      if (announced_.contains(server) == chosen && shares.size() < context_.own().quorum() &&
+          counts(instance, server, held))
+        shares.push_back({server, held.share, {}});
   if (shares.size() < context_.own().quorum()) return;
+  std::ranges::sort(shares, {}, &OwnedShare::owner);
   instance.combining = true;
+  instance.combined_of.clear();
+  for (const OwnedShare& share : shares) instance.combined_of.push_back(share.owner);
   pending_[fx.run(CombineJob{context_.self.site, instance.message, std::move(shares)})] = {
       Work::Combine, name, {}, {}, {}};
+}
+
+// [Steward 3.6] A share that nobody asked for counts only with its proof. Else servers that are not among the signers
+// could send noise before the signers can send anything, and no combination would succeed.
+bool ThresholdSigning::counts(const Instance& instance, ServerIndex server, const HeldShare& held) const {
+  if (blamed_.contains(server)) return false;
+  if (held.standing != Standing::Unproven) return held.standing == Standing::Proven;
+  if (instance.failed || !trust_.trusts(server)) return false;
+  const bool asks = collector() && instance.seq != Seq{};
+  return !asks || instance.asked.contains(server) || instance.invited.contains(server);
+}
+
+// Their shares would take a proof each.
+void ThresholdSigning::unseat_untrusted(Effects& fx) {
+  bool changed = false;
+  for (std::uint16_t i = 0; i < context_.own().servers; ++i)
+    if (!trust_.trusts(ServerIndex(i))) changed = choice_.distrust(ServerIndex(i)) || changed;
+  if (changed) announce(fx);
 }
 
 bool ThresholdSigning::on_done(Instant now, Ticket ticket, const JobResult& result, Effects& fx) {
@@ -364,6 +393,7 @@ void ThresholdSigning::combined(Instant now, const Digest& content, const Shared
 
 void ThresholdSigning::end(Instant now, Instance& instance, const SharedBytes& sealed) {
   instance.sealed = sealed;
+  put_on_probation(instance);
   if (instance.message && instance.rounds == 0 && !collector()) note_duration(now - instance.since);
   if (!instance.message) instance.since = now;
   instance.shares.clear();
@@ -429,6 +459,8 @@ void ThresholdSigning::announce(Effects& fx) {
     saved = context_.save(SignerSetRecord{set.lv, set.epoch, set.signers}, fx);
   }
   fx.send(Destination::to(context_.self.site), set, {.after = saved});
+  for (auto& [name, instance] : instances_)  // they share what is open as well
+    if (instance.message && !instance.sealed) instance.invited.insert(announced_.begin(), announced_.end());
 }
 
 void ThresholdSigning::restore_view() {
@@ -466,7 +498,9 @@ std::vector<ThresholdSigning::Missing> ThresholdSigning::on_tick(Instant now, Ef
       instance.to_all = true;  // [Steward 3.6] on a timeout servers fall back to `all`
       ++instance.rounds;
       start_sharing(now, name, instance, fx);
-      if (instance.failed && !collector()) request_proofs(name, instance, fx);  // the first round may be lost
+      const bool asks = collector() && instance.seq != Seq{};
+      // The first round may be lost; and without those on probation there may be too few.
+      if (!asks && (instance.failed || trust_.doubts_anybody())) request_proofs(name, instance, fx);
     }
   }
   return missing;
@@ -481,11 +515,13 @@ void ThresholdSigning::ask_missing(Instant now, const Name& name, Instance& inst
   for (std::uint16_t i = 0; i < context_.own().servers; ++i) {
     ServerIndex server(i);
     auto held = instance.shares.find(server);
-    bool useful = held != instance.shares.end() && (!instance.failed || held->second.standing == Standing::Proven);
+    bool useful = held != instance.shares.end() && counts(instance, server, held->second);
     if (useful || server == self() || blamed_.contains(server)) continue;
     if (instance.asked.contains(server) && held == instance.shares.end()) changed = choice_.missed(server) || changed;
     request(name, instance, server, fx);
-    if (held == instance.shares.end()) absent.push_back(server);
+    if (held != instance.shares.end()) continue;
+    instance.invited.insert(server);
+    absent.push_back(server);
   }
   if (!absent.empty()) missing.push_back({instance.what, std::move(absent)});
   if (!instance.asked.contains(self())) {  // now every share counts, our own too
@@ -495,8 +531,11 @@ void ThresholdSigning::ask_missing(Instant now, const Name& name, Instance& inst
   if (changed || choice_.epoch() > 0) announce(fx);  // the announcement may have been lost
 }
 
-void ThresholdSigning::request(const Name& name, const Instance& instance, ServerIndex server, Effects& fx) {
-  fx.send(Destination::to(context_.local(server)), ShareRequest{instance.what.seq, name.content, instance.failed},
+// A share that is here and does not count needs its proof.
+void ThresholdSigning::request(const Name& name, Instance& instance, ServerIndex server, Effects& fx) {
+  const bool prove = instance.failed || !trust_.trusts(server) || instance.shares.contains(server);
+  if (prove) instance.to_prove.insert(server);
+  fx.send(Destination::to(context_.local(server)), ShareRequest{instance.what.seq, name.content, prove},
           {.auth = AuthKind::Mac});
 }
 

@@ -1,6 +1,7 @@
 // THRESHOLD-SIGN: q shares become one site signature. [Steward 3.6] [TR Fig. 5]
 #pragma once
 #include "steward/context.hpp"
+#include "steward/share_trust.hpp"
 #include "steward/signer_choice.hpp"
 #include "steward/view_messages.hpp"
 
@@ -61,6 +62,7 @@ class ThresholdSigning {
   /// True while any instance has no combined signature.
   bool busy() const;
   bool blamed(ServerIndex server) const { return blamed_.contains(server); }
+  bool trusts(ServerIndex server) const { return trust_.trusts(server); }
   const std::set<ServerIndex>& signers() const { return announced_; }
   std::uint64_t epoch() const { return announced_epoch_; }
   std::size_t size() const { return instances_.size(); }
@@ -85,6 +87,11 @@ class ThresholdSigning {
     Seq seq;
     auto operator<=>(const Name&) const = default;
   };
+  /// Whose share was in a combination that failed.
+  struct Suspect {
+    Verified<SigShare> message;
+    bool on_probation = false;  // because of this
+  };
   struct Instance {
     Purpose what;
     SharedBytes message;  // null: shares came before we agreed
@@ -103,7 +110,11 @@ class ThresholdSigning {
     std::set<ServerIndex> proof_to;     // who wants it with its proof
     std::set<ServerIndex> asked;        // whom we, the collector, asked
     std::optional<Instant> asked_each;  // those of them who were missing, one by one
+    std::set<ServerIndex> invited;      // whose shares count, too: asked one by one, or chosen since
+    std::set<ServerIndex> to_prove;     // who was asked for a proof
     std::map<ServerIndex, HeldShare> shares;
+    std::map<ServerIndex, Suspect> suspects;
+    std::vector<ServerIndex> combined_of;  // whose shares the last combination was made of
     bool combining = false;
     bool failed = false;  // a combination failed: only proven shares count from now on
     std::uint32_t rounds = 0;
@@ -139,16 +150,25 @@ class ThresholdSigning {
   void distribute(const Name& name, Instance& instance, Effects& fx);
   void send_share(const Name& name, Instance& instance, const std::vector<Destination>& to, bool proof, Effects& fx);
   void give_proof(const Name& name, Instance& instance, Effects& fx);
-  void request(const Name& name, const Instance& instance, ServerIndex server, Effects& fx);
+  void request(const Name& name, Instance& instance, ServerIndex server, Effects& fx);
+  /// Whether this share may be combined as it is.
+  bool counts(const Instance& instance, ServerIndex server, const HeldShare& held) const;
+  void unseat_untrusted(Effects& fx);
   void try_combine(const Name& name, Instance& instance, Effects& fx);
   void combination_failed(Instant now, const Name& name, Instance& instance, Effects& fx);
-  /// Asks everybody whose good share is not proven yet.
-  void request_proofs(const Name& name, const Instance& instance, Effects& fx);
+  /// Asks everybody whose good share is not proven yet and counts only if it is.
+  void request_proofs(const Name& name, Instance& instance, Effects& fx);
+  void note_suspects(Instance& instance);
+  void put_on_probation(Instance& instance);
+  /// The share that `server` is suspected for was proven, or another one in its place.
+  void clear_suspect(Instance& instance, ServerIndex server, const Verified<SigShare>& message, Effects& fx);
   void check_proof(const Name& name, Instance& instance, ServerIndex server, const Verified<SigShare>& message,
                    Effects& fx);
   void share_checked(Instant now, const Pending& pending, bool good, Effects& fx);
   void evidence_checked(const Pending& pending, bool good, Effects& fx);
   void blame(ServerIndex server, const SharedBytes& evidence, Effects& fx);
+  /// `server` is provably faulty: none of its shares counts any more.
+  void exclude(ServerIndex server, const char* reason, std::vector<SharedBytes> evidence, Effects& fx);
   void judge_response_times(Instance& instance, Effects& fx);
   void announce(Effects& fx);
   void note_duration(Duration took);
@@ -161,6 +181,7 @@ class ThresholdSigning {
   std::map<ServerIndex, std::size_t> early_;  // instances about entries, begun by each sender before we agreed
   std::map<Ticket, Pending> pending_;
   std::set<ServerIndex> blamed_;
+  ShareTrust trust_;
   std::set<ServerIndex> false_accusers_;
   std::set<ServerIndex> evidence_from_;  // accusers with evidence being checked: one each
   SignerChoice choice_;                  // as collector

@@ -45,6 +45,11 @@ Duration Timers::local_round_trip() const {
   return shortest(self_).value_or(Duration{});
 }
 
+Duration Timers::shortest_round_trip(SiteId site) const {
+  auto own = own_.find(site);
+  return own == own_.end() || own->second.empty() ? Duration{} : *std::ranges::min_element(own->second);
+}
+
 Duration Timers::own_estimate() const {
   Duration most{};
   for (const auto& [site, last] : own_) most = std::max(most, shortest(site).value_or(Duration{}));

@@ -39,6 +39,9 @@ class Timers {
   Duration write_time() const;
   /// Of this site's own servers, among what was measured; 0 while there is too little of it.
   Duration local_round_trip() const;
+  /// The shortest measured lately to any server of `site`; 0 if there is none. Faulty servers make it longer at most
+  /// until a correct one was asked, so nothing that blames somebody may rest on it.
+  Duration shortest_round_trip(SiteId site) const;
   /// True once the round trip to another site is among what was measured: before, the estimate knows shares alone.
   bool knows_other_sites() const;
   /// The largest of its measurements, for others: what NewRep and GlobalViewAttempt carry. 0 if there is none.

@@ -226,15 +226,25 @@ std::optional<Waiting> Updates::oldest_anywhere() const {
   return longest_waiting([](const Sent& sent) { return sent.begun; });
 }
 
-std::optional<Instant> Updates::oldest_given() const {
-  std::optional<Instant> oldest;
+template <class F>
+void Updates::for_each_given(F&& use) const {
   for (const auto& [client, sent] : sent_) {
     auto watched = watched_.entries().find(client);
     if (!sent.given || watched == watched_.entries().end()) continue;
-    if (sequencing_.assigned(client, watched->second.timestamp)) continue;
-    oldest = std::min(oldest.value_or(*sent.given), *sent.given);
+    if (!sequencing_.assigned(client, watched->second.timestamp)) use(*sent.given);
   }
+}
+
+std::optional<Instant> Updates::oldest_given() const {
+  std::optional<Instant> oldest;
+  for_each_given([&](Instant given) { oldest = std::min(oldest.value_or(given), given); });
   return oldest;
+}
+
+std::size_t Updates::given_before(Instant when) const {
+  std::size_t count = 0;
+  for_each_given([&](Instant given) { count += given < when ? 1 : 0; });
+  return count;
 }
 
 void Updates::majority_lost(Instant now, Effects& fx) {

@@ -32,6 +32,8 @@ class Updates {
   /// Since when the representative of the leader site has had, from this very server, an update that it has not
   /// proposed.
   std::optional<Instant> oldest_given() const;
+  /// How many it has had since before `when`.
+  std::size_t given_before(Instant when) const;
 
   /// The update that this server gave to the present representative before all others that it watches, and when: only
   /// what it gave to it itself may count against it. [Steward 3.3]
@@ -43,6 +45,9 @@ class Updates {
   const replication::WatchList& watched() const { return watched_; }
 
  private:
+  /// When this update was given, if it is not proposed yet.
+  template <class F>
+  void for_each_given(F&& use) const;
   std::optional<Reject> take(Instant now, const Signed<Update>& update, Leg leg, bool direct, Effects& fx);
   enum class Way : std::uint8_t { Usual, Chosen, Again };
   void pass_on(Instant now, const Signed<Update>& update, Way way, Effects& fx);

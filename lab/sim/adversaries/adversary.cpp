@@ -224,6 +224,9 @@ std::unique_ptr<Core> corrupted(std::unique_ptr<Core> core, Behaviour behaviour,
     case Behaviour::Botch: return botcher(std::move(core), random.fork("botch"));
     case Behaviour::Tease: return teaser(std::move(core), self, membership, random.fork("tease"));
     case Behaviour::Show: return shower(std::move(core), self, membership, random.fork("show"));
+    case Behaviour::Spoil: return spoiler(std::move(core), self, membership, random.fork("spoil"));
+    case Behaviour::Sly: return partial(std::move(core), self, membership, true);
+    case Behaviour::Shy: return partial(std::move(core), self, membership, false);
   }
   return core;
 }

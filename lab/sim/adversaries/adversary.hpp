@@ -92,6 +92,10 @@ std::unique_ptr<Core> phantom(std::unique_ptr<Core> core, Prng random);
 std::unique_ptr<Core> teaser(std::unique_ptr<Core> core, ServerId self, const Membership& membership, Prng random);
 std::unique_ptr<Core> shower(std::unique_ptr<Core> core, ServerId self, const Membership& membership, Prng random);
 std::unique_ptr<Core> flooder(std::unique_ptr<Core> core, ServerId self, const Membership& membership, Prng random);
+std::unique_ptr<Core> spoiler(std::unique_ptr<Core> core, ServerId self, const Membership& membership, Prng random);
+/// One that shows `Proposal`s, or else `Accept`s, to one other site at once and to the rest late.
+std::unique_ptr<Core> partial(std::unique_ptr<Core> core, ServerId self, const Membership& membership,
+                              bool proposals);
 
 /// `client` with a second face: other operations under the same timestamps and out of order.
 std::unique_ptr<Core> two_faced(std::unique_ptr<Core> client, const ClientInfo& self, const Membership& membership,

@@ -381,5 +381,27 @@ TEST(StewardOrder, TakesAnOrderCertificateOfAnyViewAndRefusesABadOne) {
   EXPECT_EQ(lone.core().views().global(), GlobalView(0));
 }
 
+TEST(StewardOrdering, WhatIsTooMuchForTheLinksWaitsUntilLessIsUnderWay) {
+  Lone lone(server(0, 1));
+  std::vector<Batch> batches;
+  const auto large = [&](std::uint64_t timestamp) {
+    return lone.batch({lone.bed.update(ClientId(1), timestamp, std::string(15'000, 'v')),
+                       lone.bed.update(ClientId(2), timestamp, std::string(15'000, 'v'))});
+  };
+  for (std::uint64_t seq = 1; seq <= 10; ++seq) {
+    batches.push_back(large(seq));
+    lone.deliver(lone.pre_prepare(seq, batches.back()));
+  }
+  const auto prepared = [&] {
+    return std::ranges::count_if(lone.node().events, [](const Event& e) { return e.kind == EventKind::Prepared; });
+  };
+  EXPECT_EQ(prepared(), 5) << "twice two full batches are below the next one";
+  EXPECT_TRUE(lone.core().sequencing().holds_back());
+  lone.order(1, batches[0]);
+  EXPECT_EQ(prepared(), 6);
+  for (std::uint64_t seq = 2; seq <= 10; ++seq) lone.order(seq, batches[seq - 1]);
+  EXPECT_FALSE(lone.core().sequencing().holds_back());
+}
+
 }  // namespace
 }  // namespace seneschal::steward::testing

@@ -196,6 +196,15 @@ TEST(StewardInFlight, FindsOutThatARoundHasBecomeLonger) {
   EXPECT_LT(link.queued(), 800ms);
 }
 
+TEST(StewardInFlight, NeighboursAllowTwiceAsMuchBelowAnEntry) {
+  InFlight flight(1000);
+  EXPECT_TRUE(flight.has_room_for(Seq(1)));
+  for (std::uint64_t seq = 2; seq <= 5; ++seq) flight.cut(moment(0ms), Seq(seq), 600);
+  EXPECT_TRUE(flight.has_room_for(Seq(1))) << "what others wait for";
+  EXPECT_TRUE(flight.has_room_for(Seq(5)));
+  EXPECT_FALSE(flight.has_room_for(Seq(6)));
+}
+
 TEST(StewardInFlight, AlwaysAllowsTheLeast) {
   InFlight flight(1000);
   EXPECT_TRUE(flight.has_room());

@@ -1,5 +1,5 @@
 // A representative that moves, but too slowly. [Steward 6, Pace]
-#include "bed.hpp"
+#include "lone.hpp"
 #include "steward/timers.hpp"
 
 namespace seneschal::steward::testing {
@@ -102,6 +102,34 @@ TEST(StewardPace, ASiteWhoseSharesTakeLongKeepsItsRepresentative) {
   for (unsigned site = 0; site < 3; ++site) {
     EXPECT_LE(before[site], LocalView(2)) << "site " << site;
     EXPECT_EQ(view(bed, site), before[site]) << "site " << site;
+  }
+}
+
+// Batches of one while others wait: many small steps, each in good time.
+TEST(StewardPace, WhoLeavesOutOfABatchWithRoomWhatItWasGivenIsOverdue) {
+  for (const bool fills : {true, false}) {
+    Lone lone(server(0, 1));
+    std::vector<Signed<Update>> updates;
+    for (std::uint32_t client = 1; client <= 6; ++client) {
+      updates.push_back(lone.bed.update(ClientId(client), 1));
+      if (client <= 2)
+        lone.deliver(share(updates.back().sealed));
+      else
+        lone.deliver(lone.bed.seal(Principal::of(server(1, 0)), ForwardedUpdate{Leg::ToLeaderSite, updates.back()},
+                                   AuthKind::Bare));
+    }
+    for (std::uint64_t seq = 1; seq <= (fills ? 1u : 6u); ++seq) {
+      const Batch b = lone.batch(fills ? updates : std::vector{updates[seq - 1]});
+      lone.deliver(lone.pre_prepare(seq, b));
+      lone.order(seq, b);
+      lone.bed.run_for(70ms);
+    }
+    lone.bed.run_for(100ms);
+    EXPECT_EQ(lone.core().history().aru(), Seq(fills ? 1 : 6));
+    if (fills)
+      EXPECT_EQ(lone.core().pace().overdue(), Duration{0});
+    else
+      EXPECT_GT(lone.core().pace().overdue(), 50ms);
   }
 }
 

@@ -138,6 +138,129 @@ TEST(StewardEarlyShares, AreBoundedBySender) {
   EXPECT_EQ(lone.core().signing().size() - before, 8u);
 }
 
+TEST(StewardBadShare, SpoilsOneCombinationAtEachServer) {
+  Settings settings;
+  settings.fan_out = FanOut::All;
+  Bed bed(3, 1, 1, settings);
+  ServerId liar = server(0, 1);
+  bed.tamper = [&](const Principal& who, JobResult& r) {
+    if (who == Principal::of(liar)) spoil(r, true, false);
+  };
+  bed.drop = [&](const Bed::Datagram& m) {
+    return m.from == Principal::of(liar) && m.is<SigShare>() && !m.body<SigShare>().proof.value.empty();
+  };
+  bed.start();
+  ASSERT_TRUE(bed.all_clients_put(4, 60s));
+  for (unsigned i : {0u, 2u, 3u}) EXPECT_FALSE(bed.steward(server(0, i)).signing().trusts(liar.index)) << i;
+  bed.record = true;
+  ASSERT_TRUE(bed.all_clients_put(4, 60s));
+  EXPECT_EQ(
+      bed.count_sent([](const Bed::Datagram& m) { return m.is<ShareRequest>() && m.body<ShareRequest>().prove; }), 0u)
+      << "nobody needs a proof any more";
+}
+
+/// The representative of site 0, with a batch on its way and the content that its site will sign.
+struct Collector {
+  Lone lone{server(0, 0)};
+  Batch batch = lone.one();
+  Bytes message = site_message(lone.bed.membership, SiteId(0), Proposal{{}, {}, Seq(1), digest_of(batch)});
+
+  Collector() {
+    lone.bed.deliver(lone.self, lone.bed.seal(Principal::of(ClientId(1)), lone.bed.update(ClientId(1), 1).body));
+    lone.bed.run_for(5ms);
+  }
+  void prepares() {
+    lone.deliver(lone.prepare(1, digest_of(batch), server(0, 1)));
+    lone.deliver(lone.prepare(1, digest_of(batch), server(0, 2)));
+  }
+  void share(unsigned from, bool good, bool proof = false) {
+    auto made = lone.bed.at(server(0, from)).keys->prove(message);
+    if (!good) made.share[0] ^= 0x55;
+    lone.deliver(lone.bed.seal(Principal::of(server(0, from)),
+                               SigShare{Seq(1), content_of(message), {made.share}, {proof ? made.proof : Bytes{}}}));
+  }
+  bool is_signed() { return lone.sent<ProposalCarrier>() > 0; }
+};
+
+TEST(StewardShares, ThatNobodyAskedForCountOnlyWithTheirProof) {
+  Collector c;
+  c.share(3, false);  // not among the signers, and early
+  c.share(1, true);
+  c.prepares();
+  EXPECT_EQ(c.lone.sent<ShareRequest>(), 0u) << "no combination was tried, so none failed";
+  c.share(2, true);
+  EXPECT_TRUE(c.is_signed());
+  EXPECT_EQ(c.lone.sent<ShareRequest>(), 0u);
+}
+
+TEST(StewardShares, ThatNobodyAskedForHelpOnceTheyAreProven) {
+  Collector c;
+  c.share(3, true);
+  c.share(1, true);
+  c.prepares();
+  EXPECT_FALSE(c.is_signed());
+  c.lone.bed.run_for(100ms);  // server 2 is late: all are asked, who has shared already for the proof
+  const auto asked = [&](bool prove) {
+    return c.lone.bed.count_sent([&](const Bed::Datagram& m) {
+      return m.is<ShareRequest>() && m.to == Principal::of(server(0, prove ? 3 : 2)) &&
+             m.body<ShareRequest>().prove == prove;
+    });
+  };
+  EXPECT_GE(asked(true), 1u);
+  EXPECT_GE(asked(false), 1u);
+  c.share(3, true, true);
+  EXPECT_TRUE(c.is_signed());
+}
+
+TEST(StewardBadShare, AProofThatIsOnlyLateEndsProbation) {
+  Collector c;
+  c.share(1, false);
+  c.share(2, true);
+  c.prepares();  // fails: proofs are asked for
+  EXPECT_GE(c.lone.sent<ShareRequest>(), 3u);
+  // A neighbour was faster.
+  const Proposal proposal{{}, {}, Seq(1), digest_of(c.batch)};
+  c.lone.deliver(c.lone.bed.seal(Principal::of(SiteId(0)), proposal));
+  EXPECT_FALSE(c.lone.core().signing().trusts(ServerIndex(1)));
+  EXPECT_FALSE(c.lone.core().signing().trusts(ServerIndex(2)));
+  c.share(2, true, true);
+  EXPECT_TRUE(c.lone.core().signing().trusts(ServerIndex(2)));
+  EXPECT_FALSE(c.lone.core().signing().trusts(ServerIndex(1)));
+}
+
+TEST(StewardBadShare, AndThenAGoodOneOfTheSameMessageConvictsItsMaker) {
+  Collector c;
+  c.share(1, false);
+  c.share(2, true);
+  c.prepares();
+  c.share(1, true, true);
+  EXPECT_TRUE(c.lone.core().signing().blamed(ServerIndex(1)));
+  ASSERT_EQ(c.lone.node().accusations.size(), 1u);
+  EXPECT_EQ(c.lone.node().accusations[0].who, Principal::of(server(0, 1)));
+  EXPECT_EQ(c.lone.node().accusations[0].evidence.size(), 2u);
+  c.share(2, true, true);
+  c.share(3, true, true);
+  EXPECT_TRUE(c.is_signed());
+}
+
+TEST(StewardShareTrust, EachProbationIsTwiceAsLong) {
+  ShareTrust trust;
+  const ServerIndex server(3);
+  EXPECT_TRUE(trust.trusts(server));
+  EXPECT_FALSE(trust.proved(server));
+  for (int needed : {8, 16, 32}) {
+    trust.spoiled(server);
+    for (int i = 1; i < needed; ++i) EXPECT_FALSE(trust.proved(server));
+    EXPECT_FALSE(trust.trusts(server));
+    EXPECT_TRUE(trust.proved(server));
+    EXPECT_TRUE(trust.trusts(server));
+  }
+  trust.spoiled(server);
+  trust.acquit(server);
+  EXPECT_TRUE(trust.trusts(server));
+  EXPECT_FALSE(trust.doubts_anybody());
+}
+
 TEST(StewardBlame, ACorrectServerIsNotBlamedAndItsAccuserIsDistrusted) {
   Lone lone(server(0, 2));
   // A genuine share with its genuine proof, called corrupt.
