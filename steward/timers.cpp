@@ -47,7 +47,9 @@ Duration Timers::local_round_trip() const {
 
 Duration Timers::shortest_round_trip(SiteId site) const {
   auto own = own_.find(site);
-  return own == own_.end() || own->second.empty() ? Duration{} : *std::ranges::min_element(own->second);
+  return own == own_.end() || own->second.empty()
+             ? Duration{}
+             : std::ranges::min_element(own->second, {}, &Measured::round_trip)->round_trip;
 }
 
 Duration Timers::own_estimate() const {

@@ -159,7 +159,7 @@ struct Room {
 
   Room() {
     for (std::uint16_t s = 1; s < 5; ++s)
-      for (int i = 0; i < 2; ++i) timers.measured(SiteId(s), 100ms);
+      for (unsigned i = 0; i < 2; ++i) timers.measured(server(s, i), 100ms);
     room.set_allowance(100ms);
   }
   std::vector<SiteId> proposed(std::uint64_t seq) {
