@@ -212,7 +212,9 @@ void StewardCore::on_time(Instant now, Effects& fx) {
     const auto by_all = neglect_by_all_.since(now, updates_.oldest_anywhere(), transit, proposed());
     if (context_.transferring || catching_up(now)) caught_up_at_ = now;
     global_view_.on_tick(now, oldest_work(now, by_all), fx);
-    local_view_.on_tick(now, oldest_work(now, neglected), fx);
+    const auto oldest = oldest_work(now, neglected);
+    if (oldest && now - *oldest > transit / 3) reach_.doubt(now, fx);
+    local_view_.on_tick(now, oldest, fx);
     pace_.on_tick(now, local_view_.preinstalled() && !context_.transferring &&
                            (!context_.views.at_leader_site() || context_.views.constrained()));
     if (pace_.too_slow()) local_view_.too_slow(now, fx);

@@ -17,6 +17,7 @@ bool Reach::on_tick(Instant now, Effects& fx) {
   if (now < next_) return false;
   bool paused = now - next_ > kRound;  // idle in between: silence of long ago says nothing
   next_ = now + kRound;
+  asked_ = now;
   probes_.clear();
   bool before = context_.majority_reached();
   std::size_t reached = 1;
@@ -34,6 +35,18 @@ bool Reach::on_tick(Instant now, Effects& fx) {
   ++turn_;
   context_.reached = reached;
   return before && !context_.majority_reached();
+}
+
+// A disk may have become slow since the last round: then its server is not to be replaced, and says so when it is asked.
+void Reach::doubt(Instant now, Effects& fx) {
+  if (now - asked_ < timers_.representative_timeout() / 4) return;
+  asked_ = now;
+  for (std::uint16_t s = 0; s < context_.sites(); ++s)
+    if (SiteId(s) == context_.self.site)
+      ask_neighbours(now, fx);
+    else
+      ask(now, SiteId(s), fx);
+  ++turn_;
 }
 
 // How long a round inside the site takes decides how fast its representative has to be. [Steward 6]

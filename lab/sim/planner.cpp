@@ -299,15 +299,17 @@ void Planner::botch() {
   }
 }
 
-// Servers that try to have correct representatives replaced. In a third of the seeds, by servers that do nothing else
-// wrong and by those that do.
+// Servers that try to have correct representatives replaced, or to slow their site down unseen. In a third of the
+// seeds, by servers that do nothing else wrong and by those that do.
 void Planner::provocations() {
   Prng random = root_.fork("provocations");
   if (random.chance(2, 3)) return;
   const std::vector<Traitor> known = plan_.traitors;
   for (std::size_t site = 0; site < membership_.sites.size(); ++site) {
     const SiteId id(small(site));
-    const Behaviour kind = random.chance(1, 2) ? Behaviour::Tease : Behaviour::Show;
+    constexpr Behaviour kKinds[] = {Behaviour::Tease, Behaviour::Show, Behaviour::Spoil, Behaviour::Sly,
+                                    Behaviour::Shy};
+    const Behaviour kind = kKinds[random.below(std::size(kKinds))];
     const auto already = std::ranges::find(known, id, [](const Traitor& traitor) { return traitor.server.site; });
     if (already != known.end() && random.chance(1, 2)) plan_.traitors.push_back({already->server, kind});
     if (random.chance(1, 4)) continue;

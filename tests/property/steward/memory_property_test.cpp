@@ -71,9 +71,9 @@ TEST(StewardMemory, IsFlatAtLoad) {
   for (auto& [who, node] : bed.nodes) {
     if (!who.is_server()) continue;
     EXPECT_LE(node->steward().history().size(), settings.history_kept + 2 * settings.window) << to_string(who);
-    EXPECT_EQ(
-        node->steward().history().aru().value - node->steward().history().aru().value % settings.checkpoint_interval,
-        node->steward().history().stable().value)
+    // The newest one may be on its way: a majority of sites has to sign it first.
+    EXPECT_LT(node->steward().history().aru().value,
+              node->steward().history().stable().value + 2 * settings.checkpoint_interval)
         << to_string(who);
   }
 }

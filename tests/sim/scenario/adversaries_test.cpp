@@ -117,7 +117,7 @@ TEST(Adversaries, BatchesThatNobodyHasHoldNobodyUp) {
 }
 
 // The first representative of each site gets its site to prepare, shows nothing of it to the next one, and proves
-// nothing to it: only it is replaced.
+// nothing to it: at most it is replaced, where neighbours do not send on what it keeps to itself.
 TEST(Adversaries, WhoNamesWhatItNeverProvesKeepsNobodyFromItsBundle) {
   for (std::uint16_t faults : {1, 2}) {
     Plan plan = with(Behaviour::Tease, 0);
@@ -125,7 +125,7 @@ TEST(Adversaries, WhoNamesWhatItNeverProvesKeepsNobodyFromItsBundle) {
     plan.sites = 3;
     std::erase_if(plan.traitors, [](const Traitor& traitor) { return traitor.server.site.value >= 3; });
     ScenarioResult result = run(plan);
-    EXPECT_EQ(result.highest_local_view, 1u) << "f = " << faults;
+    EXPECT_LE(result.highest_local_view, 1u) << "f = " << faults;
     EXPECT_EQ(result.highest_global_view, 0u);
   }
 }
