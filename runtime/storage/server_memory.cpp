@@ -3,11 +3,10 @@
 #include "base/check.hpp"
 #include "runtime/storage/segment.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 #include <variant>
 
 namespace seneschal::storage {
@@ -81,17 +80,12 @@ std::string trace_of_group(const MemoryOptions& options, Disk& disk) {
   return {};
 }
 
-/// Marks all members as new, in one step: the folder of the group appears with all of them in it. Somebody else may
-/// do the same at this moment; then his marks stay.
+/// Marks all members as new, in one step: the folder of the group appears with all of them in it.
 Status found_group(const MemoryOptions& options, Disk& disk) {
-  static std::atomic<unsigned> drafts{0};
   const std::string folder = options.marks + "/" + file_name(options.group);
-  const std::string draft = options.marks + "/.draft-" + std::to_string(::getpid()) + "-" + std::to_string(drafts++);
-  const auto discard = [&] {
-    for (const std::string& left : entries(draft, disk)) (void)disk.remove(left);
-    (void)disk.remove(draft);
-  };
-  discard();  // what a crash left
+  const std::string draft = options.marks + "/.draft-" + file_name(options.group);
+  for (const std::string& left : entries(draft, disk))  // by a crash
+    if (Status gone = disk.remove(left); !gone) return gone;
   if (Status made = disk.make_folder(draft); !made) return made;
   std::vector<Member> members = options.members;
   if (std::ranges::find(members, options.member, &Member::name) == members.end())
@@ -102,11 +96,20 @@ Status found_group(const MemoryOptions& options, Disk& disk) {
     if (Status made = create_durably(draft + "/" + file_name(member.name), to_text(mark), disk); !made) return made;
   }
   if (Status synced = disk.sync_folder(draft); !synced) return synced;
-  if (Status moved = disk.rename(draft, folder); !moved) {
-    if (!disk.exists(folder)) return moved;
-    discard();
-  }
+  if (Status moved = disk.rename(draft, folder); !moved) return moved;
   return disk.sync_folder(options.marks);
+}
+
+/// Hundreds of servers may start at once: one of them makes the marks of all, the others wait.
+Result<std::unique_ptr<FileLock>> lock_founding(const MemoryOptions& options, Disk& disk) {
+  constexpr int kTries = 12'000;
+  if (Status made = disk.make_folder(options.marks); !made) return std::unexpected(made.error());
+  for (int i = 0; i < kTries; ++i) {
+    auto lock = disk.lock(options.marks + "/.founding");
+    if (!lock || *lock != nullptr) return lock;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return failure(options.marks + "/.founding: another process has been making marks for a minute");
 }
 
 /// The server's mark, or why it must not vote.
@@ -127,9 +130,10 @@ Found read_own_mark(const MemoryOptions& options, Disk& disk) {
 Result<Found> find_mark(const MemoryOptions& options, Disk& disk) {
   const std::string folder = options.marks + "/" + file_name(options.group);
   if (disk.exists(folder)) return read_own_mark(options, disk);
-  const std::string trace = trace_of_group(options, disk);
-  // Somebody may have founded the group, and begun, since the first look.
+  const auto lock = lock_founding(options, disk);
+  if (!lock) return std::unexpected(lock.error());
   if (disk.exists(folder)) return read_own_mark(options, disk);
+  const std::string trace = trace_of_group(options, disk);
   if (!trace.empty())
     return trace + ": says that " + options.group + " has run in this folder, but there is no mark of " +
            options.identity() + " (" + options.mark_path() + ")";

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <map>
+#include <thread>
 
 namespace seneschal::storage::testing {
 namespace {
@@ -300,6 +301,22 @@ TEST(ServerMemory, AllWhoMayBeginAreMarkedByTheFirst) {
     EXPECT_EQ(Place::recall_now(place.server("server 1." + std::to_string(i), i + 1)).kind, Kind::Fresh);
   // It was not among them: it may have run in the folder that it comes from.
   Place::expect_lost(place.server("server 1.4", 5), "there is no mark");
+}
+
+TEST(ServerMemory, ServersThatStartTogetherAreMarkedOnce) {
+  const Place place;
+  FailingDisk disk;
+  std::atomic<int> fresh{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&, i] {
+      const auto memory = recall(place.server("server 1." + std::to_string(i), i + 1), disk);
+      fresh += memory && memory->kind == Kind::Fresh ? 1 : 0;
+    });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(fresh, 4);
+  // Four new marks; for each server its log's header, its mark before that is used, and its mark at the end.
+  EXPECT_EQ(disk.syncs, 4 + 4 * 3);
 }
 
 TEST(ServerMemory, AServerThatIsToBeginElsewhereDoesNotBeginHere) {
