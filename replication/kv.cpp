@@ -158,11 +158,19 @@ Footprint KvApplication::footprint(Span operation) const {
   if (const auto* scan = std::get_if<Scan>(&*op)) {
     Footprint::Range range{scan->first.value, std::nullopt};
     if (scan->last) range.last = scan->last->value;
-    // A scan that was cut short has read as far as its last entry.
+    // A scan that was cut short has read as far as the entry behind its last: that there is one it says.
     const Outcome outcome = run(*scan);
     if (const auto* found = std::get_if<Entries>(&outcome); found != nullptr && found->more) {
-      range.last = found->entries.items.empty() ? scan->first.value : found->entries.items.back().key.value;
-      range.last->push_back(0);
+      Bytes after = scan->first.value;
+      if (!found->entries.items.empty()) {
+        after = found->entries.items.back().key.value;
+        after.push_back(0);
+      }
+      entries_.each_from(after, [&](const Bytes& key, const Stored&) {
+        range.last = key;
+        range.last->push_back(0);
+        return false;
+      });
     }
     print.ranges.push_back(std::move(range));
   }

@@ -73,8 +73,10 @@ Arguments parse(int argc, char** argv, const std::string& what, std::initializer
   a.author = author.getValue();
   a.reason = reason.getValue();
   a.update = update.getValue();
-  a.top = top.getValue();
-  a.most = most.getValue();
+  constexpr std::uint64_t kMostShown = std::uint64_t{1}
+                                       << 40;  // one more than these is asked for, to see what is cut
+  a.top = std::min(top.getValue(), kMostShown);
+  a.most = std::min(most.getValue(), kMostShown);
   a.candidates = candidates.getValue();
   a.has_client = client.isSet();
   a.has_update = update.isSet();

@@ -319,6 +319,11 @@ TEST_F(GraphCommands, WhatCutsSaysSo) {
     const Ran ran = graph(command + in);
     EXPECT_EQ(ran.said.find("cut after"), std::string::npos) << command << "\n" << ran.said;
   }
+  for (const char* const command :
+       {"blast 1 --most 18446744073709551615", "diff --clean --most 18446744073709551615"}) {
+    const Ran ran = graph(command + in);
+    EXPECT_NE(ran.said.find("key/30"), ran.said.find("29 updates")) << "all of them\n" << ran.said;
+  }
   EXPECT_NE(graph("export --json --most 7" + in).said.find("\"there_are_more\": true"), std::string::npos);
   EXPECT_NE(graph("export --dot --most 7" + in).said.find("label=\"the first 7 updates; there are more\""),
             std::string::npos);

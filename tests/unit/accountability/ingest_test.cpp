@@ -134,7 +134,10 @@ TEST(GraphIngest, AScanReadsAsFarAsItWentAlsoWhatIsGone) {
   run(4, put("c", "1"));
   run(5, put("d", "1"));
   run(6, kv::scan("a", std::nullopt, 2));  // a and c
-  EXPECT_EQ(run.bed->formulas.back(), "1 and 3 and 4");
+  EXPECT_EQ(run.bed->formulas.back(), "1 and 3 and 4 and 5") << "and that there are more";
+  run(7, put("e", "1"));
+  run(8, kv::scan("a", std::nullopt, 2));
+  EXPECT_EQ(run.bed->formulas.back(), "1 and 3 and 4 and 5") << "what is behind that makes no difference";
 }
 
 /// Footprints as they come, without an application.
