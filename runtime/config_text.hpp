@@ -1,6 +1,6 @@
-// The configuration of a plugin or a client: lines "key = value". People write TOML, tools make this from it. `#`
-// starts a comment at the beginning of a line or after a blank; in double quotes a value holds any character
-// (config_quote.hpp).
+// The configuration of a plugin or a client: lines "key = value", `#` starts a comment. Simple enough for a plugin in
+// any language to read; people write TOML, and tools make this from it.
+//
 // Reading is written straight down: a getter that fails notes the error and returns its default, and `finish()`
 // reports the first one, or the first key nobody asked for. Messages read "name:line: what was found; what was
 // expected".

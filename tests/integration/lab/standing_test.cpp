@@ -28,14 +28,8 @@ class Told : public Daemons {
   /// Of so many servers of a node, in the order of their names.
   void lose_logs(std::size_t node, std::size_t servers) {
     std::vector<fs::path> logs;
-    const std::string site = std::to_string(node);
-    for (const auto& entry : fs::recursive_directory_iterator(dir_ + "/data")) {
-      const std::string name = entry.path().filename().string();
-      if (entry.is_directory() &&
-          (flat() ? name.ends_with("0-" + site) || name.ends_with("0." + site)
-                  : name.find(site + "-") == name.size() - 3 || name.find(site + ".") == name.size() - 3))
-        logs.push_back(entry.path());
-    }
+    for (const auto& entry : fs::recursive_directory_iterator(dir_ + "/data"))
+      if (entry.is_directory() && on_node(node, entry.path().filename().string())) logs.push_back(entry.path());
     std::ranges::sort(logs);
     ASSERT_GE(logs.size(), servers);
     for (std::size_t i = 0; i < servers; ++i) fs::remove_all(logs[i]);
