@@ -155,7 +155,7 @@ void Planner::office() {
   // Elsewhere only who takes long besides is slower than the least T1 allows.
   plan_.delay = ms(leader ? random.between(5, 50) : random.between(45, 60));
   plan_.heal = ms(1000);
-  plan_.office_within = ms(6000);
+  plan_.office_within = ms(8000);
   plan_.deadline = ms(90'000);
   for (std::uint16_t site = leader ? 0 : 1; site < (leader ? 1 : plan_.sites); ++site)
     for (std::uint16_t i = 0; i < plan_.faults; ++i) {
