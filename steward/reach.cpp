@@ -37,7 +37,8 @@ bool Reach::on_tick(Instant now, Effects& fx) {
   return before && !context_.majority_reached();
 }
 
-// A disk may have become slow since the last round: then its server is not to be replaced, and says so when it is asked.
+// A disk may have become slow since the last round: then its server is not to be replaced, and says so when it is
+// asked.
 void Reach::doubt(Instant now, Effects& fx) {
   if (now - asked_ < timers_.representative_timeout() / 4) return;
   asked_ = now;

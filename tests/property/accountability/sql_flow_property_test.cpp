@@ -215,8 +215,8 @@ TEST(SqlFlow, WhoChangesManyRowsHidesNobodyWhoChangedOthers) {
     some += ",(" + std::to_string(i) + ",0)";
     others += ",(" + std::to_string(5000 + i) + ",0)";
   }
-  const LivedThrough lived = live({"CREATE TABLE t(id INTEGER PRIMARY KEY, v INTEGER)", some, others, "UPDATE t SET v = v",
-                            "UPDATE t SET v = 7 WHERE id = 3"});
+  const LivedThrough lived = live({"CREATE TABLE t(id INTEGER PRIMARY KEY, v INTEGER)", some, others,
+                                   "UPDATE t SET v = v", "UPDATE t SET v = 7 WHERE id = 3"});
   const Graph graph = *Graph::of(lived.blocks);
   EXPECT_EQ(graph.formula(UpdateId(5)).text(), "1 and 2 and 3") << "not 4, which changed nothing";
 }
