@@ -213,7 +213,7 @@ void StewardCore::on_time(Instant now, Effects& fx) {
     if (context_.transferring || catching_up(now)) caught_up_at_ = now;
     global_view_.on_tick(now, oldest_work(now, by_all), fx);
     const auto oldest = oldest_work(now, neglected);
-    if (oldest && now - *oldest > transit / 3) reach_.doubt(now, fx);
+    if (oldest && now - std::max(*oldest, executed_at_) > transit / 3) reach_.doubt(now, fx);
     local_view_.on_tick(now, oldest, fx);
     pace_.on_tick(now, local_view_.preinstalled() && !context_.transferring &&
                            (!context_.views.at_leader_site() || context_.views.constrained()));
@@ -350,6 +350,7 @@ void StewardCore::execute(Instant now, Effects& fx) {
     context_.hear(context_.history.aru());
     checkpoints_.executed();
     moved = true;
+    executed_at_ = now;
     if (restoring_) continue;
     if (done.some_left) clients_left();
     neglect_.executed(now, context_.history.aru(), done.clients, *batch);

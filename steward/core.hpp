@@ -92,6 +92,7 @@ class StewardCore : public Core {
   GlobalConstraints constraints_;
   std::pair<GlobalView, LocalView> seen_;  // the views that the rooms know of
   std::pair<Seq, Instant> behind_;         // the ARU, and since when it stays below a known order certificate
+  Instant executed_at_{};                  // the last entry
   Instant caught_up_at_{};                 // when a state or old entries came in last
   Stability stability_;
   Checkpoints checkpoints_;

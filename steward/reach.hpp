@@ -18,8 +18,8 @@ class Reach {
   void start(Instant now);
   /// True if a majority of sites was lost in this moment.
   bool on_tick(Instant now, Effects& fx);
-  /// Work is old, though not too old yet: what timers know of other servers may be as old. Asks once more, at most
-  /// four times in the time a representative has. [Steward 6]
+  /// Work is old, though not too old yet, and nothing moves: what timers know of other servers may be as old. Asks
+  /// once more, at most four times in the time a representative has. [Steward 6]
   void doubt(Instant now, Effects& fx);
   std::optional<Reject> on_round_trip(Instant now, const Verified<RoundTrip>& message, Effects& fx);
 
