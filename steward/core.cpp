@@ -46,6 +46,7 @@ void StewardCore::start(Instant now, std::span<const Record> log, Effects& fx) {
   }
   restoring_ = false;
   reconciliation_.start(now);
+  stability_.start(now);
   local_view_.start(now, fx);
   global_view_.start(now, fx);
   seen_ = {context_.views.global(), context_.views.local()};
@@ -323,7 +324,9 @@ std::optional<Instant> StewardCore::oldest_work(Instant now, std::optional<Insta
 Seq StewardCore::proposed() const {
   Seq proposed = context_.history.aru();
   for (const auto& [seq, entry] : context_.history.open()) {
-    if (seq != proposed.next() || (!entry.adopted && !entry.proposal)) break;
+    // One that waits for less to be under way was proposed when it came.
+    const bool shown = entry.pre_prepare && context_.views.current(entry.pre_prepare->gv, entry.pre_prepare->lv);
+    if (seq != proposed.next() || (!shown && !entry.adopted && !entry.proposal)) break;
     proposed = seq;
   }
   return proposed;

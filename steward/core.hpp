@@ -70,7 +70,8 @@ class StewardCore : public Core {
   }
   bool busy() const;
   bool restore(Instant now, std::span<const Record> log, Effects& fx);
-  bool restore_record(Instant now, const Record& record, Effects& fx);
+  bool restore_order(Instant now, std::span<const Record> log, Effects& fx);
+  bool restore_record(const Record& record);
   void restore_stable(const Stable& stable);
 
   bool restoring_ = false;  // the log is being read: nobody is answered and nothing is voted for [Steward 7]

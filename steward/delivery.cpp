@@ -140,7 +140,7 @@ void GlobalOrdering::retry_accept(const Entry& entry, Effects& fx) {
 
 void GlobalOrdering::restore_accepted(const AcceptedRecord& record) {
   Entry* entry = context_.history.at(record.proposal.body.seq);
-  if (entry == nullptr || record.proposal.body.seq <= context_.history.aru()) return;
+  if (entry == nullptr || entry->order || record.proposal.body.seq <= context_.history.aru()) return;
   entry->proposal = Held<Proposal>::of(record.proposal);
   entry->batch = {std::make_shared<const Batch>(record.batch.value), record.proposal.body.digest};
 }

@@ -47,7 +47,7 @@ Duration Forwarding::round_trip(SiteId site) const {
 }
 
 Duration Forwarding::patience(SiteId site) const {
-  return round_trip(site) + allowance_;
+  return round_trip(site) + allowance_ + timers_.write_time_of(site);
 }
 
 // The representative is left out; a server that was of no help lately comes last.

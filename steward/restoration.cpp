@@ -52,8 +52,9 @@ std::pair<std::optional<SavedState>, bool> find_state(std::span<const Record> lo
 
 }  // namespace
 
-// First the state, then what all records say about entries above it, in the order in which they were written: also of
-// those that were written before the state, while it was on its way into the log. False if the log makes no sense.
+// First the state, then what is ordered above it, then what all other records say about entries above that, in the
+// order in which they were written: also of those that were written before the state, while it was on its way into
+// the log. False if the log makes no sense.
 bool StewardCore::restore(Instant now, std::span<const Record> log, Effects& fx) {
   for (const Record& record : log) context_.logged += record.size();
   const auto [state, whole] = find_state(log);
@@ -66,19 +67,46 @@ bool StewardCore::restore(Instant now, std::span<const Record> log, Effects& fx)
     restore_stable(*stable);
     checkpoints_.installed(*stable, fx);
   }
-  return std::ranges::all_of(log, [&](const Record& record) { return restore_record(now, record, fx); });
+  return restore_order(now, log, fx) &&
+         std::ranges::all_of(log, [&](const Record& record) { return restore_record(record); });
+}
+
+// (!) What is final comes first, by seq and not as it was written: a renewal writes old entries behind newer ones,
+// and how far records reach depends on what is executed. [Steward 8]
+bool StewardCore::restore_order(Instant now, std::span<const Record> log, Effects& fx) {
+  std::map<Seq, std::size_t> ordered;
+  for (std::size_t i = 0; i < log.size(); ++i) {
+    if (!may_be<OrderedRecord>(log[i]) && !may_be<StableRecord>(log[i])) continue;
+    const auto record = decode_record(log[i]);
+    if (!record) return false;
+    if (const auto* entry = std::get_if<OrderedRecord>(&record->what)) {
+      ordered[entry->entry.value.proposal.body.seq] = i;
+    } else {
+      const auto stable = context_.stable_of(std::get<StableRecord>(record->what).proof);
+      if (!stable) return false;
+      restore_stable(*stable);
+    }
+  }
+  for (auto it = ordered.upper_bound(context_.history.aru()); it != ordered.end(); ++it) {
+    const auto record = decode_record(log[it->second]);
+    if (!global_.restore_ordered(std::get<OrderedRecord>(record->what).entry.value)) ++context_.alarms;  // a hole
+    execute(now, fx);
+  }
+  checkpoints_.restored();
+  return true;
 }
 
 // It is in the log already.
 void StewardCore::restore_stable(const Stable& stable) {
   if (!context_.history.stabilize(stable.seq)) return;
   context_.stable = stable;
-  context_.hear(stable.seq);
+  context_.certify(stable.seq);
   checkpoints_.restored();
 }
 
-bool StewardCore::restore_record(Instant now, const Record& bytes, Effects& fx) {
-  if (may_be<SnapshotRecord>(bytes)) return true;  // read already
+bool StewardCore::restore_record(const Record& bytes) {
+  const bool read = may_be<SnapshotRecord>(bytes) || may_be<OrderedRecord>(bytes) || may_be<StableRecord>(bytes);
+  if (read) return true;
   auto record = decode_record(bytes);
   if (!record) return false;
   if (auto* promise = std::get_if<PromiseRecord>(&record->what)) {
@@ -97,15 +125,8 @@ bool StewardCore::restore_record(Instant now, const Record& bytes, Effects& fx) 
   } else if (auto* accepted = std::get_if<AcceptedRecord>(&record->what)) {
     context_.views.promise(accepted->proposal.body.gv);
     global_.restore_accepted(*accepted);
-  } else if (auto* ordered = std::get_if<OrderedRecord>(&record->what)) {
-    global_.restore_ordered(ordered->entry.value);
-    execute(now, fx);
   } else if (auto* signers = std::get_if<SignerSetRecord>(&record->what)) {
     signing_.restore(*signers);
-  } else if (auto* kept = std::get_if<StableRecord>(&record->what)) {
-    const auto stable = context_.stable_of(kept->proof);
-    if (!stable) return false;
-    restore_stable(*stable);
   } else if (auto* batch = std::get_if<BatchRecord>(&record->what)) {
     sequencing_.restore_batch(*batch);
   } else if (auto* progress = std::get_if<ProgressRecord>(&record->what)) {

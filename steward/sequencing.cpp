@@ -125,7 +125,11 @@ std::optional<Reject> Sequencing::on_pre_prepare(Instant now, const Verified<Pre
                ? Reject::Superseded
                : answer_with_entry(now, message.signer().server(), *entry, fx).value_or(Reject::Superseded);
   }
-  if (!context_.history.in_reach(m.seq)) return Reject::OutsideWindow;
+  if (!context_.history.in_reach(m.seq)) {
+    // Others may know a newer stable Checkpoint: look around for it. [Steward 7]
+    context_.hear(std::min(m.seq, context_.history.aru() + 2 * context_.settings.window));
+    return Reject::OutsideWindow;
+  }
   context_.hear(m.seq);
   Entry& entry = *context_.history.at(m.seq);
   if (entry.pre_prepare && views.current(entry.pre_prepare->gv, entry.pre_prepare->lv)) {
@@ -189,7 +193,8 @@ bool Sequencing::may_adopt(Seq seq) const {
 bool Sequencing::holds_back() const {
   return std::ranges::any_of(context_.history.open(), [&](const auto& open) {
     const Entry& entry = open.second;
-    return entry.pre_prepare && !entry.adopted &&
+    // One beyond the window waits for our ARU: a representative that sends it and nothing else is idle all the same.
+    return entry.pre_prepare && !entry.adopted && context_.history.in_window(open.first) && !may_adopt(open.first) &&
            context_.views.current(entry.pre_prepare->gv, entry.pre_prepare->lv);
   });
 }

@@ -6,6 +6,13 @@ namespace {
 constexpr Duration kSilentMost = 32s;
 }  // namespace
 
+void Stability::start(Instant now) {
+  if (!context_.stable) return;
+  for (const auto& checkpoint : context_.stable.proof->checkpoints)
+    signed_[checkpoint.signer().site()] = context_.stable.seq;
+  silent_retry_.start(now, context_.settings.reconcile_idle);
+}
+
 std::optional<Reject> Stability::on_checkpoint(Instant now, const Verified<Checkpoint>& message, Effects& fx) {
   return take(now, Held<Checkpoint>::of(message), fx);
 }
@@ -28,6 +35,9 @@ std::optional<Reject> Stability::take(Instant now, const Held<Checkpoint>& check
     if (known->second->digest != checkpoint->digest) ++context_.alarms;
     return Reject::Duplicate;
   }
+  // Sites that execute the same must come to the same state: something is broken, and without M that agree all stops.
+  if (std::ranges::any_of(held_[seq], [&](const auto& h) { return h.second->digest != checkpoint->digest; }))
+    ++context_.alarms;
   fx.event({.kind = EventKind::SiteSigned,
             .seq = seq,
             .digest = content,

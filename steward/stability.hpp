@@ -13,6 +13,8 @@ class Stability {
  public:
   Stability(Context& context, ThresholdSigning& signing) : context_(context), signing_(signing) {}
 
+  /// After a restart: other sites may have missed what this server knows to be stable.
+  void start(Instant now);
   /// A site's word. Ours comes here, too, when its shares are combined.
   std::optional<Reject> on_checkpoint(Instant now, const Verified<Checkpoint>& message, Effects& fx);
   std::optional<Reject> on_news(Instant now, const Verified<CheckpointNews>& message, Effects& fx);

@@ -406,8 +406,11 @@ void ThresholdSigning::end(Instant now, Instance& instance, const SharedBytes& s
 void ThresholdSigning::forget(Seq aru) {
   for (auto it = instances_.begin(); it != instances_.end();) {
     const Instance& instance = it->second;
-    bool checkpoint = context_.due(instance.seq) && instance.seq >= context_.history.stable() &&
-                      (instance.what.type == Checkpoint::kType || !instance.message);
+    // A signed one stays for servers that still ask; one that others made stable first needs no signature of ours.
+    const bool counts =
+        instance.seq > context_.history.stable() || (instance.seq == context_.history.stable() && instance.sealed);
+    bool checkpoint =
+        context_.due(instance.seq) && counts && (instance.what.type == Checkpoint::kType || !instance.message);
     if (instance.seq > aru || instance.seq == Seq{} || checkpoint) {
       ++it;
       continue;
@@ -419,7 +422,7 @@ void ThresholdSigning::forget(Seq aru) {
 
 bool ThresholdSigning::busy() const {
   for (const auto& [name, instance] : instances_)
-    if (!instance.sealed && instance.message) return true;
+    if (!instance.sealed && instance.message && current(instance.what)) return true;
   return false;
 }
 
@@ -484,7 +487,8 @@ void ThresholdSigning::restore(const SignerSetRecord& record) {
 std::vector<ThresholdSigning::Missing> ThresholdSigning::on_tick(Instant now, Effects& fx) {
   std::vector<Missing> missing;
   for (auto& [name, instance] : instances_) {
-    if (!instance.message || instance.sealed) continue;
+    // What a stable Checkpoint covers is shared no more: no signer is to be missed for it.
+    if (!instance.message || instance.sealed || !current(instance.what)) continue;
     if (now >= instance.proofs_due) {
       // Whoever gave no proof is set aside for this message; that is no proof of guilt.
       instance.proofs_due = Instant::never();

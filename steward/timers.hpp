@@ -34,6 +34,8 @@ class Timers {
   /// The f+1-st highest of what this site's servers say, which f of them cannot stretch, and at least this server's
   /// own: who writes slowly must not blame others.
   Duration site_write_time() const;
+  /// The f+1-st highest of what servers of `site` say; 0 while there is too little of it.
+  Duration write_time_of(SiteId site) const;
   /// What a write takes where an update has to be written: here, at the leader site, and at the quicker sites that
   /// make a majority. Of each site the f+1-st highest.
   Duration write_time() const;
@@ -62,7 +64,6 @@ class Timers {
   std::uint32_t doublings() const { return doublings_; }
 
  private:
-  Duration write_time_of(SiteId site) const;
   /// The shortest of the last f+1; nothing while there are fewer.
   std::optional<Duration> shortest(SiteId site) const;
 

@@ -249,10 +249,12 @@ int lab_up(int argc, char** argv) {
   const std::size_t voting = standing.voting();
   fmt::print(
       "'{}' runs: {} servers in {} daemons{}, {} clients may use it. Try:\n"
-      "  seneschal client --deployment {} --id 1 put greeting hello\n"
+      "  seneschal client --deployment {} --id 1 {}\n"
       "  seneschal lab status --out {}\n  seneschal lab down --out {}\n",
       deployment->name, deployment->server_count(), cluster->nodes.size(),
-      standing.whole() ? "" : fmt::format(", of which {} vote", voting), deployment->clients, word, word, word);
+      standing.whole() ? "" : fmt::format(", of which {} vote", voting), deployment->clients, word,
+      deployment->options.application == "sql" ? "sql 'CREATE TABLE t(greeting TEXT)'" : "put greeting hello", word,
+      word);
   return tell(standing);
 }
 

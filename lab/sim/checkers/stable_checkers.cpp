@@ -129,10 +129,39 @@ void Recoverable::on_restarted(ServerId server, bool lost) {
   }
   for (const auto& [seq, sites] : certificates_)
     if (seq <= disk.state) unsure_.insert(seq);
+  executed_.erase(server);
+  if (!lost) disks_[server].must_know = Seq{};
 }
 
-void Recoverable::on_event(Instant at, const Principal&, const Event& event) {
+Seq Recoverable::rebuilt(const Disk& disk) {
+  std::set<Seq> ordered;
+  for (const Kept& kept : disk.records)
+    if (kept.seq > disk.state && !kept.state_piece) ordered.insert(kept.seq);
+  Seq last = disk.state;
+  for (Seq seq : ordered) {
+    if (seq != last.next()) break;
+    last = seq;
+  }
+  return last;
+}
+
+void Recoverable::on_sent(Instant at, const Principal& from, const SealedParts&) {
+  if (!facts_.logs || !from.is_server() || !facts_.correct(from.server())) return;
+  const auto disk = disks_.find(from.server());
+  if (disk == disks_.end() || !std::exchange(disk->second.must_know, std::nullopt)) return;
+  const Seq knows = rebuilt(disk->second);
+  if (executed_[from.server()] < knows)
+    fail(at, "server " + to_string(from.server()) + " starts again at seq " +
+                 std::to_string(executed_[from.server()].value) + ", and its disk has all up to " +
+                 std::to_string(knows.value));
+}
+
+void Recoverable::on_event(Instant at, const Principal& self, const Event& event) {
   if (!facts_.logs) return;
+  if (self.is_server() && (event.kind == EventKind::Executed || tells_state(event))) {
+    Seq& executed = executed_[self.server()];
+    executed = std::max(executed, event.seq);
+  }
   for (Seq seq : std::exchange(unsure_, {})) check(at, seq);
   if (!tells_stable(event) || event.seq <= stable_) return;
   const Seq before = std::exchange(stable_, event.seq);

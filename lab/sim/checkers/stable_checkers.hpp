@@ -32,7 +32,8 @@ class Settled final : public Checker {
 
 /// Whatever M sites are left, they can go on: for each seq up to the highest stable one, every set of M sites has a
 /// correct server whose disk has the order certificate with its batch, or a state at or above it with its proof.
-/// Looked at whenever a stable Checkpoint moves, records are given back or a server stops. Disks that were lost
+/// Looked at whenever a stable Checkpoint moves, records are given back or a server stops. And a server that starts
+/// again has executed all that its disk can rebuild, before it says anything. Disks that were lost
 /// beyond `f` in a site do not count against it.
 class Recoverable final : public Checker {
  public:
@@ -42,6 +43,7 @@ class Recoverable final : public Checker {
   void on_durable(Instant at, ServerId server, Span record) override;
   void on_forgotten(Instant at, ServerId server, std::size_t records) override;
   void on_restarted(ServerId server, bool lost) override;
+  void on_sent(Instant at, const Principal& from, const SealedParts& parts) override;
 
  private:
   struct Kept {
@@ -55,7 +57,10 @@ class Recoverable final : public Checker {
   struct Disk {
     std::deque<Kept> records;
     Seq state;  // the newest whole state with its proof
+    /// It has just started again and must know all of this.
+    std::optional<Seq> must_know;
   };
+  static Seq rebuilt(const Disk& disk);
   void count(ServerId server, Seq seq, int by);
   static Seq newest_state(const std::deque<Kept>& records);
   bool excused(SiteId site) const;
@@ -65,8 +70,9 @@ class Recoverable final : public Checker {
   std::map<ServerId, Disk> disks_;
   std::map<Seq, std::map<SiteId, int>> certificates_;  // disks of each site that have it
   std::map<SiteId, std::set<ServerId>> lost_;
-  std::set<Seq> unsure_;  // a server that had them stopped: looked at when its disk has been shown again
-  Seq stable_;            // the highest
+  std::map<ServerId, Seq> executed_;  // in its present life
+  std::set<Seq> unsure_;              // a server that had them stopped: looked at when its disk has been shown again
+  Seq stable_;                        // the highest
 };
 
 }  // namespace seneschal::lab::sim

@@ -51,6 +51,34 @@ TEST(StewardStability, AfterARestartItHasEveryStateThatItSharedForAndSharesAgain
   EXPECT_EQ(shares, (std::set<Seq>{Seq(8), Seq(16)}));
 }
 
+// A renewal writes old entries turn by turn, and newer ones come between them: how far records reach must not depend
+// on where in the log they are.
+TEST(StewardStability, AfterALongRenewalARestartKnowsAllThatWasOrderedMeanwhile) {
+  Settings settings = often();
+  settings.window = 4;
+  settings.history_span = settings.history_kept = 96;
+  settings.log_growth = 1024;
+  Lone lone(server(0, 1), settings);
+  const std::string large(8000, 'x');
+  for (std::uint64_t seq = 1; seq <= 40; ++seq) lone.order(seq, lone.one(1, seq, large));
+  const auto renewals = [&] {
+    StatusList status;
+    lone.core().status(status);
+    for (const auto& [name, value] : status)
+      if (name == "log_renewals") return std::stoul(value);
+    return 0ul;
+  };
+  ASSERT_EQ(renewals(), 0u);
+  lone.node().persist_delay = 50ms;
+  lone.deliver(lone.stable(8, checkpoint_digest(lone.node(), 8)));
+  for (std::uint64_t seq = 41; seq <= 60; ++seq) lone.order(seq, lone.one(1, seq, large));
+  lone.bed.run_for(3s);
+  ASSERT_GE(renewals(), 1u) << "or the test does not test anything";
+  Again again(lone.bed, lone.self, lone.node().log, settings);
+  EXPECT_EQ(again.core.history().aru(), Seq(60));
+  EXPECT_EQ(again.core.execution().digest(), lone.core().execution().digest());
+}
+
 TEST(StewardStability, TheOlderOfTwoSharedCheckpointsIsKeptWhenItIsStable) {
   Lone lone(server(0, 1), often());
   for (std::uint64_t seq = 1; seq <= 17; ++seq) lone.order(seq, lone.one(1, seq));
