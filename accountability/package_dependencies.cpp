@@ -122,8 +122,11 @@ class Publisher {
     nodes_.clear();
     node_of_.clear();
     for (auto& [name, versions] : by_name) {
-      std::ranges::stable_sort(versions, [](const Package* a, const Package* b) {
-        return compare_debian_versions(a->version, b->version) < 0;
+      // Equal versions stay in the order of the list, in which the packages are. (Not stable_sort: libstdc++ 12
+      // builds it on something that clang calls deprecated.)
+      std::ranges::sort(versions, [](const Package* a, const Package* b) {
+        const int order = compare_debian_versions(a->version, b->version);
+        return order != 0 ? order < 0 : a < b;
       });
       const std::uint32_t index = index_of(std::string(name));
       std::optional<std::size_t> before;

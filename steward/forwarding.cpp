@@ -3,6 +3,7 @@
 #include "runtime/allowance.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace seneschal::steward {
 namespace {
@@ -56,7 +57,12 @@ std::vector<ServerIndex> Forwarding::turns(Seq seq, ServerIndex representative) 
   std::vector<ServerIndex> turns;
   for (std::uint64_t i = 0; i + 1 < n; ++i)
     turns.emplace_back(static_cast<std::uint16_t>((representative.value + 1 + (seq.value + i) % (n - 1)) % n));
-  std::ranges::stable_partition(turns, [&](ServerIndex i) { return unhelpful_[i.value].until <= seq; });
+  // Not stable_partition: libstdc++ 12 builds it on something that clang calls deprecated.
+  std::vector<ServerIndex> last;
+  std::ranges::copy_if(turns, std::back_inserter(last),
+                       [&](ServerIndex i) { return unhelpful_[i.value].until > seq; });
+  std::erase_if(turns, [&](ServerIndex i) { return unhelpful_[i.value].until > seq; });
+  turns.insert(turns.end(), last.begin(), last.end());
   return turns;
 }
 

@@ -194,9 +194,9 @@ void LocalViewChange::suspect(Instant now, Effects& fx) {
 // or a site whose representative died meanwhile would come back late.
 Duration LocalViewChange::patience() const {
   if (context_.views.at_leader_site()) return timers_.leader_representative_timeout();
-  constexpr std::uint32_t kMaxDoublings = 3;
+  constexpr std::uint32_t kMostDoublings = 3;
   const std::uint32_t tried = context_.own().faults + 1u;
-  return timers_.representative_timeout() * (1 << std::min(fruitless_ - std::min(fruitless_, tried), kMaxDoublings));
+  return timers_.representative_timeout() * (1 << std::min(fruitless_ - std::min(fruitless_, tried), kMostDoublings));
 }
 
 void LocalViewChange::on_idle(Instant now, Effects& fx) {

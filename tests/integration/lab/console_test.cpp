@@ -88,7 +88,7 @@ TEST_P(Console, AnInterruptedSimulationEndsAtOnceAndKeepsWhatItMeasured_TimingSe
   EXPECT_EQ(wait_for(*lab, 60s), 130) << *read_file(log);
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
   const std::string csv = *read_file(dir_ + "/out/results.csv");
-  EXPECT_THAT(csv, HasSubstr("\nlong,sim,today,bft,lan-4,4,4,1,2,")) << "the short series' point";
+  EXPECT_THAT(csv, HasSubstr("\nlong,short,sim,today,bft,lan-4,4,4,1,2,")) << "the short series' point";
   EXPECT_THAT(csv, Not(HasSubstr("\nlong,sim,today,bft,lan-4,4,4,1,400,")));
   EXPECT_TRUE(fs::exists(dir_ + "/out/report.html"));
 }

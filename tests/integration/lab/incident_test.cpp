@@ -260,7 +260,8 @@ TEST_P(Incident, FromTheLieToTheCleanState) {
   ASSERT_EQ(third.code, 0) << third.errors;
   const Said among = graph({"status", "--json"});
   EXPECT_EQ(among.code, 0) << among.errors;
-  for (const Json& server : Json::parse(among.text, nullptr, false)["servers"])
+  const Json told = Json::parse(among.text, nullptr, false);
+  for (const Json& server : told["servers"])
     EXPECT_EQ(server["trouble"] == "", server["server"] != "0.1") << server.dump();
 
   // The graph stays when the deployment is gone.
