@@ -125,7 +125,7 @@ class Publisher {
       // Equal versions stay in the order of the list, in which the packages are. (Not stable_sort: libstdc++ 12
       // builds it on something that clang calls deprecated.)
       std::ranges::sort(versions, [](const Package* a, const Package* b) {
-        const int order = compare_debian_versions(a->version, b->version);
+        const auto order = compare_debian_versions(a->version, b->version);
         return order != 0 ? order < 0 : a < b;
       });
       const std::uint32_t index = index_of(std::string(name));

@@ -309,7 +309,7 @@ TEST(OverlayNodes, StartsAndStopsCleanly) {
 
   Outcome second = run_program("node --config " + daemons.config() + " --node 1");
   EXPECT_EQ(second.code, 1);
-  EXPECT_NE(second.out.find("another program uses this port"), std::string::npos) << second.out;
+  EXPECT_NE(second.out.find("a daemon of this node already runs from this folder"), std::string::npos) << second.out;
   EXPECT_EQ(daemons.ctl(1, "status").code, 0);  // and did no harm to the first
 
   EXPECT_EQ(daemons.stop(1, SIGTERM), 0);
