@@ -116,8 +116,8 @@ TEST(Adversaries, BatchesThatNobodyHasHoldNobodyUp) {
   EXPECT_NE(result.trace_hash, without.trace_hash) << "nothing was invented";
 }
 
-// The first representatives crash, and a server of each site names to the next one what it never proves: that one gets
-// its bundle, and no other view is needed.
+// The first representatives crash, and a server of each site names to the next one what it never proves: that one
+// gets its bundle, and no other view is needed.
 TEST(Adversaries, WhoNamesWhatItNeverProvesKeepsNobodyFromItsBundle) {
   for (std::uint16_t index : {2, 3}) {
     const ScenarioResult result = run(with_a_view_change(Behaviour::Tease, index));
