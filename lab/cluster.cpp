@@ -104,7 +104,7 @@ class Starter {
     if (Status locked = lock(); !locked) return std::unexpected(locked.error());
     if (Status good = prepare(); !good) return std::unexpected(good.error());
     if (Status good = write_files(); !good) return std::unexpected(good.error());
-    // Before the first daemon: whoever finds one must know the rest.
+    // Before the first daemon starts: a command that finds one daemon must know the others.
     if (Status good = save_state(cluster_); !good) return std::unexpected(good.error());
     for (ClusterNode& node : cluster_.nodes) {
       std::error_code ignored;

@@ -9,7 +9,7 @@
 namespace seneschal::lab {
 
 /// `DIR/lab.lock`, locked (flock) by the command that starts or ends daemons of the folder or writes its files. The
-/// daemons that it starts inherit the lock until each holds its own (`overlay::DaemonLock`): whoever gets this lock
+/// daemons that it starts inherit the lock until each holds its own (`overlay::DaemonLock`): the next holder
 /// finds every daemon of the folder by those, also if the command before was killed between two steps.
 class FolderLock {
  public:

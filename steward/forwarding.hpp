@@ -47,7 +47,7 @@ class Forwarding {
   struct AtSite {
     std::optional<Instant> accepted;
     std::optional<Instant> sent;  // by this server, and not known to have been of use
-    bool at_once = false;         // whoever's turn it was sent it without waiting
+    bool at_once = false;         // the server in turn sent it without waiting
     bool late = false;            // noted
   };
   struct Track {

@@ -272,7 +272,7 @@ enum class Leg : std::uint8_t {
   kLast = InsideLeaderSite,
 };
 
-/// Inside a site with a MAC: whoever receives it begins to watch, and must know that a neighbour sent it. Bare
+/// Inside a site with a MAC: the receiver begins to watch, and must know that a neighbour sent it. Bare
 /// between sites, where servers share no keys.
 struct ForwardedUpdate {
   static constexpr ProtocolId kProtocol = ProtocolId::Steward;

@@ -1,4 +1,4 @@
-// Fetching the state of the newest stable Checkpoint, for whoever is further behind than history reaches, and lending
+// Fetching the state of the newest stable Checkpoint, for a server further behind than history reaches, and lending
 // it to others. [Steward 7]
 #pragma once
 #include "replication/snapshot_assembly.hpp"
@@ -7,8 +7,8 @@
 namespace seneschal::steward {
 
 /// Pieces come from several servers at a time, of our own site first. Each is checked against the digest
-/// that M sites signed: it does not matter who sent it, and nobody can poison the state. Whoever sends a forged piece
-/// is set aside.
+/// that M sites signed: it does not matter who sent it, and nobody can poison the state. A server that sends a forged
+/// piece is set aside.
 class StateTransfer {
  public:
   StateTransfer(Context& context, Checkpoints& checkpoints);

@@ -23,7 +23,7 @@ struct flock whole_file() {
   return lock;
 }
 
-/// Who has it; a lock of another machine (NFS) has a pid below zero, one of another container 0.
+/// The process that holds the lock. The pid is below zero for another machine (NFS), 0 for another container.
 std::optional<pid_t> holder(int fd) {
   struct flock lock = whole_file();
   if (::fcntl(fd, F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return std::nullopt;

@@ -64,8 +64,8 @@ class Queries final : public Checker {
   std::map<ServerId, Server> servers_;
 };
 
-/// A client never says two things under one timestamp, not in another life either: whoever takes the result of one
-/// for that of the other reads what it never wrote. [Steward 3.1]
+/// A client never says two things under one timestamp, not in another life either. A client that takes the result
+/// of one operation for that of another reads what it never wrote. [Steward 3.1]
 class OwnTimestamps final : public Checker {
  public:
   using Checker::Checker;
