@@ -41,7 +41,8 @@ enum class EventKind : std::uint8_t {
   Suspected,     // a timer ran out on the current representative or primary
   Accused,       // `who` is provably faulty
   Checkpointed,  // seq, digest
-  kLast = Checkpointed,
+  Constrained,   // holds the set of constraints that binds a view (view, sub_view); seq = its base
+  kLast = Constrained,
 };
 
 struct Event {

@@ -26,6 +26,8 @@ class CollectiveState {
   /// Proofs and batches of entries.
   std::optional<Reject> on_entry_request(Instant now, const Verified<EntryRequest>& message, Effects& fx);
   std::optional<Reject> on_evidence(Instant now, const Verified<EntryEvidence>& message, Effects& fx);
+  /// A valid order certificate that the history has no room for: true if an exchange needs it as a proof.
+  bool take_certificate(Instant now, const Verified<OrderedEntry>& message, Effects& fx);
   /// Something may be proven now that was not: an entry was ordered or proposed.
   void settle(Instant now, Effects& fx);
   void on_tick(Instant now, Effects& fx);

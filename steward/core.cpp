@@ -85,6 +85,8 @@ std::optional<Reject> StewardCore::dispatch(Instant now, const Inbound& message,
   if (auto m = message.as<OrderedEntry>()) {
     auto refused = global_.on_ordered_entry(*m, fx);
     if (!refused) reconciliation_.entry_came(now, *m, fx);
+    const bool no_room = refused == Reject::Duplicate || refused == Reject::OutsideWindow;
+    if (no_room && states_.take_certificate(now, *m, fx)) refused.reset();
     return refused;
   }
   return dispatch_state(now, message, fx);

@@ -118,4 +118,15 @@ std::optional<Reject> CollectiveState::on_evidence(Instant now, const Verified<E
   return std::nullopt;
 }
 
+// (!) An installed state covers entries that a union may still name, and the history takes nothing below it any more.
+// Their certificates are kept beside it, or the exchange would not end before the next view. [Steward 4, Proof]
+bool CollectiveState::take_certificate(Instant now, const Verified<OrderedEntry>& message, Effects& fx) {
+  const Proposal& p = message.body().proposal.body;
+  const std::vector<StateItem> items = search_.wanted(p.seq, p.digest);
+  if (items.empty() || digest_of(message.body().batch.value) != p.digest) return false;
+  for (const StateItem& item : items) evidence_[item] = {message.bytes(), {batch_of(message), p.digest}};
+  settle(now, fx);
+  return true;
+}
+
 }  // namespace seneschal::steward

@@ -9,6 +9,13 @@ void ProofSearch::want(Wanted wanted) {
   for (auto& [item, holders] : wanted) searches_[item].holders = std::move(holders);
 }
 
+std::vector<StateItem> ProofSearch::wanted(Seq seq, const Digest& digest) const {
+  std::vector<StateItem> items;
+  for (const auto& [item, search] : searches_)
+    if (item.seq == seq && item.digest == digest) items.push_back(item);
+  return items;
+}
+
 // The first request goes to one server: usually it answers, and a batch comes once. After that f+1 at a time, or f
 // servers that never answer could take f retransmissions one after the other.
 std::vector<ServerIndex> ProofSearch::next(Search& search) const {

@@ -23,6 +23,8 @@ class ProofSearch {
   /// for an entry that is not among them ends.
   void want(Wanted wanted);
   bool wants(const StateItem& item) const { return searches_.contains(item); }
+  /// All wanted entries with this seq and digest, whatever is said of their views.
+  std::vector<StateItem> wanted(Seq seq, const Digest& digest) const;
   /// The requests that are due.
   Requests due(Instant now);
   void clear() { searches_.clear(); }

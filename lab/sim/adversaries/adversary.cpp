@@ -6,7 +6,6 @@
 #include "steward/messages.hpp"
 
 #include <algorithm>
-#include <deque>
 
 namespace seneschal::lab::sim {
 
@@ -31,32 +30,19 @@ class Silent final : public Adversary {
 };
 
 /// Says everything, but half a second late: nobody may wait for it.
-class Late final : public Adversary {
+class Late final : public Delaying {
  public:
-  using Adversary::Adversary;
-  void on_time(Instant now, Effects& fx) override {
-    if (const auto due = Adversary::deadline(); due && *due <= now)
-      Adversary::on_time(now, fx);
-    else
-      twist(now, fx);
-  }
-  std::optional<Instant> deadline() const override {
-    const auto core = Adversary::deadline();
-    if (held_.empty()) return core;
-    return core ? std::min(*core, held_.front().first) : held_.front().first;
-  }
+  using Delaying::Delaying;
 
  private:
   static constexpr Duration kDelay = std::chrono::milliseconds(500);
 
   void twist(Instant now, Effects& fx) override {
     for (auto& effect : fx.list())
-      if (speaks(effect)) held_.emplace_back(now + kDelay, std::move(effect));
+      if (speaks(effect)) hold(now + kDelay, std::move(effect));
     std::erase_if(fx.list(), speaks);
-    for (; !held_.empty() && held_.front().first <= now; held_.pop_front())
-      fx.list().push_back(std::move(held_.front().second));
+    release(now, fx);
   }
-  std::deque<std::pair<Instant, Effects::Effect>> held_;
 };
 
 /// Shares that do not verify; some of them only after a while, when it is counted among the good responders.

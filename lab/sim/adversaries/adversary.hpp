@@ -6,6 +6,7 @@
 #include "runtime/core.hpp"
 
 #include <functional>
+#include <map>
 #include <memory>
 
 namespace seneschal::lab::sim {
@@ -60,6 +61,35 @@ class Adversary : public Core {
   }
   std::unique_ptr<Core> core_;
   Begun begun_;
+};
+
+/// One that holds messages back and lets them out later. Bounded by whoever holds them back.
+class Delaying : public Adversary {
+ public:
+  using Adversary::Adversary;
+  void on_time(Instant now, Effects& fx) override {
+    if (const auto due = Adversary::deadline(); due && *due <= now)
+      Adversary::on_time(now, fx);
+    else
+      twist(now, fx);
+  }
+  std::optional<Instant> deadline() const override {
+    const auto core = Adversary::deadline();
+    if (held_.empty()) return core;
+    return core ? std::min(*core, held_.begin()->first) : held_.begin()->first;
+  }
+
+ protected:
+  void hold(Instant until, Effects::Effect effect) { held_.emplace(until, std::move(effect)); }
+  std::size_t held() const { return held_.size(); }
+  /// Lets out what is due.
+  void release(Instant now, Effects& fx) {
+    for (; !held_.empty() && held_.begin()->first <= now; held_.erase(held_.begin()))
+      fx.list().push_back(std::move(held_.begin()->second));
+  }
+
+ private:
+  std::multimap<Instant, Effects::Effect> held_;
 };
 
 /// `core` behaving like that; once more around the result, and it does both. `seed` names its random choices.

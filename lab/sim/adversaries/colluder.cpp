@@ -7,7 +7,6 @@
 #include "steward/view_messages.hpp"
 
 #include <deque>
-#include <map>
 
 namespace seneschal::lab::sim {
 
@@ -19,22 +18,10 @@ using steward::PrePrepare;
 /// Votes for every content it is shown, leaves out of its states what it likes, claims to have executed what it has
 /// not, holds back what a site signed to let it out seconds later, and as a new representative proposes at once what
 /// it likes, before anybody knows what binds the view.
-class Colluder final : public Adversary {
+class Colluder final : public Delaying {
  public:
   Colluder(std::unique_ptr<Core> core, ServerId self, Prng random)
-      : Adversary(std::move(core)), self_(self), random_(random) {}
-
-  void on_time(Instant now, Effects& fx) override {
-    if (const auto due = Adversary::deadline(); due && *due <= now)
-      Adversary::on_time(now, fx);
-    else
-      twist(now, fx);
-  }
-  std::optional<Instant> deadline() const override {
-    const auto core = Adversary::deadline();
-    if (held_.empty()) return core;
-    return core ? std::min(*core, held_.begin()->first) : held_.begin()->first;
-  }
+      : Delaying(std::move(core)), self_(self), random_(random) {}
 
  private:
   static constexpr std::size_t kMostHeld = 256;
@@ -72,7 +59,7 @@ class Colluder final : public Adversary {
         be_hasty(*send, hasty);
       }
       if (hides(effect))
-        held_.emplace(now + Duration(std::chrono::milliseconds(random_.between(100, 4000))), std::move(effect));
+        hold(now + Duration(std::chrono::milliseconds(random_.between(100, 4000))), std::move(effect));
       else
         kept.push_back(std::move(effect));
     }
@@ -81,13 +68,12 @@ class Colluder final : public Adversary {
     for (const PrePrepare& m : std::exchange(proposed_, {}))
       fx.send(Destination::to(self_.site), Prepare{m.gv, m.lv, m.seq, replication::digest_of(m.batch)});
     for (const PrePrepare& m : hasty) fx.send(Destination::to(self_.site), m);
-    for (; !held_.empty() && held_.begin()->first <= now; held_.erase(held_.begin()))
-      fx.list().push_back(std::move(held_.begin()->second));
+    release(now, fx);
   }
 
   /// Signed by a site, or carrying what is: for other sites.
   bool hides(const Effects::Effect& effect) {
-    if (held_.size() >= kMostHeld) return false;
+    if (held() >= kMostHeld) return false;
     const auto* forward = std::get_if<Effects::Forward>(&effect);
     const auto* send = std::get_if<Effects::Send>(&effect);
     const bool carries = forward != nullptr || (send != nullptr && is<steward::ProposalCarrier>(*send));
@@ -104,7 +90,6 @@ class Colluder final : public Adversary {
   Prng random_;
   std::vector<PrePrepare> proposed_;
   std::deque<Signed<replication::Update>> updates_;
-  std::multimap<Instant, Effects::Effect> held_;
 };
 
 }  // namespace

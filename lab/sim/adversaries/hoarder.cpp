@@ -7,7 +7,6 @@
 #include "steward/view_messages.hpp"
 
 #include <deque>
-#include <map>
 
 namespace seneschal::lab::sim {
 
@@ -20,23 +19,15 @@ using steward::ProposalCarrier;
 /// view begins, and then says it again and again; as soon as somebody leaves its local view it proposes once more in
 /// it, and leaves, too, so that f+1 do: some have prepared by then and nobody but it sees all of their Prepares. Half
 /// of its states name no certificate.
-class Hoarder final : public Adversary {
+class Hoarder final : public Delaying {
  public:
   Hoarder(std::unique_ptr<Core> core, ServerId self, Prng random)
-      : Adversary(std::move(core)), self_(self), random_(random) {}
+      : Delaying(std::move(core)), self_(self), random_(random) {}
 
-  void on_time(Instant now, Effects& fx) override {
-    if (const auto due = Adversary::deadline(); due && *due <= now)
-      Adversary::on_time(now, fx);
-    else
-      twist(now, fx);
-  }
   std::optional<Instant> deadline() const override {
-    auto due = Adversary::deadline();
-    const auto consider = [&](Instant at) { due = due ? std::min(*due, at) : at; };
-    if (!delayed_.empty()) consider(delayed_.begin()->first);
-    if (releasing()) consider(next_release_);
-    return due;
+    const auto due = Delaying::deadline();
+    if (!releasing()) return due;
+    return due ? std::min(*due, next_release_) : next_release_;
   }
 
  private:
@@ -82,8 +73,7 @@ class Hoarder final : public Adversary {
     }
     fx.list() = std::move(kept);
     if (std::exchange(leaving_, false)) leave(fx);
-    for (; !delayed_.empty() && delayed_.begin()->first <= now; delayed_.erase(delayed_.begin()))
-      fx.list().push_back(std::move(delayed_.begin()->second));
+    release(now, fx);
     if (!releasing() || now < next_release_) return;
     ++releases_;
     next_release_ = now + kReleaseEvery;
@@ -97,9 +87,9 @@ class Hoarder final : public Adversary {
     if (is<PrePrepare>(send)) {
       const auto m = decode<PrePrepare>(send.body);
       if (m) proposed_ = std::max(proposed_, std::tuple(m->gv, m->lv, m->seq));
-      if (!random_.chance(1, 2) || delayed_.size() >= kMostDelayed) return false;
+      if (!random_.chance(1, 2) || held() >= kMostDelayed) return false;
       const Duration delay(std::chrono::milliseconds(random_.between(20, 1500)));
-      delayed_.emplace(now + delay, std::move(send));
+      hold(now + delay, std::move(send));
       return true;
     }
     if (!is<ProposalCarrier>(send) || !random_.chance(2, 3)) return false;
@@ -137,7 +127,6 @@ class Hoarder final : public Adversary {
   std::deque<Hoarded> hoard_;
   std::uint32_t releases_ = 0;
   Instant next_release_;
-  std::multimap<Instant, Effects::Send> delayed_;
   std::deque<Signed<replication::Update>> updates_;
 };
 

@@ -4,33 +4,19 @@
 #include "lab/sim/adversaries/words.hpp"
 #include "steward/messages.hpp"
 
-#include <algorithm>
-#include <map>
-
 namespace seneschal::lab::sim {
 
 namespace {
 
 /// `Proposal`s or `Accept`s reach its own site and one other at once, the rest after a delay below every timer. What
 /// it is asked to send again is late, too.
-class Partial final : public Adversary {
+class Partial final : public Delaying {
  public:
   Partial(std::unique_ptr<Core> core, ServerId self, const Membership& membership, bool proposals)
-      : Adversary(std::move(core)), self_(self), sites_(membership.sites.size()), proposals_(proposals) {
+      : Delaying(std::move(core)), self_(self), sites_(membership.sites.size()), proposals_(proposals) {
     const std::uint16_t f = membership.site(self.site).faults;
     delay_ = std::chrono::milliseconds(600 + 225 * (f - 1));
     favoured_ = SiteId(static_cast<std::uint16_t>((self.site.value + 1) % sites_));
-  }
-  void on_time(Instant now, Effects& fx) override {
-    if (const auto due = Adversary::deadline(); due && *due <= now)
-      Adversary::on_time(now, fx);
-    else
-      twist(now, fx);
-  }
-  std::optional<Instant> deadline() const override {
-    const auto core = Adversary::deadline();
-    if (held_.empty()) return core;
-    return core ? std::min(*core, held_.begin()->first) : held_.begin()->first;
   }
 
  private:
@@ -64,7 +50,7 @@ class Partial final : public Adversary {
   }
 
   template <class Words>
-  void hold(Instant now, Words& words) {
+  void hold_back(Instant now, Words& words) {
     if (!concerns(words)) return;
     Words rest = words;
     rest.to = split(words.to);
@@ -76,16 +62,15 @@ class Partial final : public Adversary {
       rest.loopback = false;
       rest.after = {};
     }
-    held_.emplace(now + delay_, std::move(rest));
+    hold(now + delay_, std::move(rest));
   }
 
   void twist(Instant now, Effects& fx) override {
     for (auto& effect : fx.list()) {
-      if (auto* send = std::get_if<Effects::Send>(&effect)) hold(now, *send);
-      if (auto* forward = std::get_if<Effects::Forward>(&effect)) hold(now, *forward);
+      if (auto* send = std::get_if<Effects::Send>(&effect)) hold_back(now, *send);
+      if (auto* forward = std::get_if<Effects::Forward>(&effect)) hold_back(now, *forward);
     }
-    for (; !held_.empty() && held_.begin()->first <= now; held_.erase(held_.begin()))
-      fx.list().push_back(std::move(held_.begin()->second));
+    release(now, fx);
   }
 
   ServerId self_;
@@ -93,7 +78,6 @@ class Partial final : public Adversary {
   bool proposals_;
   Duration delay_{};
   SiteId favoured_;
-  std::multimap<Instant, Effects::Effect> held_;
 };
 
 }  // namespace

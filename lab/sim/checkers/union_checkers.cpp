@@ -159,7 +159,19 @@ void Unions::voted(Instant at, ServerId server, GlobalView gv, LocalView lv, Seq
                " sets allows who has executed up to " + std::to_string(executed.value));
 }
 
-void Unions::on_event(Instant, const Principal& self, const Event& event) {
+// Whoever takes a set of constraints reads its base as this checker does: the highest in it.
+void Unions::constrained(Instant at, ServerId server, const Event& event) {
+  const ViewPair views(GlobalView(event.view), LocalView(event.sub_view));
+  const auto& unions = global_[views];
+  if (std::ranges::any_of(unions, [&](const Union& all) { return all.base == event.seq; })) return;
+  fail(at, "server " + to_string(server) + " takes a set of gv " + std::to_string(event.view) + ", lv " +
+               std::to_string(event.sub_view) + " for one above " + std::to_string(event.seq.value) +
+               ", which is the base of none of " + std::to_string(unions.size()));
+}
+
+void Unions::on_event(Instant at, const Principal& self, const Event& event) {
+  if (self.is_server() && event.kind == EventKind::Constrained && facts_.correct(self.server()))
+    constrained(at, self.server(), event);
   if (!self.is_server() || (event.kind != EventKind::Executed && !tells_state(event))) return;
   Seq& executed = executed_[self.server()];
   executed = std::max(executed, event.seq);

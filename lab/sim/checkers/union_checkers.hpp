@@ -16,7 +16,7 @@ bool ranks_above(const steward::StateItem& a, const steward::StateItem& b);
 
 /// No correct server votes, in a view after the first, for anything that no bundle (and constraint set) which was
 /// sent round in that view allows, nor before it has executed up to the bases of such a pair; none shares a
-/// constraint that is not the union of such a bundle.
+/// constraint that is not the union of such a bundle, or takes another base for that of a set than the highest in it.
 class Unions final : public Checker {
  public:
   using Checker::Checker;
@@ -53,6 +53,7 @@ class Unions final : public Checker {
   void collected(const ServerId& by, const steward::CollectedState& piece);
   void collected(const steward::CollectedConstraint& piece);
   void voted(Instant at, ServerId server, GlobalView gv, LocalView lv, Seq seq, const Digest& digest);
+  void constrained(Instant at, ServerId server, const Event& event);
   static bool allows(const Union& local, const Union* global, Seq seq, const Digest& digest);
 
   std::map<std::pair<SiteId, Chosen>, Bundle> bundles_;  // complete or not

@@ -1,4 +1,5 @@
 // Whom a server asks for proofs of what states name. [Steward 4, Proof] [Steward 5]
+#include "lagging.hpp"
 #include "lone.hpp"
 
 namespace seneschal::steward::testing {
@@ -127,6 +128,51 @@ TEST_P(StewardTease, KeepsNoCorrectRepresentativeFromItsBundle) {
   EXPECT_EQ(next.views().local(), LocalView(1));
   bed.run_for(2s);
   bed.expect_agreement(Seq(1));
+}
+
+// A server installs a state while its site exchanges states that begin below it: the union names entries that its
+// history has no room for any more. It takes their certificates as proofs, and is bound by this view, not the next.
+TEST(StewardLateProofs, OfEntriesBelowAStateInstalledMeanwhileCount) {
+  Settings patient = Collector::patient();
+  patient.window = patient.checkpoint_interval = 8;
+  patient.history_span = patient.history_kept = 24;
+  patient.batch_max = 1;
+  Bed bed(3, 1, 1, patient);
+  const ServerId late = server(1, 3);
+  const auto held_back = [&](const Principal& who) {
+    return who == Principal::of(server(1, 1)) || who == Principal::of(late);
+  };
+  bed.drop = cut_off(held_back);
+  bed.start();
+  ASSERT_TRUE(put_many(bed, ClientId(1), 7));
+  bed.run_for(1s);
+  ASSERT_EQ(bed.steward(server(1, 0)).history().aru(), Seq(7));
+  ASSERT_EQ(bed.steward(late).history().aru(), Seq(0));
+
+  // Its site changes its view; it sees the exchange, and of the entries nothing.
+  bed.drop = [&](const Bed::Datagram& m) {
+    if (m.to != Principal::of(late)) return false;
+    return !m.is<NewRep>() && !m.is<PreinstallProof>() && !m.is<CollectedState>();
+  };
+  for (unsigned to = 0; to < 4; ++to)
+    for (unsigned from : {0u, 2u})
+      if (to != from) bed.deliver(server(1, to), new_rep(bed, server(1, from), 1));
+  bed.run_for(2s);
+  ASSERT_EQ(bed.steward(late).views().local(), LocalView(1));
+  ASSERT_EQ(bed.steward(late).states().wanted(), 7u);
+  ASSERT_EQ(bed.steward(late).states().local(), nullptr);
+
+  bed.drop = [&](const Bed::Datagram& m) {
+    return m.to == Principal::of(late) && (m.is<OrderedEntry>() || m.is<ProposalCarrier>() || m.is<EntryEvidence>());
+  };
+  ASSERT_TRUE(put_many(bed, ClientId(1), 1));
+  ASSERT_TRUE(bed.run_while(60s, [&] { return bed.steward(late).history().aru() < Seq(8); }));
+  ASSERT_EQ(bed.steward(late).states().local(), nullptr) << "the case is gone: nothing is left to prove";
+
+  bed.drop = nullptr;
+  EXPECT_TRUE(bed.run_while(5s, [&] { return bed.steward(late).states().local() == nullptr; }));
+  EXPECT_EQ(bed.steward(late).views().local(), LocalView(1));
+  EXPECT_EQ(bed.steward(late).states().wanted(), 0u);
 }
 
 }  // namespace
