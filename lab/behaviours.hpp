@@ -36,7 +36,11 @@ enum class Behaviour : std::uint8_t {
   Spoil,    // sends noise for a share of whatever its site is about to sign, unasked and without a proof
   Sly,      // as representative of the leader site: Proposals to its own site and one other, to the rest late
   Shy,      // as representative of another site: its Accepts in the same way
-  kLast = Shy,
+  Dawdle,   // as representative of another site: takes most of the allowance for its Accepts
+  Deaf,   // as representative of the leader site: knows nothing of other sites' updates until its own site shows them
+  Frame,  // as representative of the leader site: Proposals to servers first that could blame theirs for being late
+  Skip,   // every ninth share is missing
+  kLast = Skip,
 };
 std::string_view to_string(Behaviour behaviour);
 /// The names of all behaviours, in their order.

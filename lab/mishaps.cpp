@@ -15,9 +15,10 @@ using emulator::TomlTable;
 namespace {
 
 constexpr std::string_view kBehaviours[] = {
-    "silent",  "bad-shares", "lying-reply", "replay", "withhold", "equivocate", "repeat",  "stall",   "starve",
-    "poison",  "late",       "collude",     "hoard",  "stray",    "forge",      "foreign", "slander", "agitate",
-    "phantom", "flood",      "betray",      "botch",  "tease",    "show",       "spoil",   "sly",     "shy"};
+    "silent",  "bad-shares", "lying-reply", "replay",  "withhold", "equivocate", "repeat", "stall",
+    "starve",  "poison",     "late",        "collude", "hoard",    "stray",      "forge",  "foreign",
+    "slander", "agitate",    "phantom",     "flood",   "betray",   "botch",      "tease",  "show",
+    "spoil",   "sly",        "shy",         "dawdle",  "deaf",     "frame",      "skip"};
 static_assert(std::size(kBehaviours) == static_cast<std::size_t>(Behaviour::kLast) + 1);
 constexpr std::string_view kMishapKinds[] = {
     "kill-representatives", "kill-servers", "kill-sites", "cut", "join", "links", "restore", "turn"};

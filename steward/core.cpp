@@ -69,13 +69,13 @@ std::optional<Reject> StewardCore::dispatch(Instant now, const Inbound& message,
   if (auto m = message.as<ForwardedUpdate>()) return updates_.on_forwarded(now, *m, fx);
   if (auto m = message.as<ProposalCarrier>()) {
     auto refused = global_.on_carrier(now, *m, fx);
-    if (!refused) sequencing_.proposal_signed(now, m->body().proposal.body.seq);
+    if (!refused) proposal_came(now, m->body().proposal.body.seq);
     return refused;
   }
   if (auto m = message.as<Accept>()) return global_.on_accept(now, *m, fx);
   if (auto m = message.as<Proposal>()) {
     auto refused = global_.on_proposal(now, *m, fx);
-    if (!refused) sequencing_.proposal_signed(now, m->body().seq);
+    if (!refused) proposal_came(now, m->body().seq);
     return refused;
   }
   if (auto m = message.as<RelayedAccept>()) return global_.on_relayed_accept(now, *m, fx);
@@ -90,6 +90,11 @@ std::optional<Reject> StewardCore::dispatch(Instant now, const Inbound& message,
     return refused;
   }
   return dispatch_state(now, message, fx);
+}
+
+void StewardCore::proposal_came(Instant now, Seq seq) {
+  sequencing_.proposal_signed(now, seq);
+  updates_.proposed(now, seq);
 }
 
 std::optional<Reject> StewardCore::dispatch_state(Instant now, const Inbound& message, Effects& fx) {
@@ -202,7 +207,7 @@ void StewardCore::on_time(Instant now, Effects& fx) {
     sequencing_.on_tick(now, fx);
     for (const auto& missing : signing_.on_tick(now, fx)) global_.supply(missing.what, missing.servers, fx);
     global_.on_tick(now, pace_.allowance(), fx);
-    updates_.on_tick(now, fx);
+    updates_.on_tick(now, pace_.allowance(), fx);
     transfer_.on_tick(now, fx);
     states_.on_tick(now, fx);
     if (reach_.on_tick(now, fx)) updates_.majority_lost(now, fx);

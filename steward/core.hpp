@@ -49,6 +49,7 @@ class StewardCore : public Core {
  private:
   std::optional<Reject> dispatch(Instant now, const Inbound& message, Effects& fx);
   std::optional<Reject> dispatch_local(Instant now, const Inbound& message, Effects& fx);
+  void proposal_came(Instant now, Seq seq);
   std::optional<Reject> dispatch_state(Instant now, const Inbound& message, Effects& fx);
   std::optional<Reject> dispatch_views(Instant now, const Inbound& message, Effects& fx);
   std::optional<Reject> on_news(Instant now, const Verified<GlobalViewNews>& message, Effects& fx);

@@ -2,6 +2,10 @@
 #include "steward/global_ordering.hpp"
 
 namespace seneschal::steward {
+namespace {
+/// An Accept that takes this part of its allowance is usual; what takes longer is shown to the representative.
+constexpr int kGivenAfter = 3;
+}  // namespace
 
 ProposalCarrier GlobalOrdering::carrier(const Entry& entry, bool relay) const {
   return {relay, entry.proposal.embed(), {*entry.batch.batch}};
@@ -103,6 +107,7 @@ void GlobalOrdering::on_tick(Instant now, Duration allowance, Effects& fx) {
   for (auto& [seq, entry] : context_.history.open()) {
     if (!entry.proposal || entry.order || !entry.batch) continue;
     if (entry.proposal->gv != context_.views.global()) continue;  // nobody shares an Accept of it any more
+    if (entry.proposal.signer != Principal::of(context_.self.site)) give(now, entry, allowance, fx);
     if (!entry.wide_retry.fire(now, context_.settings.retransmit_wide, context_.settings.retransmit_max)) continue;
     // "Rep, then any server": the others begin one round later. [Steward 7]
     bool representative = context_.views.is_representative();
@@ -113,6 +118,17 @@ void GlobalOrdering::on_tick(Instant now, Duration allowance, Effects& fx) {
       retry_accept(entry, fx);
     }
   }
+}
+
+// The leader site's representative may have shown a Proposal to some of us and not to our representative. So whoever
+// wants to hold it against ours shows it to ours itself. [Steward 6, Pace]
+void GlobalOrdering::give(Instant now, Entry& entry, Duration allowance, Effects& fx) {
+  auto own = entry.accepts.find(context_.self.site);
+  const bool accepted = own != entry.accepts.end() && own->second->gv == entry.proposal->gv;
+  if (accepted || entry.given_at || now - entry.proposed_at <= allowance / kGivenAfter) return;
+  entry.given_at = now;
+  if (context_.views.is_representative()) return;
+  fx.send(Destination::to(context_.views.representative()), carrier(entry, false), {.auth = AuthKind::Bare});
 }
 
 void GlobalOrdering::retry_proposal(const Entry& entry, Effects& fx) {
@@ -150,6 +166,7 @@ void GlobalOrdering::restore_accepted(const AcceptedRecord& record) {
 void GlobalOrdering::view_changed(Instant now) {
   forwarding_.view_changed();
   for (auto& [seq, entry] : context_.history.open()) {
+    entry.given_at.reset();
     if (!entry.proposal || entry.order) continue;
     entry.wide_retry.start(now, context_.settings.retransmit_wide);
     if (entry.proposal->gv == context_.views.global() && entry.batch) track(now, entry);

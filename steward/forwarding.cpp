@@ -11,7 +11,8 @@ namespace {
 constexpr std::size_t kMaxTracks = 128;
 /// Until a round trip to a site is measured.
 constexpr Duration kUnknown = 250ms;
-/// So many entries in a row came late to a site: the next ones go there at once.
+/// So many entries in a row came late to a site: the next ones go there at once. Not fewer: on a lossy link one is
+/// late now and then. A representative that is late by turns costs no more than the bound says.
 constexpr std::uint32_t kLateInARow = 2;
 /// After so many entries one is not sent at once, to see if that is still necessary; doubles three times. It does not
 /// begin anew while the view lasts: a representative that is late by turns would gain by it.
@@ -26,8 +27,9 @@ constexpr std::uint32_t kMaxDoublings = 6;
 constexpr std::uint64_t kRepeated = 64;
 /// An Accept that is this young is still on its way.
 constexpr Duration kYoung = 50ms;
-/// What a server sends to another site in vain: less than 1 % of a link of 10 Mb/s.
-constexpr Allowance kInVain{4 * 1024, 16 * 1024};
+/// What a server sends to another site in vain: less than 1 % of a link of 10 Mb/s. At once as much as two full
+/// batches: one must not wait until the one before has turned out to be of use.
+constexpr Allowance kInVain{4 * 1024, 64 * 1024};
 /// For each so many bytes on the way to a site its Accept may take another round trip: so much a link of 2.5 Mb/s
 /// carries in one. Neighbours bound what is under way, see `InFlight`.
 constexpr std::size_t kLoad = 32 * 1024;
@@ -106,10 +108,12 @@ bool Forwarding::accepted(Instant now, Seq seq, SiteId site) {
   if (at.accepted) return false;
   at.accepted = now;
   if (at.sent) {
-    // A site that is late even if it gets everything at once is slow by itself: what it answers to is not known.
+    // A site that is late even if it gets everything at once is slow by itself: what it answers to is not known. A
+    // correct one may take the allowance for its Accept, and the way there what a full batch takes.
     const Duration after = now - *at.sent;
-    const bool of_use = after >= round_trip(site) * 7 / 8 && after <= patience(site);
-    if (of_use && experience_[site.value].rests == 0)
+    const bool of_use =
+        after >= round_trip(site) * 7 / 8 && after <= patience(site) + allowance_ + 2 * round_trip(site);
+    if (of_use && (experience_[site.value].rests == 0 || !at.at_once))
       experience_[site.value].paid_until = experience_[site.value].paid_until - kInVain.time_for(track.bytes);
   }
   if (leads(track) && !at.late) note_in_time(track, site);
@@ -195,7 +199,9 @@ std::vector<Forwarding::Due> Forwarding::due(Instant now) {
       if (!misses(track, site)) continue;
       if (leads(track)) under_way[s] += track.bytes;
       const Duration loaded = static_cast<std::int64_t>(under_way[s] / kLoad) * round_trip(site);
-      if (leads(track) && !at.late && waits > patience(site) + loaded) note_late(track, seq, site);
+      // What goes there at once may be served by a neighbour that is a little late itself.
+      const Duration slack = at.at_once ? allowance_ / 4 : Duration{0};
+      if (leads(track) && !at.late && waits > patience(site) + loaded + slack) note_late(track, seq, site);
       if (!has || at.sent || turn > sites_[self_.site.value].faults || self_.index == track.representative) continue;
       if (waits <= turn * step(site) + loaded + (at.at_once ? Duration{0} : patience(site))) continue;
       if (!may_send(now, site, track.bytes)) continue;

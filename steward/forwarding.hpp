@@ -77,7 +77,8 @@ class Forwarding {
   };
 
   Duration round_trip(SiteId site) const;
-  Duration step(SiteId site) const { return round_trip(site) + allowance_ / 4; }
+  /// From one turn to the next: the site may take the allowance for its Accept.
+  Duration step(SiteId site) const { return round_trip(site) + allowance_ + allowance_ / 4; }
   bool leads(const Track& track) const { return track.leader == self_.site; }
   bool misses(const Track& track, SiteId site) const;
   std::vector<ServerIndex> turns(Seq seq, ServerIndex representative) const;

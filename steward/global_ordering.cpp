@@ -119,7 +119,10 @@ std::optional<Reject> GlobalOrdering::take_proposal(Instant now, const Held<Prop
   if (!replaces && holds_batch(*entry, p.digest)) return Reject::Duplicate;
   // Only a constrained leader site can have signed it: it moves our promise. [Steward 3.8]
   context_.promise(p.gv, fx);
-  if (replaces) entry->proposed_at = now;
+  if (replaces) {
+    entry->proposed_at = now;
+    entry->given_at.reset();
+  }
   entry->proposal = proposal;
   entry->batch = batch;
   entry->wide_retry.start(now, context_.settings.retransmit_wide);

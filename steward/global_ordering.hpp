@@ -55,6 +55,7 @@ class GlobalOrdering {
   void send_proposal(const Entry& entry, Effects& fx);
   void send_accept(const Held<Accept>& accept, Effects& fx);
   void try_order(Seq seq, Entry& entry, Effects& fx);
+  void give(Instant now, Entry& entry, Duration allowance, Effects& fx);
   void retry_proposal(const Entry& entry, Effects& fx);
   void retry_accept(const Entry& entry, Effects& fx);
   ProposalCarrier carrier(const Entry& entry, bool relay) const;

@@ -93,6 +93,7 @@ struct Entry {
   bool adopted = false;                           // checked and, unless this server sent it, answered with a Prepare
   std::map<ServerIndex, Held<Prepare>> prepares;  // one per server, of the current (gv, lv)
   std::optional<PrepareCertificate> certificate;  // the highest (gv, lv), kept until ordered [Steward 5]
+  Instant shown_at;                               // when `pre_prepare` came
   Instant pre_prepared_at;
   Retry local_retry;
 
@@ -105,6 +106,7 @@ struct Entry {
   std::map<SiteId, Instant> relayed_at;   // when a message of that site was last passed on inside
   std::map<SiteId, Instant> answered_at;  // when that site was last told that this is ordered
   Instant proposed_at;                    // when `proposal` came
+  std::optional<Instant> given_at;        // when this server showed it to its representative
 
   /// The batch with this digest, if any message held here brought it.
   HeldBatch batch_of(const Digest& wanted) const;

@@ -84,7 +84,8 @@ bool Pace::late_at_leader_site(Instant now, std::uint32_t tolerance) const {
   return idles(now, tolerance) || leaves_out(tolerance);
 }
 
-// An Accept needs nothing but shares of this site, and the representative to combine them.
+// An Accept needs nothing but shares of this site, and the representative to combine them. It has had the Proposal
+// since this server showed it to it, not since somebody showed it to this server.
 bool Pace::late_elsewhere(Instant now, std::uint32_t tolerance) const {
   Duration site = tolerance * allowance();
   for (const auto& [seq, entry] : context_.history.open()) {
@@ -92,7 +93,7 @@ bool Pace::late_elsewhere(Instant now, std::uint32_t tolerance) const {
     if (!entry.batch || !context_.history.may_vote(seq)) continue;
     auto own = entry.accepts.find(context_.self.site);
     bool accepted = own != entry.accepts.end() && own->second->gv == entry.proposal->gv;
-    if (!accepted && now - std::max(entry.proposed_at, *since_) > site) return true;
+    if (!accepted && entry.given_at && now - std::max(*entry.given_at, *since_) > site) return true;
   }
   return false;
 }

@@ -141,6 +141,7 @@ std::optional<Reject> Sequencing::on_pre_prepare(Instant now, const Verified<Pre
   if (auto refused = check(m, entry, digest)) return refused;
   entry.pre_prepare = Held<PrePrepare>::of(message);
   entry.pre_prepare_digest = digest;
+  entry.shown_at = now;
   entry.adopted = false;
   // Ahead of our window, not of the representative's: it is kept until our ARU follows. The same if more is under way
   // than links carry.
@@ -202,7 +203,8 @@ bool Sequencing::holds_back() const {
 void Sequencing::adopt(Instant now, Entry& entry, Effects& fx) {
   const PrePrepare& m = *entry.pre_prepare;
   in_flight_.cut(now, m.seq, encoded_size(m.batch));
-  if (context_.views.fixed(m.seq) == nullptr && has_room(m.batch, context_.settings)) last_with_room_ = now;
+  if (context_.views.fixed(m.seq) == nullptr && has_room(m.batch, context_.settings))
+    last_with_room_ = std::max(last_with_room_, entry.shown_at);  // it was cut before that, whenever it is voted for
   entry.adopted = true;
   last_adopted_ = now;
   if (entry.pre_prepare.signer == Principal::of(context_.self)) underway_.erase(m.seq);

@@ -3,7 +3,7 @@
 namespace seneschal::steward {
 namespace {
 /// What one miss weighs in answers.
-constexpr std::uint32_t kStrain = 8;
+constexpr std::uint32_t kStrain = 64;
 }  // namespace
 
 std::set<ServerIndex> SignerChoice::initial(const SiteInfo& site, ServerIndex representative) {

@@ -27,7 +27,7 @@ class SignerChoice {
 
   /// `server` answered a request `after` it was made.
   void answered(ServerIndex server, Duration after);
-  /// `server` did not answer in time, or much later than the others. The second time within eight answers it loses
+  /// `server` did not answer in time, or much later than the others. The second time within 64 answers it loses
   /// its place, so that being late by turns does not pay; true then, and the new set has to be announced.
   bool missed(ServerIndex server);
   /// `server` answered a question of its own in good time, though it does not answer by itself: it may have gone on

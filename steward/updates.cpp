@@ -8,6 +8,10 @@ constexpr Duration kForwardSpacing = 20ms;
 constexpr std::uint32_t kAlone = 3;
 /// A representative is given so often in Local_T what it would be suspected for.
 constexpr std::int64_t kTries = 3;
+/// What an update that the leader site's representative left out weighs in those that it did not. The second one
+/// before the first is made up for, and so many of the next ones go to others of its site at once.
+constexpr std::uint32_t kLeftOut = 8;
+constexpr std::uint32_t kShown = 64;
 /// Bytes of a reply or answer without its result, about.
 constexpr std::size_t kReplyOverhead = 64;
 }  // namespace
@@ -105,10 +109,12 @@ void Updates::pass_on(Instant now, const Signed<Update>& update, Way way, Effect
   // Deviation from [Steward 3.2]: a client's contact sends to the leader site itself, too. Its representative could
   // take its time with everything its site's clients want, and nobody could tell. It gets the update all the same:
   // who leads there may keep what it alone was given to itself, and then f+1 of its site must be told in time.
-  if (!views.is_representative() && way == Way::Chosen && !views.at_leader_site() &&
-      context_.answers.for_contact(now, update.signer().client(), update.sealed.size()))
-    fx.send(Destination::to(views.representative(views.leader_site())), ForwardedUpdate{Leg::ToLeaderSite, update},
-            {.auth = AuthKind::Bare});
+  const bool contact = way == Way::Chosen || (way == Way::Again && sent.relayed);
+  if (!views.is_representative() && contact && !views.at_leader_site() &&
+      context_.answers.for_contact(now, update.signer().client(), update.sealed.size())) {
+    if (!sent.relayed) sent.relayed = now;
+    fx.send(at_leader_site(sent), ForwardedUpdate{Leg::ToLeaderSite, update}, {.auth = AuthKind::Bare});
+  }
   if (!views.is_representative()) {
     // In the end to all of the site: who has it alone can replace no representative. Who has it from a neighbour does
     // not have it alone, and not everybody needs to tell everybody.
@@ -123,20 +129,72 @@ void Updates::pass_on(Instant now, const Signed<Update>& update, Way way, Effect
     return fx.send(Destination::to(context_.self.site), ForwardedUpdate{Leg::ToRepresentative, update},
                    {.auth = AuthKind::Authenticator});
   if (views.at_leader_site()) return;
-  // First to the representative, then to the next f+1 servers of the leader site in turn. [Steward 3.3]
-  SiteId leader = views.leader_site();
-  const SiteInfo& info = context_.membership.site(leader);
-  std::uint32_t first = views.representative(leader).index.value;
-  std::uint32_t count = 1;
-  if (sent.count > 0) {
-    count = info.faults + 1u;
-    first += (sent.count - 1) * count;
-  }
+  if (!sent.relayed) sent.relayed = now;
+  fx.send(at_leader_site(sent), ForwardedUpdate{Leg::ToLeaderSite, update}, {.auth = AuthKind::Bare});
+}
+
+// [Steward 3.3] First to the representative; again to f+1 others in turn, never to it: they show it to their site,
+// one of them is correct, and only what it does not have from the sender alone can be held against it. Where it has
+// left out two, the f+1 get the next ones at once.
+std::vector<Destination> Updates::at_leader_site(const Sent& sent) {
+  const Views& views = context_.views;
+  const ServerId representative = views.representative(views.leader_site());
+  const SiteInfo& info = context_.membership.site(representative.site);
+  if (neglectful_.representative != representative) neglectful_ = {representative, 0, 0};
   std::vector<Destination> to;
-  for (std::uint32_t i = 0; i < count; ++i)
+  std::uint32_t first = 0;  // of the others
+  if (sent.count > 0) {
+    first = (sent.count - 1) * (info.faults + 1u);
+  } else {
+    to.push_back(Destination::to(representative));
+    if (neglectful_.shown == 0) return to;
+    first = --neglectful_.shown;
+  }
+  for (std::uint32_t i = 0; i < info.faults + 1u; ++i) {
+    const std::uint32_t next = representative.index.value + 1u + (first + i) % (info.servers - 1u);
     to.push_back(
-        Destination::to(ServerId{leader, ServerIndex(static_cast<std::uint16_t>((first + i) % info.servers))}));
-  fx.send(std::move(to), ForwardedUpdate{Leg::ToLeaderSite, update}, {.auth = AuthKind::Bare});
+        Destination::to(ServerId{representative.site, ServerIndex(static_cast<std::uint16_t>(next % info.servers))}));
+  }
+  return to;
+}
+
+void Updates::proposed(Instant now, Seq seq) {
+  const Entry* entry = context_.history.find(seq);
+  if (entry == nullptr || !entry->batch) return;
+  if (!has_room(*entry->batch.batch, context_.settings)) last_full_ = now;
+  for (const auto& update : entry->batch.batch->updates) {
+    auto sent = sent_.find(update.signer().client());
+    auto watched = watched_.entries().find(update.signer().client());
+    if (sent == sent_.end() || watched == watched_.entries().end()) continue;
+    if (watched->second.timestamp > update.body.timestamp || std::exchange(sent->second.proposed, true)) continue;
+    if (!sent->second.missed && sent->second.relayed && neglectful_.strain > 0) --neglectful_.strain;
+  }
+}
+
+// A correct representative proposes what it is given as soon as it may; with full batches under way others wait in
+// turn. One that leaves out what comes from here, though it has room, cannot be convicted from here: others of its
+// site are shown it. [Steward 6, Forwarding]
+void Updates::note_missed(Instant now, Effects& fx) {
+  if (context_.views.at_leader_site()) return;
+  const SiteId leader = context_.views.leader_site();
+  const Duration measured = timers_.shortest_round_trip(leader);
+  const Duration round_trip = measured.count() == 0 ? context_.settings.retransmit_local : measured;
+  const Duration due = round_trip + 2 * allowance_ + 2 * timers_.write_time_of(leader);
+  std::optional<std::pair<Instant, ClientId>> oldest;
+  for (const auto& [client, sent] : sent_) {
+    if (!sent.relayed || sent.proposed || sent.missed || *sent.relayed < last_full_) continue;
+    if (now - *sent.relayed <= due || !watched_.entries().contains(client)) continue;
+    const std::pair at{*sent.relayed, client};
+    if (!oldest || at < *oldest) oldest = at;
+  }
+  if (!oldest) return;
+  sent_[oldest->second].missed = true;
+  neglectful_.strain += kLeftOut;
+  if (neglectful_.strain > kLeftOut) {
+    neglectful_.strain = kLeftOut;  // one more is enough to go on
+    neglectful_.shown = kShown;
+  }
+  try_again(now, oldest->second, fx);
 }
 
 bool Updates::orders() const {
@@ -156,21 +214,29 @@ Duration Updates::hand_over_after() const {
   return std::max(context_.settings.retransmit_local, local / kTries);
 }
 
+// At the leader site a round inside it is enough: what nobody gave to the representative delays its client, and
+// nobody could hold it against anybody.
+Duration Updates::give_after() const {
+  return context_.views.at_leader_site() ? std::min(hand_over_after(), allowance_) : hand_over_after();
+}
+
 // One update that this server has not given to the representative yet, and the one that would be the first reason to
 // suspect it. Not all of them, which would add to the load when there is too much of it.
 void Updates::hand_over(Instant now, Effects& fx) {
   if (orders()) return;
   std::optional<std::pair<Instant, ClientId>> kept, given;
+  const bool leads = context_.views.at_leader_site();
   for (const auto& [client, entry] : watched_.entries()) {
     const Sent& sent = sent_[client];
+    if (leads && !sent.given && (sent.proposed || sequencing_.assigned(client, entry.timestamp))) continue;
     auto& oldest = sent.given ? given : kept;
     const std::pair at{sent.given.value_or(entry.since), client};
     if (!oldest || at < *oldest) oldest = at;
   }
   const Duration wait = hand_over_after();
   if (given && now - given->first > kTries * wait) given.reset();  // by now it is suspected: no need to hurry
-  for (const auto& oldest : {kept, given})
-    if (oldest && now - sent_[oldest->second].last >= wait) try_again(now, oldest->second, fx);
+  if (kept && now - sent_[kept->second].last >= give_after()) try_again(now, kept->second, fx);
+  if (given && now - sent_[given->second].last >= wait) try_again(now, given->second, fx);
 }
 
 void Updates::try_again(Instant now, ClientId client, Effects& fx) {
@@ -192,7 +258,9 @@ void Updates::try_again(Instant now, ClientId client, Effects& fx) {
   ++sent.count;
 }
 
-void Updates::on_tick(Instant now, Effects& fx) {
+void Updates::on_tick(Instant now, Duration allowance, Effects& fx) {
+  allowance_ = allowance;
+  note_missed(now, fx);
   while (auto client = retries_.pop(now))
     if (watched_.entries().contains(*client)) try_again(now, *client, fx);
   hand_over(now, fx);
@@ -202,6 +270,8 @@ void Updates::view_changed(Instant now) {
   for (auto& [client, sent] : sent_) {
     sent.count = 0;
     sent.given.reset();
+    sent.relayed.reset();
+    sent.proposed = sent.missed = false;
     // Where this server only watches, somebody else passes the update on first; a new representative orders it
     // itself.
     bool watches = !orders() && sent.leg == Leg::InsideLeaderSite && context_.views.at_leader_site();

@@ -23,7 +23,10 @@ class Updates {
   void executed(Instant now, const std::vector<ClientId>& clients, Effects& fx);
   /// Clients left: nothing of theirs stays.
   void clients_left();
-  void on_tick(Instant now, Effects& fx);
+  /// `allowance`: what a round inside a site may take. [Steward 6, Pace]
+  void on_tick(Instant now, Duration allowance, Effects& fx);
+  /// A Proposal has come for `seq`: what it holds has a place. [Steward 3.3]
+  void proposed(Instant now, Seq seq);
   /// Too few sites answer: the clients of this site that wait are told. Whoever asks again later is told then.
   void majority_lost(Instant now, Effects& fx);
   /// Another representative or leader site: it gets what is watched here.
@@ -45,6 +48,23 @@ class Updates {
   const replication::WatchList& watched() const { return watched_; }
 
  private:
+  struct Sent {
+    std::uint32_t count = 0;
+    Instant last;
+    Instant due;                      // when it is passed on again
+    Leg leg = Leg::ToRepresentative;  // how it came
+    std::optional<Instant> given;     // when this server first gave it to the present representative
+    std::optional<Instant> begun;     // when this server first gave it to any
+    bool first_hand = false;          // not only from a neighbour
+    std::optional<Instant> relayed;   // when this server first sent it to the leader site that is present
+    bool proposed = false;            // a Proposal holds it
+    bool missed = false;              // it was counted as left out
+    void give(Instant now) {
+      if (!given) given = now;
+      if (!begun) begun = now;
+    }
+  };
+
   /// When this update was given, if it is not proposed yet.
   template <class F>
   void for_each_given(F&& use) const;
@@ -59,7 +79,10 @@ class Updates {
   std::size_t answer(ClientId client, const replication::Query& query, Effects& fx);
   Duration retry_after() const;
   Duration hand_over_after() const;
+  Duration give_after() const;
   void hand_over(Instant now, Effects& fx);
+  std::vector<Destination> at_leader_site(const Sent& sent);
+  void note_missed(Instant now, Effects& fx);
   void try_again(Instant now, ClientId client, Effects& fx);
   void retry_at(ClientId client, Instant at);
   /// True if it is this server that gives updates their place.
@@ -69,19 +92,6 @@ class Updates {
   Sequencing& sequencing_;
   const Timers& timers_;
   replication::WatchList watched_;
-  struct Sent {
-    std::uint32_t count = 0;
-    Instant last;
-    Instant due;                      // when it is passed on again
-    Leg leg = Leg::ToRepresentative;  // how it came
-    std::optional<Instant> given;     // when this server first gave it to the present representative
-    std::optional<Instant> begun;     // when this server first gave it to any
-    bool first_hand = false;          // not only from a neighbour
-    void give(Instant now) {
-      if (!given) given = now;
-      if (!begun) begun = now;
-    }
-  };
   template <class When>
   std::optional<Waiting> longest_waiting(const When& when) const;
   std::map<ClientId, Sent> sent_;  // of watched updates
@@ -90,6 +100,15 @@ class Updates {
   std::map<ClientId, replication::Query> waiting_queries_;
   std::map<ClientId, Timestamp> answered_queries_;  // the newest of each; bounded by the membership
   Duration usual_{};                                // moving average from watching to execution
+  Duration allowance_{};
+  /// What this server knows of the representative of the leader site: how it treats what comes from here.
+  struct Neglectful {
+    ServerId representative;
+    std::uint32_t strain = 0;  // what updates that it left out have left
+    std::uint32_t shown = 0;   // so many of the next ones go to others of its site, too
+  };
+  Neglectful neglectful_;
+  Instant last_full_;  // when a Proposal without room came
 };
 
 }  // namespace seneschal::steward

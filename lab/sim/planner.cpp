@@ -307,8 +307,9 @@ void Planner::provocations() {
   const std::vector<Traitor> known = plan_.traitors;
   for (std::size_t site = 0; site < membership_.sites.size(); ++site) {
     const SiteId id(small(site));
-    constexpr Behaviour kKinds[] = {Behaviour::Tease, Behaviour::Show, Behaviour::Spoil, Behaviour::Sly,
-                                    Behaviour::Shy};
+    constexpr Behaviour kKinds[] = {Behaviour::Tease, Behaviour::Show,  Behaviour::Spoil,
+                                    Behaviour::Sly,   Behaviour::Shy,   Behaviour::Dawdle,
+                                    Behaviour::Deaf,  Behaviour::Frame, Behaviour::Skip};
     const Behaviour kind = kKinds[random.below(std::size(kKinds))];
     const auto already = std::ranges::find(known, id, [](const Traitor& traitor) { return traitor.server.site; });
     if (already != known.end() && random.chance(1, 2)) plan_.traitors.push_back({already->server, kind});

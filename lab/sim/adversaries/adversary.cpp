@@ -212,6 +212,10 @@ std::unique_ptr<Core> corrupted(std::unique_ptr<Core> core, Behaviour behaviour,
     case Behaviour::Show: return shower(std::move(core), self, membership, random.fork("show"));
     case Behaviour::Spoil: return spoiler(std::move(core), self, membership, random.fork("spoil"));
     case Behaviour::Sly: return partial(std::move(core), self, membership, true);
+    case Behaviour::Dawdle: return dawdler(std::move(core), self);
+    case Behaviour::Deaf: return deaf(std::move(core), self, membership);
+    case Behaviour::Frame: return framer(std::move(core), self, membership);
+    case Behaviour::Skip: return skipper(std::move(core), self);
     case Behaviour::Shy: return partial(std::move(core), self, membership, false);
   }
   return core;

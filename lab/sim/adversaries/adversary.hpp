@@ -49,13 +49,13 @@ class Adversary : public Core {
   }
 
  protected:
+  bool begun() const { return !begun_ || begun_(); }
   virtual void twist(Instant now, Effects& fx) = 0;
   virtual void overhear(const Inbound&) {}
   /// True if the core must not see this message.
   virtual bool deaf(const Inbound&) { return false; }
 
  private:
-  bool begun() const { return !begun_ || begun_(); }
   void act(Instant now, Effects& fx) {
     if (begun()) twist(now, fx);
   }
@@ -126,6 +126,12 @@ std::unique_ptr<Core> spoiler(std::unique_ptr<Core> core, ServerId self, const M
 /// One that shows `Proposal`s, or else `Accept`s, to one other site at once and to the rest late.
 std::unique_ptr<Core> partial(std::unique_ptr<Core> core, ServerId self, const Membership& membership,
                               bool proposals);
+
+/// Those that are slow in ways that others could be blamed for.
+std::unique_ptr<Core> dawdler(std::unique_ptr<Core> core, ServerId self);
+std::unique_ptr<Core> deaf(std::unique_ptr<Core> core, ServerId self, const Membership& membership);
+std::unique_ptr<Core> framer(std::unique_ptr<Core> core, ServerId self, const Membership& membership);
+std::unique_ptr<Core> skipper(std::unique_ptr<Core> core, ServerId self);
 
 /// `client` with a second face: other operations under the same timestamps and out of order.
 std::unique_ptr<Core> two_faced(std::unique_ptr<Core> client, const ClientInfo& self, const Membership& membership,

@@ -13,13 +13,20 @@ using replication::SnapshotBlock;
 using replication::SnapshotChunk;
 
 /// Every other piece of a state that it lends is forged; now and then it claims, in its own name, that there is a
-/// Checkpoint far ahead.
+/// Checkpoint far ahead, and the next one that is due. Such servers of all sites claim the same.
 class Poisoner final : public Adversary {
  public:
   Poisoner(std::unique_ptr<Core> core, ServerId self, Prng random)
       : Adversary(std::move(core)), self_(self), random_(random) {}
 
  private:
+  void overhear(const Inbound& message) override {
+    const auto m = message.as<steward::Checkpoint>();
+    if (!m || !m->signer().is_site() || m->body().seq <= newest_) return;
+    interval_ = std::min(interval_, m->body().seq.value - newest_.value);
+    newest_ = m->body().seq;
+  }
+
   /// A multiple of every interval that plans use.
   static constexpr std::uint64_t kFarAhead = 13'440;
 
@@ -39,10 +46,16 @@ class Poisoner final : public Adversary {
     claim.digest.bytes[0] = static_cast<Byte>(random_.below(256));
     fx.send(Destination::to(self_.site), claim);
     fx.send(Destination::all(), claim, {.auth = AuthKind::Bare});
+    if (newest_ == Seq{}) return;
+    steward::Checkpoint next{newest_ + interval_, {}};
+    next.digest.bytes.fill(0x66);
+    fx.send(Destination::all(), next, {.auth = AuthKind::Bare});
   }
   ServerId self_;
   Prng random_;
   Instant next_claim_{};
+  Seq newest_;  // Checkpoint that a site has signed
+  std::uint64_t interval_ = kFarAhead;
 };
 
 }  // namespace

@@ -72,9 +72,9 @@ TEST(StewardLeftViews, WhoOnlyWatchesAnUpdatePassesItOnInTheEnd) {
   lone.deliver(lone.bed.seal(Principal::of(server(0, 3)),
                              ForwardedUpdate{Leg::InsideLeaderSite, lone.bed.update(ClientId(3), 1)}, AuthKind::Mac,
                              lone.me()));
-  lone.bed.run_for(500ms);
-  EXPECT_EQ(lone.sent<ForwardedUpdate>(), 0u);  // whoever showed it first tries again first
-  lone.bed.run_for(200ms);
+  lone.bed.run_for(90ms);
+  EXPECT_EQ(lone.sent<ForwardedUpdate>(), 0u);  // the representative was shown it, too: it may propose it first
+  lone.bed.run_for(60ms);
   EXPECT_GT(lone.sent<ForwardedUpdate>(), 0u);
   EXPECT_EQ(lone.core().views().local(), LocalView(0));
 }

@@ -133,6 +133,44 @@ TEST(StewardPace, WhoLeavesOutOfABatchWithRoomWhatItWasGivenIsOverdue) {
   }
 }
 
+// The leader site's representative shows a Proposal to this server long before it shows it to ours.
+TEST(StewardPace, AProposalCountsFromWhenThisServerHasShownItToItsRepresentative) {
+  Lone lone(server(1, 1));
+  const Batch b = lone.one();
+  lone.bed.run_for(100ms);
+  lone.bed.sent.clear();
+  lone.deliver(lone.carrier(lone.proposal(1, b), b));
+  lone.bed.run_for(110ms);
+  EXPECT_EQ(lone.sent<ProposalCarrier>(), 1u);
+  EXPECT_EQ(lone.bed.count_sent([&](const Bed::Datagram& m) {
+    return m.is<ProposalCarrier>() && m.to == Principal::of(server(1, 0));
+  }),
+            1u);
+  EXPECT_EQ(lone.core().pace().overdue(), Duration{0}) << "A after it came";
+  lone.bed.run_for(100ms);
+  EXPECT_GT(lone.core().pace().overdue(), Duration{0}) << "A after it was shown";
+  EXPECT_EQ(lone.sent<ProposalCarrier>(), 1u) << "once is enough";
+}
+
+// A batch with room that came before the window had a place for it was cut before the updates that came meanwhile.
+TEST(StewardPace, ABatchLeavesOutOnlyWhatWasGivenBeforeItCame) {
+  Settings settings;
+  settings.window = 1;
+  Lone lone(server(0, 1), settings);
+  const Batch first = lone.one(3), second = lone.one(4);
+  lone.bed.run_for(1s);
+  lone.deliver(lone.pre_prepare(1, first));
+  lone.deliver(lone.carrier(lone.proposal(1, first), first));
+  lone.deliver(lone.pre_prepare(2, second));
+  for (std::uint32_t client : {1u, 2u}) lone.deliver(share(lone.bed.update(ClientId(client), 1).sealed));
+  lone.bed.run_for(300ms);
+  ASSERT_EQ(lone.core().pace().overdue(), Duration{0});
+  lone.deliver(lone.accept(1, 1, first));
+  ASSERT_EQ(lone.core().history().aru(), Seq(1));
+  lone.bed.run_for(60ms);
+  EXPECT_EQ(lone.core().pace().overdue(), Duration{0});
+}
+
 // With a T1 that no retransmission outlasts, so that only the pace is in question: it has to yield.
 TEST(StewardPace, UnderLossTheMeasureGivesWayInsteadOfTheRepresentatives) {
   Settings settings;

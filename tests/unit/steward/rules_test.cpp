@@ -96,14 +96,14 @@ TEST(StewardSettings, OutOfRangeValuesNameTheRange) {
   EXPECT_NE(s.validate().error().message.find("history_kept"), std::string::npos);
 }
 
-TEST(StewardSignerChoice, ASecondMissWithinEightAnswersLosesThePlace) {
+TEST(StewardSignerChoice, ASecondMissWithin64AnswersLosesThePlace) {
   SignerChoice choice({7, 2}, ServerIndex(0));
   choice.reset(ServerIndex(0));
   EXPECT_EQ(choice.chosen().size(), 5u);
   EXPECT_FALSE(choice.missed(ServerIndex(2)));
-  for (int i = 0; i < 8; ++i) choice.answered(ServerIndex(2), 3ms);
+  for (int i = 0; i < 64; ++i) choice.answered(ServerIndex(2), 3ms);
   EXPECT_FALSE(choice.missed(ServerIndex(2)));
-  for (int i = 0; i < 7; ++i) choice.answered(ServerIndex(2), 3ms);
+  for (int i = 0; i < 63; ++i) choice.answered(ServerIndex(2), 3ms);
   EXPECT_TRUE(choice.missed(ServerIndex(2)));
   EXPECT_FALSE(choice.chosen().contains(ServerIndex(2)));
   EXPECT_EQ(choice.chosen().size(), 5u);
