@@ -163,7 +163,8 @@ void Planner::office() {
     for (std::uint16_t i = 0; i < plan_.faults; ++i) {
       const ServerId id{SiteId(site), ServerIndex(i)};
       spoilt_.push_back(id);
-      plan_.traitors.push_back({id, Behaviour::Late});
+      const bool deaf = leader && random.chance(1, 3);
+      plan_.traitors.push_back({id, deaf ? Behaviour::Deaf : Behaviour::Late});
       // Its own estimates must not make its term longer.
       if (random.chance(1, 2)) plan_.traitors.push_back({id, Behaviour::Agitate});
     }

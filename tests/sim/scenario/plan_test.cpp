@@ -84,7 +84,7 @@ TEST(Plan, CheckpointDeathTakesTheLeaderSiteAloneAndLeavesAMajority) {
 TEST(Plan, MixedSeedsUseEveryKindOfFault) {
   std::set<FaultKind> kinds;
   std::set<Behaviour> behaviours;
-  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 250; ++seed) {
     const Plan plan = make_plan(Protocol::Steward, seed, "swarm");
     for (const Fault& fault : plan.list) kinds.insert(fault.kind);
     for (const Traitor& traitor : plan.traitors) behaviours.insert(traitor.behaviour);
