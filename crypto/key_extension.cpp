@@ -50,11 +50,12 @@ class Extension {
   Extension(const fs::path& from, const fs::path& dir, PublicKeys before, PublicKeys after)
       : from_(from), dir_(dir), before_(std::move(before)), after_(std::move(after)) {}
 
-  Status make_newcomers(const KeyProgress& progress) {
+  Status make_newcomers(const KeyProgress& progress, const StopSearch& stop) {
     const std::vector<Principal> owners = key_owners(after_.plan);
     std::size_t done = 0;
     for (const Principal& owner : owners) {
       if (before_.signers.contains(owner)) continue;
+      if (stop && stop()) return failure("interrupted");
       Result<PrivateKey> key = PrivateKey::generate(after_.plan.client_scheme, after_.plan.strength);
       if (!key) return std::unexpected(key.error());
       after_.signers.emplace(owner, key->public_key());
@@ -71,15 +72,17 @@ class Extension {
     return {};
   }
 
-  Status write() const {
+  Status write(const StopSearch& stop) const {
     for (const SitePlan& site : after_.plan.sites) {
       const fs::path place = site_directory(dir_, site.site);
       if (Status made = create_directory(place, false); !made) return made;
       if (Status made = create_file(place / "public.txt", as_span(public_text(site, after_)), false); !made)
         return made;
     }
-    for (const Principal& owner : key_owners(after_.plan))
+    for (const Principal& owner : key_owners(after_.plan)) {
+      if (stop && stop()) return failure("interrupted");
       if (Status made = write_owner(owner); !made) return made;
+    }
     // Last: its presence says that the rest is complete.
     return create_file(dir_ / "deployment.txt", as_span(deployment_text(after_.plan)), false);
   }
@@ -125,7 +128,8 @@ class Extension {
 
 }  // namespace
 
-Status extend_keys(const fs::path& from, const KeyPlan& plan, const fs::path& dir, const KeyProgress& progress) {
+Status extend_keys(const fs::path& from, const KeyPlan& plan, const fs::path& dir, const KeyProgress& progress,
+                   const StopSearch& stop) {
   if (Status good = validate(plan); !good) return good;
   if (plan.clients.size() > kMaxKeyClients)
     return failure("a deployment has at most " + std::to_string(kMaxKeyClients) + " clients");
@@ -134,12 +138,15 @@ Status extend_keys(const fs::path& from, const KeyPlan& plan, const fs::path& di
   if (Status good = fits(from, before->plan, plan); !good) return good;
   if (before->exchange.empty())
     return failure(from.string() + ": keys of this age cannot be extended: its servers have no exchange keys");
-  if (Status good = prepare_directory(dir); !good) return good;
+  NewKeyFolder folder(dir);
+  if (Status good = folder.prepare(); !good) return good;
   PublicKeys after = *before;
   after.plan = plan;
   Extension extension(from, dir, std::move(*before), std::move(after));
-  if (Status good = extension.make_newcomers(progress); !good) return good;
-  return extension.write();
+  if (Status good = extension.make_newcomers(progress, stop); !good) return good;
+  if (Status good = extension.write(stop); !good) return good;
+  folder.keep();
+  return {};
 }
 
 }  // namespace seneschal::crypto

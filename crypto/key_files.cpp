@@ -127,14 +127,25 @@ std::string public_text(const SitePlan& site, const PublicKeys& keys) {
   return text;
 }
 
-Status prepare_directory(const fs::path& dir) {
+NewKeyFolder::~NewKeyFolder() {
+  if (!prepared_) return;
   std::error_code error;
-  fs::create_directories(dir, error);
-  if (error) return failure("cannot create directory " + dir.string() + ": " + error.message());
-  const bool empty = fs::is_empty(dir, error);
-  if (error) return failure("cannot read directory " + dir.string() + ": " + error.message());
+  std::vector<fs::path> made;
+  for (auto it = fs::directory_iterator(dir_, error); !error && it != fs::directory_iterator(); it.increment(error))
+    made.push_back(it->path());
+  for (const fs::path& path : made) fs::remove_all(path, error);
+  if (made_) fs::remove(dir_, error);
+}
+
+Status NewKeyFolder::prepare() {
+  std::error_code error;
+  made_ = fs::create_directories(dir_, error);
+  if (error) return failure("cannot create directory " + dir_.string() + ": " + error.message());
+  const bool empty = fs::is_empty(dir_, error);
+  if (error) return failure("cannot read directory " + dir_.string() + ": " + error.message());
   if (!empty)
-    return failure(dir.string() + " is not empty; keys are never overwritten: choose or make an empty directory");
+    return failure(dir_.string() + " is not empty; keys are never overwritten: choose or make an empty directory");
+  prepared_ = true;
   return {};
 }
 
@@ -262,7 +273,8 @@ Status generate_keys(const KeyPlan& plan, const fs::path& dir, const KeyProgress
   if (plan.sites.size() > kMaxSites || plan.clients.size() > kMaxKeyClients)
     return failure("a deployment has at most " + std::to_string(kMaxSites) + " sites and " +
                    std::to_string(kMaxKeyClients) + " clients");
-  if (Status good = prepare_directory(dir); !good) return good;
+  NewKeyFolder folder(dir);
+  if (Status good = folder.prepare(); !good) return good;
   Vault vault;
   if (Status good = make_keys(plan, vault, progress, stop); !good) return good;
   const PublicKeys known = vault.public_keys(plan);
@@ -276,7 +288,9 @@ Status generate_keys(const KeyPlan& plan, const fs::path& dir, const KeyProgress
     if (Status made = write_owner(plan, dir, owner, vault); !made) return made;
   }
   // Last: its presence says that the rest is complete.
-  return create_file(dir / "deployment.txt", as_span(deployment_text(plan)), false);
+  if (Status made = create_file(dir / "deployment.txt", as_span(deployment_text(plan)), false); !made) return made;
+  folder.keep();
+  return {};
 }
 
 }  // namespace seneschal::crypto

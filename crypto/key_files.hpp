@@ -38,7 +38,7 @@ using KeyProgress = std::function<void(const std::string& made, std::size_t done
 
 /// Makes every key of the plan under `dir`, which is created and must be empty. Uses all processors: an RSA-2048 key
 /// takes about 0.1 s, a site's threshold key 1 s. Error, with the path, if the plan is not valid or something cannot
-/// be written; "interrupted" soon after `stop` says true: what is there then has no deployment.txt.
+/// be written; "interrupted" soon after `stop` says true. After an error nothing that was made is left in `dir`.
 Status generate_keys(const KeyPlan& plan, const std::filesystem::path& dir, const KeyProgress& progress = {},
                      const StopSearch& stop = {});
 
@@ -47,7 +47,7 @@ Status generate_keys(const KeyPlan& plan, const std::filesystem::path& dir, cons
 /// `from` changes. Error, with what differs or the path, if the plan has other servers, sites or sizes, or leaves a
 /// client out, or if a file is missing or damaged.
 Status extend_keys(const std::filesystem::path& from, const KeyPlan& plan, const std::filesystem::path& dir,
-                   const KeyProgress& progress = {});
+                   const KeyProgress& progress = {}, const StopSearch& stop = {});
 
 /// Everything public in a deployment.
 struct PublicKeys {

@@ -34,8 +34,25 @@ std::string deployment_text(const KeyPlan& plan);
 /// public.txt of one site.
 std::string public_text(const SitePlan& site, const PublicKeys& keys);
 SecretBytes signing_text(DeploymentId deployment, const Principal& owner, const PrivateKey& key);
-/// Makes a folder for keys unless it is there; error if it is not empty.
-Status prepare_directory(const std::filesystem::path& dir);
+/// The folder that keys are made in. Half of the keys are of no use and secret: unless `keep` is called, the
+/// destructor removes what is in the folder, and the folder itself if `prepare` made it.
+class NewKeyFolder {
+ public:
+  explicit NewKeyFolder(std::filesystem::path dir) : dir_(std::move(dir)) {}
+  ~NewKeyFolder();
+  NewKeyFolder(const NewKeyFolder&) = delete;
+  NewKeyFolder& operator=(const NewKeyFolder&) = delete;
+
+  /// Makes the folder unless it is there. Error if it is not empty: it then stays as it is.
+  Status prepare();
+  /// The keys are complete.
+  void keep() { prepared_ = false; }
+
+ private:
+  std::filesystem::path dir_;
+  bool prepared_ = false;
+  bool made_ = false;
+};
 /// Secret texts are built in place and wiped: a std::string would leave copies behind as it grows.
 SecretBytes joined(std::initializer_list<Span> parts);
 SecretBytes secret_hex(const SecretBytes& secret);

@@ -109,8 +109,9 @@ Result<std::string> ensure_keys(const Deployment& deployment, const std::string&
   std::error_code error;
   const fs::path draft = dir.string() + std::string(kDraft) + std::to_string(::getpid());
   fs::remove_all(draft, error);
-  const Status good = folders.empty() ? crypto::generate_keys(plan, draft, progress, interrupted)
-                                      : crypto::extend_keys(folders.rbegin()->second, plan, draft, progress);
+  const Status good = folders.empty()
+                          ? crypto::generate_keys(plan, draft, progress, interrupted)
+                          : crypto::extend_keys(folders.rbegin()->second, plan, draft, progress, interrupted);
   if (!good) {
     fs::remove_all(draft, error);
     return std::unexpected(good.error());

@@ -328,6 +328,7 @@ Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& opt
   Instant next_look{};
   std::optional<Instant> drained;
   while (world.now() < deadline && !checkers.violation() && world.events() < most_events(plan)) {
+    if (options.stop && options.stop()) return failure("interrupted");
     world.run_until(world.now() + kStep);
     if (world.now() >= next_look) {
       next_look = world.now() + kStatusPeriod;

@@ -2,6 +2,8 @@
 #pragma once
 #include "lab/sim/assembly.hpp"
 
+#include <functional>
+
 namespace seneschal::lab::sim {
 
 enum class Outcome : std::uint8_t {
@@ -27,9 +29,11 @@ struct ScenarioResult {
 
 struct ScenarioOptions {
   std::size_t trace_lines = 0;
+  /// Asked all the time, from the run's thread; once it says true the run ends with the error "interrupted".
+  std::function<bool()> stop = {};
 };
 
-/// Errors: a plan that cannot be built.
+/// Errors: a plan that cannot be built, "interrupted".
 Result<ScenarioResult> run_scenario(const Plan& plan, const ScenarioOptions& options = {});
 
 /// The costs that seeds run with: pinned in code, so that no file changes what a seed means.

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 namespace seneschal::lab::sim {
@@ -20,7 +21,7 @@ Plan plan_of(const SwarmSettings& settings, std::uint64_t seed) {
 Result<SwarmResult> run_swarm(const SwarmSettings& settings,
                               const std::function<void(std::uint64_t done)>& progress) {
   const std::uint64_t count = settings.last - settings.first + 1;
-  std::vector<SeedResult> results(count);
+  std::vector<std::optional<ScenarioResult>> results(count);  // none: not finished
   std::optional<Error> error;
   std::mutex mutex;
   std::atomic<std::uint64_t> next{0};
@@ -30,13 +31,15 @@ Result<SwarmResult> run_swarm(const SwarmSettings& settings,
     for (;;) {
       const std::uint64_t i = next.fetch_add(1);
       if (i >= count) return;
-      results[i].seed = settings.first + i;
-      auto result = run_scenario(plan_of(settings, results[i].seed));
+      if (settings.stop && settings.stop()) return;
+      const std::uint64_t seed = settings.first + i;
+      auto result = run_scenario(plan_of(settings, seed), {.stop = settings.stop});
       std::lock_guard lock(mutex);
+      if (!result && settings.stop && settings.stop()) return;
       if (result)
-        results[i].result = std::move(*result);
+        results[i] = std::move(*result);
       else if (!error)
-        error = Error{"seed " + std::to_string(results[i].seed) + ": " + result.error().message};
+        error = Error{"seed " + std::to_string(seed) + ": " + result.error().message};
       if (progress) progress(++done);
     }
   };
@@ -48,17 +51,19 @@ Result<SwarmResult> run_swarm(const SwarmSettings& settings,
   if (error) return std::unexpected(*error);
 
   SwarmResult swarm;
-  swarm.seeds = count;
-  for (SeedResult& seed : results) {
-    swarm.trace_hash = chain_hash(swarm.trace_hash, seed.result.trace_hash);
-    swarm.events += seed.result.events;
-    swarm.operations += seed.result.operations;
-    if (seed.result.outcome == Outcome::Passed) {
+  for (std::uint64_t i = 0; i < count; ++i) {
+    if (!results[i]) continue;
+    ScenarioResult& result = *results[i];
+    ++swarm.seeds;
+    swarm.trace_hash = chain_hash(swarm.trace_hash, result.trace_hash);
+    swarm.events += result.events;
+    swarm.operations += result.operations;
+    if (result.outcome == Outcome::Passed) {
       ++swarm.passed;
       continue;
     }
-    swarm.unsafe = swarm.unsafe || seed.result.outcome == Outcome::Unsafe;
-    swarm.failures.push_back(std::move(seed));
+    swarm.unsafe = swarm.unsafe || result.outcome == Outcome::Unsafe;
+    swarm.failures.push_back({settings.first + i, std::move(result)});
   }
   return swarm;
 }

@@ -6,11 +6,15 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace seneschal::tools {
+
+/// Seeds, and whatever else any number will do for.
+inline constexpr std::uint64_t kAnyNumber = std::numeric_limits<std::uint64_t>::max();
 
 /// The whole text is a number within [low, high]; "-1", "1e3", "0x10", " 7" and "" are none.
 inline std::optional<std::uint64_t> whole_number(std::string_view text, std::uint64_t low, std::uint64_t high) {
@@ -50,7 +54,14 @@ class WholeFlag {
  public:
   WholeFlag(TCLAP::CmdLine& line, const std::string& letter, const std::string& name, const std::string& what,
             std::uint64_t fallback, std::uint64_t low, std::uint64_t high, const std::string& shape = "N")
-      : arg_(letter, name, what, false, std::to_string(fallback), shape, line), low_(low), high_(high) {}
+      : WholeFlag(letter, name, what, fallback, low, high, shape) {
+    line.add(arg_);
+  }
+  /// Not yet of any command line: see `arg`.
+  WholeFlag(const std::string& letter, const std::string& name, const std::string& what, std::uint64_t fallback,
+            std::uint64_t low, std::uint64_t high, const std::string& shape = "N")
+      : arg_(letter, name, what, false, std::to_string(fallback), shape), low_(low), high_(high) {}
+  TCLAP::Arg& arg() { return arg_; }
   bool is_set() const { return arg_.isSet(); }
   /// Throws what TCLAP throws for a wrong command line.
   std::uint64_t value() const {

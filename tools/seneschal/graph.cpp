@@ -1,5 +1,6 @@
 // `seneschal graph`: the Accountability Graph.
 #include "tools/seneschal/commands.hpp"
+#include "tools/seneschal/flags.hpp"
 #include "tools/seneschal/graph_commands.hpp"
 
 #include <tclap/CmdLine.h>
@@ -43,7 +44,7 @@ int run(const Part& part, int argc, char** argv) {
     std::fprintf(stderr, "seneschal graph: %s\n", error.what());
     return kUnknown;
   } catch (const TCLAP::ArgException& error) {
-    return usage_error(error.error() + " (" + error.argId() + ")\nTry 'seneschal graph " + std::string(part.name) +
+    return usage_error(seneschal::tools::what_is_wrong(error) + "\nTry 'seneschal graph " + std::string(part.name) +
                        " --help'.");
   } catch (const TCLAP::ExitException& exit) {  // --help
     return exit.getExitStatus();

@@ -3,7 +3,8 @@
 #include "accountability/agreement.hpp"
 #include "accountability/packages.hpp"
 #include "crypto/key_files.hpp"
-#include "runtime/config_text.hpp"
+#include "emulator/names.hpp"
+#include "tools/seneschal/flags.hpp"
 #include "tools/seneschal/graph_deployment.hpp"
 
 #include <fmt/format.h>
@@ -17,6 +18,18 @@
 namespace seneschal::graph_tool {
 
 using namespace accountability;
+
+namespace {
+/// More than any list has; one more than these is asked for, to see what is cut.
+constexpr std::uint64_t kMostShown = 1'000'000'000'000;
+
+[[noreturn]] void refuse_since(const std::string& given) {
+  tools::refuse_value("since", given,
+                      fmt::format("a seq from 0 to {0} such as 1200, an update from u1 to u{0} such as u5034, a time "
+                                  "such as 2026-11-22T18:30:00 or 18:30, or how long ago, such as 10m",
+                                  tools::kAnyNumber));
+}
+}  // namespace
 
 Arguments parse(int argc, char** argv, const std::string& what, std::initializer_list<std::string_view> options) {
   TCLAP::CmdLine line(what, ' ', "1");
@@ -41,21 +54,22 @@ Arguments parse(int argc, char** argv, const std::string& what, std::initializer
   TCLAP::ValueArg<std::string> client("", "client", "a client, by number or name", false, "", "C");
   TCLAP::ValueArg<std::string> author("", "author", "who says so (default: the user's name)", false, "", "NAME");
   TCLAP::ValueArg<std::string> reason("", "reason", "why", false, "", "TEXT");
-  TCLAP::ValueArg<std::uint64_t> top("", "top", "how many", false, 20, "K");
-  TCLAP::ValueArg<std::uint64_t> most("", "most", "at most so many updates", false, 100'000, "N");
-  TCLAP::ValueArg<std::uint64_t> candidates("", "candidates", "updates whose risk is computed", false, 65'536, "N");
+  tools::WholeFlag top("", "top", "how many", 20, 0, tools::kAnyNumber, "K");
+  tools::WholeFlag most("", "most", "at most so many updates", 100'000, 0, tools::kAnyNumber);
+  tools::WholeFlag candidates("", "candidates", "updates whose risk is computed", 65'536, 0, tools::kAnyNumber);
   TCLAP::SwitchArg withdraw("", "withdraw", "take it back"), clean("", "clean", "without suspect updates");
   TCLAP::SwitchArg with_suspects("", "with-suspects", "with suspect updates");
   TCLAP::SwitchArg dot("", "dot", "Graphviz"), prov("", "prov", "W3C PROV-JSON");
-  TCLAP::UnlabeledValueArg<std::uint64_t> update("update", "an update", false, 0, "UPDATE");
+  TCLAP::UnlabeledValueArg<std::string> update("update", "an update", false, "", "UPDATE");
   for (TCLAP::Arg* const option : std::initializer_list<TCLAP::Arg*>{
-           &out, &key, &app, &since, &redundant, &by, &client, &top, &most, &candidates, &withdraw, &clean,
-           &with_suspects, &dot, &prov, &update, &author, &reason})
+           &out, &key, &app, &since, &redundant, &by, &client, &top.arg(), &most.arg(), &candidates.arg(), &withdraw,
+           &clean, &with_suspects, &dot, &prov, &update, &author, &reason})
     if (std::ranges::find(options, option->getName()) != options.end()) line.add(option);
   line.setExceptionHandling(false);  // `seneschal graph` tells usage errors in one way
   line.parse(argc, argv);
   if (folder.isSet() && deployment.isSet()) throw UsageError("say --graph or --deployment, not both");
   if (redundant.isSet() && redundant.getValue().empty()) throw UsageError("--redundant takes clients such as 3,4");
+  if (since.isSet() && since.getValue().empty()) refuse_since("");
   if (server.isSet() && !deployment.isSet()) throw UsageError("--server is one of a --deployment; say which");
   if (author.getValue().empty()) author.getValue() = user_name();
   Arguments a;
@@ -72,12 +86,16 @@ Arguments parse(int argc, char** argv, const std::string& what, std::initializer
   a.client = client.getValue();
   a.author = author.getValue();
   a.reason = reason.getValue();
-  a.update = update.getValue();
-  constexpr std::uint64_t kMostShown = std::uint64_t{1}
-                                       << 40;  // one more than these is asked for, to see what is cut
-  a.top = std::min(top.getValue(), kMostShown);
-  a.most = std::min(most.getValue(), kMostShown);
-  a.candidates = candidates.getValue();
+  if (update.isSet()) {
+    const auto number = tools::whole_number(update.getValue(), 1, tools::kAnyNumber);
+    if (!number)
+      throw UsageError(fmt::format("'{}' is no update; expected a whole number from 1 to {}",
+                                   seneschal::emulator::visible(update.getValue()), tools::kAnyNumber));
+    a.update = *number;
+  }
+  a.top = std::min(top.value(), kMostShown);
+  a.most = std::min(most.value(), kMostShown);
+  a.candidates = candidates.value();
   a.has_client = client.isSet();
   a.has_update = update.isSet();
   a.json = json.getValue();
@@ -138,12 +156,12 @@ UpdateId need_update(const Arguments& a, const Graph& graph) {
 
 ClientId need_client(const Arguments& a, const Store& store) {
   if (!a.has_client) throw UsageError("name a client with --client");
-  if (const auto number = parse_number(a.client)) {
-    if (*number >= kMaxClient) throw UsageError("client numbers are below " + std::to_string(kMaxClient));
+  if (const auto number = tools::whole_number(a.client, 0, kMaxClient - 1))
     return ClientId(static_cast<std::uint32_t>(*number));
-  }
   const auto named = clients_of_name(store.folder(), a.client);
-  if (named.empty()) throw UsageError("there is no client '" + a.client + "'");
+  if (named.empty())
+    tools::refuse_value("client", a.client,
+                        fmt::format("a client's number from 0 to {}, or a name of names.txt", kMaxClient - 1));
   if (named.size() == 1) return named.front().first;
   std::string text = "there are several clients '" + a.client + "'; name one by its number:";
   for (const auto& [client, name] : named) text += fmt::format("\n  {} {}", client.value, name);
@@ -192,11 +210,7 @@ std::uint64_t now_ms() {
 
 Since since_time(const Arguments& a, const Incident& incident) {
   const auto time = parse_time(a.since, now_ms());
-  if (!time)
-    throw UsageError(
-        "--since '" + a.since +
-        "': it takes a seq such as 1200, an update such as u5034, a time such as 2026-11-22T18:30:00 or 18:30, "
-        "or how long ago, such as 10m");
+  if (!time) refuse_since(a.since);
   if (*time > now_ms()) fail("--since " + a.since + " has not come yet; a time without a date is of today");
   const auto& servers = incident.place.servers;
   if (servers.empty())
@@ -248,7 +262,7 @@ Since since_of(const Arguments& a, const Incident& incident) {
   const char* const end = a.since.data() + a.since.size();
   const auto [stop, error] = std::from_chars(begin, end, number);
   if (error != std::errc{} || stop != end) return since_time(a, incident);
-  if (update && number == 0) throw UsageError("--since u0: updates are numbered from 1");
+  if (update && number == 0) refuse_since(a.since);
   if (!update && begins_after(store, Seq(number))) return {UpdateId(1), Moment{Moment::Kind::Seq, number}};
   const UpdateId id = update ? UpdateId(number) : graph.at_seq(Seq(number));
   if (id >= graph.end() && id >= graph.base())

@@ -4,6 +4,7 @@
 #include "accountability/trace.hpp"
 #include "base/crc32c.hpp"
 #include "base/prng.hpp"
+#include "tools/seneschal/flags.hpp"
 #include "tools/seneschal/graph_commands.hpp"
 
 #include <sys/resource.h>
@@ -148,24 +149,26 @@ Figures measure(const RandomGraph& what, const std::string& folder, int rounds, 
 
 int bench(int argc, char** argv) {
   TCLAP::CmdLine line("Builds the report's random graph on disk, marks it, and reads the same files once.", ' ', "1");
-  TCLAP::ValueArg<std::uint64_t> updates("", "updates", "how many", false, 4'000'000, "N", line);
-  TCLAP::ValueArg<std::uint64_t> clients("", "clients", "updates per time slice", false, 20, "N", line);
-  TCLAP::ValueArg<std::uint64_t> deps("", "deps", "updates that each names", false, 5, "N", line);
-  TCLAP::ValueArg<std::uint64_t> window("", "window", "time slices back", false, 20, "N", line);
-  TCLAP::ValueArg<std::uint64_t> seed("", "seed", "of the random graph", false, 1, "N", line);
-  TCLAP::ValueArg<int> rounds("", "rounds", "measurements of marking and reading; the best counts", false, 7, "N",
-                              line);
+  const tools::WholeFlag updates(line, "", "updates", "how many", 4'000'000, 1, kMostRandomUpdates);
+  const tools::WholeFlag clients(line, "", "clients", "updates per time slice", 20, 1,
+                                 accountability::kMaxClient - 2);
+  const tools::WholeFlag deps(line, "", "deps", "updates that each names", 5, 0, accountability::kMaxLeaves);
+  const tools::WholeFlag window(line, "", "window", "time slices back", 20, 1, 0xffffffff);
+  const tools::WholeFlag seed(line, "", "seed", "of the random graph", 1, 0, tools::kAnyNumber);
+  const tools::WholeFlag rounds(line, "", "rounds", "measurements of marking and reading; the best counts", 7, 1,
+                                kMostRounds);
   TCLAP::ValueArg<std::string> folder("", "folder", "where to build it (removed after, unless given)", false, "",
                                       "DIR", line);
-  TCLAP::ValueArg<std::uint64_t> queries("", "queries", "updates to ask 'blast' and 'why' about", false, 0, "N",
-                                         line);
+  const tools::WholeFlag queries(line, "", "queries", "updates to ask 'blast' and 'why' about", 0, 0,
+                                 kMostRandomUpdates);
   TCLAP::SwitchArg as_json("", "json", "figures as one JSON object", line);
   line.setExceptionHandling(false);  // `seneschal graph` tells usage errors in one way
   line.parse(argc, argv);
-  const RandomGraph what{updates.getValue(), clients.getValue(), deps.getValue(), window.getValue(), seed.getValue()};
+  const RandomGraph what{updates.value(), clients.value(), deps.value(), window.value(), seed.value()};
+  const int times = static_cast<int>(rounds.value());
+  const std::uint64_t asked = queries.value();
   if (auto bad = problem(what)) return usage_error(*bad);
-  if (rounds.getValue() < 1) return usage_error("--rounds must be at least 1");
-  const Figures f = measure(what, folder.getValue(), rounds.getValue(), queries.getValue());
+  const Figures f = measure(what, folder.getValue(), times, asked);
   const double n = static_cast<double>(what.updates);
   if (as_json.getValue()) {
     nlohmann::ordered_json json = {{"updates", what.updates},
@@ -177,7 +180,7 @@ int bench(int argc, char** argv) {
                                    {"bytes_per_update", static_cast<double>(f.bytes) / n},
                                    {"corrupt", f.corrupt},
                                    {"suspect", f.suspect}};
-    if (queries.getValue() > 0) {
+    if (asked > 0) {
       json["asked"] = f.asked;
       json["largest_blast"] = f.largest_blast;
       json["index_s"] = f.index_s;
@@ -202,7 +205,7 @@ int bench(int argc, char** argv) {
               static_cast<double>(f.bytes) / n, static_cast<double>(f.bytes) / 1e6);
   std::printf("  corrupt  %lu, suspect %lu, most memory of the process %.0f MB (mapped files included)\n", f.corrupt,
               f.suspect, static_cast<double>(usage.ru_maxrss) / 1e3);
-  if (queries.getValue() > 0)
+  if (asked > 0)
     std::printf(
         "  queries  reverse index in %.2f s; %lu blast radii below %zu (largest %lu): blast at most %.2f ms, why at "
         "most "

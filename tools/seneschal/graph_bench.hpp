@@ -18,6 +18,8 @@ struct Figures {
 };
 
 inline constexpr std::size_t kSmallBlast = 10'000;
+/// Of command lines: more updates than any machine builds, more measurements than anybody waits for.
+inline constexpr std::uint64_t kMostRandomUpdates = 1'000'000'000, kMostRounds = 10'000;
 
 /// Builds the graph in a folder of its own, which is removed afterwards unless `folder` names it; then marks it and
 /// reads the same segments in turn, `rounds` times; the best of each counts, because other programs on the machine

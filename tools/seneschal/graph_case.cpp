@@ -1,4 +1,5 @@
 // `seneschal graph case`: makes the graph of a case study and its page, to try the other commands on.
+#include "tools/seneschal/flags.hpp"
 #include "tools/seneschal/graph_commands.hpp"
 #include "tools/seneschal/graph_packages.hpp"
 #include "tools/seneschal/graph_story.hpp"
@@ -14,23 +15,25 @@ int make_case(int argc, char** argv) {
       ' ', "1");
   TCLAP::UnlabeledValueArg<std::string> name("name", "picture, threads or packages", true, "", "NAME", line);
   TCLAP::ValueArg<std::string> folder("", "graph", "where to make it", true, "", "DIR", line);
-  TCLAP::ValueArg<std::uint32_t> units("", "units", "units of the picture", false, 5000, "N", line);
-  TCLAP::ValueArg<std::uint32_t> minutes("", "minutes", "minutes of the picture", false, 720, "N", line);
-  TCLAP::ValueArg<std::uint64_t> messages("", "messages", "messages of the network", false, 48'000, "N", line);
-  TCLAP::ValueArg<std::uint64_t> per_day("", "per-day", "messages a day", false, 4'000, "N", line);
+  // The least of each is what the story needs.
+  const tools::WholeFlag units(line, "", "units", "units of the picture", 5000, 17, 1'000'000);
+  const tools::WholeFlag minutes(line, "", "minutes", "minutes of the picture", 720, 10, 100'000);
+  const tools::WholeFlag messages(line, "", "messages", "messages of the network", 48'000, 100, 1'000'000'000);
+  const tools::WholeFlag per_day(line, "", "per-day", "messages a day", 4'000, 1, 1'000'000'000);
   TCLAP::MultiArg<std::string> lists("", "list", "packages: the Packages file of a release; in order", false,
                                      "RELEASE=PATH", line);
   TCLAP::ValueArg<std::string> what_if("", "what-if", "packages: the one that was corrupt", false, "", "NAME", line);
   TCLAP::ValueArg<std::string> since("", "since", "packages: from this release on", false, "", "RELEASE", line);
-  TCLAP::ValueArg<std::uint64_t> seed("", "seed", "of the generator", false, 1, "N", line);
+  const tools::WholeFlag seed(line, "", "seed", "of the generator", 1, 0, tools::kAnyNumber);
   line.setExceptionHandling(false);  // `seneschal graph` tells usage errors in one way
   line.parse(argc, argv);
+  const accountability::Picture picture{static_cast<std::uint32_t>(units.value()),
+                                        static_cast<std::uint32_t>(minutes.value()), seed.value()};
+  const accountability::Threads threads{300, messages.value(), per_day.value(), seed.value()};
   if (name.getValue() == "packages")
     return make_packages({folder.getValue(), lists.getValue(), what_if.getValue(), since.getValue()});
-  if (name.getValue() == "picture")
-    return make_picture(folder.getValue(), {units.getValue(), minutes.getValue(), seed.getValue()});
-  if (name.getValue() == "threads")
-    return make_threads(folder.getValue(), {300, messages.getValue(), per_day.getValue(), seed.getValue()});
+  if (name.getValue() == "picture") return make_picture(folder.getValue(), picture);
+  if (name.getValue() == "threads") return make_threads(folder.getValue(), threads);
   return usage_error("case takes picture, threads or packages");
 }
 

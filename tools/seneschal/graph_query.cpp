@@ -1,11 +1,11 @@
 // `seneschal graph mark, clear, status, blast, why, whatif, risk`: what operators say, and what follows from it.
 #include "accountability/trace.hpp"
+#include "tools/seneschal/flags.hpp"
 #include "tools/seneschal/graph_arguments.hpp"
 #include "tools/seneschal/graph_deployment.hpp"
 
 #include <fmt/format.h>
 #include <algorithm>
-#include <charconv>
 
 namespace seneschal::graph_tool {
 namespace {
@@ -239,12 +239,13 @@ Redundant redundant_clients(const std::string& text) {
   const char* at = text.data();
   const char* const end = at + text.size();
   while (at != end) {
-    std::uint32_t member = 0;
-    const auto [stop, error] = std::from_chars(at, end, member);
-    const bool more = stop != end && *stop == ',' && stop + 1 != end;
-    if (error != std::errc{} || (stop != end && !more)) throw UsageError("--redundant takes clients such as 3,4");
-    clients.insert(ClientId(member));
-    at = more ? stop + 1 : stop;
+    const char* const stop = std::find(at, end, ',');
+    const auto member = tools::whole_number({at, stop}, 0, kMaxClient - 1);
+    if (!member || stop + 1 == end)
+      tools::refuse_value("redundant", text,
+                          fmt::format("clients' numbers such as 3,4, each from 0 to {}", kMaxClient - 1));
+    clients.insert(ClientId(static_cast<std::uint32_t>(*member)));
+    at = stop == end ? end : stop + 1;
   }
   return clients;
 }

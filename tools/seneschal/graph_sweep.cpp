@@ -2,6 +2,7 @@
 #include "lab/files.hpp"
 #include "lab/html.hpp"
 #include "lab/plots.hpp"
+#include "tools/seneschal/flags.hpp"
 #include "tools/seneschal/graph_bench.hpp"
 #include "tools/seneschal/graph_commands.hpp"
 #include "tools/seneschal/graph_incident.hpp"
@@ -76,23 +77,22 @@ int sweep(int argc, char** argv) {
   TCLAP::CmdLine line("Measures the report's three sweeps and writes sweeps.json and sweeps.html with plots.", ' ',
                       "1");
   TCLAP::ValueArg<std::string> out("o", "out", "folder", false, "graph-sweeps", "DIR", line);
-  TCLAP::ValueArg<std::uint64_t> updates("", "updates", "of the larger graphs", false, 4'000'000, "N", line);
-  TCLAP::ValueArg<int> rounds("", "rounds", "measurements of each point; the best counts", false, 5, "N", line);
+  const tools::WholeFlag updates(line, "", "updates", "of the larger graphs", 4'000'000, 4, kMostRandomUpdates);
+  const tools::WholeFlag rounds(line, "", "rounds", "measurements of each point; the best counts", 5, 1, kMostRounds);
   TCLAP::SwitchArg as_json("", "json", "machine output", line);
   line.setExceptionHandling(false);
   line.parse(argc, argv);
-  if (updates.getValue() < 4 || updates.getValue() > 1'000'000'000) throw UsageError("--updates: 4 to 1,000,000,000");
-  if (rounds.getValue() < 1) throw UsageError("--rounds must be at least 1");
+  const std::vector<Sweep> sweeps = sweeps_of(updates.value());
+  const int times = static_cast<int>(rounds.value());
   const std::string folder = lab::absolute(out.getValue());
   if (Status made = lab::make_dir(folder); !made) throw UsageError(made.error().message);
-  const std::vector<Sweep> sweeps = sweeps_of(updates.getValue());
   std::vector<Measured> all;
   Json list = Json::array();
   double slowest = 0;
   for (const Sweep& s : sweeps) {
     if (!as_json.getValue()) fmt::print("{}\n", s.title);
     for (const RandomGraph& what : s.points) {
-      const Measured m{&s, what, measure(what, "", rounds.getValue())};
+      const Measured m{&s, what, measure(what, "", times)};
       all.push_back(m);
       const Figures& f = m.figures;
       slowest = std::max(slowest, f.mark_s);

@@ -1,5 +1,6 @@
 // `seneschal keygen`: makes every key of a deployment.
 #include "lab/keys.hpp"
+#include "lab/process.hpp"
 #include "lab/progress.hpp"
 #include "lab/report.hpp"
 #include "tools/seneschal/commands.hpp"
@@ -42,8 +43,14 @@ int keygen_command(int argc, char** argv) {
     progress.update(fmt::format("keys  {}/{}  {}", done, total, made));
   };
   const crypto::KeyPlan plan = key_plan(*deployment);
-  const Status made =
-      from.empty() ? crypto::generate_keys(plan, out, show) : crypto::extend_keys(from, plan, out, show);
+  catch_interrupts();
+  const Status made = from.empty() ? crypto::generate_keys(plan, out, show, interrupted)
+                                   : crypto::extend_keys(from, plan, out, show, interrupted);
+  progress.clear();
+  if (!made && interrupted()) {
+    fmt::print(stderr, "seneschal keygen: interrupted; no keys are left in {}\n", out);
+    return kInterrupted;
+  }
   if (!made) return fail(made.error());
   fmt::print(
       "The keys of {} servers and {} clients are in {}. Give each machine deployment.txt, the public.txt files "

@@ -1,6 +1,7 @@
 // The commands of `seneschal lab`; each takes its own arguments (argv[0] is its name) and returns an exit code.
 #pragma once
 #include "lab/report.hpp"
+#include "tools/seneschal/commands.hpp"
 
 #include <tclap/CmdLine.h>
 
@@ -13,7 +14,6 @@ namespace seneschal::lab {
 inline constexpr int kGood = static_cast<int>(ExitCode::Good);
 inline constexpr int kFailed = static_cast<int>(ExitCode::Missed);
 inline constexpr int kUsage = static_cast<int>(ExitCode::Usage);
-inline constexpr int kInterrupted = 130;
 
 int lab_complain(std::string_view command, const std::string& message, int code = kUsage);
 /// Parses arguments with TCLAP; a code to exit with unless all is well.

@@ -62,8 +62,8 @@ int node_command(int argc, char** argv) {
     TCLAP::ValueArg<std::string> config("c", "config", "deployment file", true, "", "FILE", line);
     const tools::WholeFlag node(line, "n", "node", "which node of the file to be", 0, 0, 0xffff);
     TCLAP::ValueArg<std::string> level("l", "log", "debug, info, warn or error", false, "info", "LEVEL", line);
-    TCLAP::ValueArg<int> handover("", "handover", "used by 'seneschal lab': descriptor to close once running", false,
-                                  -1, "FD", line);
+    const tools::WholeFlag handover(line, "", "handover", "used by 'seneschal lab': descriptor to close once running",
+                                    0, 0, std::numeric_limits<int>::max(), "FD");
     line.setExceptionHandling(false);
     line.parse(argc, argv);
     if (std::ranges::find(kLevels, level.getValue()) == kLevels.end())
@@ -76,8 +76,9 @@ int node_command(int argc, char** argv) {
     std::signal(SIGXFSZ, SIG_IGN);  // a limit on files is an error like a full disk, not the end
     std::optional<NodeId> self;
     const auto chosen = static_cast<std::uint16_t>(node.value());
+    const int descriptor = handover.is_set() ? static_cast<int>(handover.value()) : -1;
     if (node.is_set()) self = NodeId(chosen);
-    return run(config.getValue(), self, handover.getValue());
+    return run(config.getValue(), self, descriptor);
   } catch (const TCLAP::ArgException& error) {
     fmt::print(stderr, "seneschal node: {}\nTry 'seneschal node --help'.\n", tools::what_is_wrong(error));
     return 2;

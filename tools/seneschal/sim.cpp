@@ -1,5 +1,6 @@
 // `seneschal sim`: runs seeds or a plan in the simulated world under all checkers.
 #include "lab/files.hpp"
+#include "lab/process.hpp"
 #include "lab/sim/swarm.hpp"
 #include "tools/seneschal/commands.hpp"
 #include "tools/seneschal/flags.hpp"
@@ -41,14 +42,15 @@ int usage_error(const std::string& message) {
   return kUsage;
 }
 
+constexpr std::uint64_t kGreatestSeed = std::uint64_t{1} << 62;
+
 /// "A..B" or "A".
 bool parse_seeds(const std::string& text, std::uint64_t& first, std::uint64_t& last) {
   const auto dots = text.find("..");
   const auto a = parse_number(text.substr(0, dots));
   const auto b = dots == std::string::npos ? a : parse_number(text.substr(dots + 2));
   constexpr std::uint64_t kMost = 1'000'000;
-  constexpr std::uint64_t kGreatest = std::uint64_t{1} << 62;
-  if (!a || !b || *a > *b || *b - *a >= kMost || *b > kGreatest) return false;
+  if (!a || !b || *a > *b || *b - *a >= kMost || *b > kGreatestSeed) return false;
   first = *a;
   last = *b;
   return true;
@@ -62,15 +64,17 @@ std::string summary(std::uint64_t seeds, std::uint64_t passed, std::uint64_t tra
 std::string keep_failure(const Options& options, const Plan& plan) {
   const std::string stem =
       fmt::format("{}/{}-{}-{}", options.out, lab::to_string(plan.protocol), plan.profile, plan.seed);
-  const auto again = run_scenario(plan, {.trace_lines = kTraceLines});
   Status written = write_file(stem + ".toml", to_toml(plan));
+  const auto again = run_scenario(plan, {.trace_lines = kTraceLines, .stop = interrupted});
   if (written && again) written = write_file(stem + ".trace.txt", again->text + again->reason + "\n");
   if (!written) return "could not write the plan: " + written.error().message;
-  return fmt::format("replay: seneschal sim --plan {}.toml   (trace: {}.trace.txt)", stem, stem);
+  const std::string replay = fmt::format("replay: seneschal sim --plan {}.toml", stem);
+  return again ? fmt::format("{}   (trace: {}.trace.txt)", replay, stem) : replay;
 }
 
 struct Report {
-  std::uint64_t seeds = 0;
+  std::uint64_t wanted = 0;
+  std::uint64_t seeds = 0;  // finished
   std::uint64_t passed = 0;
   std::uint64_t trace = 0;
   nlohmann::json failures = nlohmann::json::array();
@@ -78,15 +82,22 @@ struct Report {
 };
 
 int finish(const Options& options, const Report& report) {
+  const bool cut_short = report.seeds < report.wanted;
   if (options.json)
     fmt::print("{}\n", nlohmann::json{{"seeds", report.seeds},
                                       {"passed", report.passed},
                                       {"failed", report.seeds - report.passed},
                                       {"trace", fmt::format("{:016x}", report.trace)},
-                                      {"failures", report.failures}}
+                                      {"failures", report.failures},
+                                      {"interrupted", cut_short}}
                            .dump());
   else
     fmt::print("{}\n", summary(report.seeds, report.passed, report.trace));
+  if (cut_short) {
+    fmt::print(options.json ? stderr : stdout, "interrupted: {} of {} seeds are finished\n", report.seeds,
+               report.wanted);
+    return kInterrupted;
+  }
   if (report.unsafe) return kUnsafe;
   return report.passed == report.seeds ? kGood : kFailed;
 }
@@ -100,9 +111,11 @@ void note_failure(const Options& options, Report& report, std::uint64_t seed, co
 int run_plan(const Options& options) {
   const auto plan = load_plan(options.plan);
   if (!plan) return usage_error(plan.error().message);
-  const auto result = run_scenario(*plan, {.trace_lines = kTraceLines});
-  if (!result) return usage_error(result.error().message);
   Report report;
+  report.wanted = 1;
+  const auto result = run_scenario(*plan, {.trace_lines = kTraceLines, .stop = interrupted});
+  if (!result && interrupted()) return finish(options, report);
+  if (!result) return usage_error(result.error().message);
   report.seeds = 1;
   report.trace = chain_hash(0, result->trace_hash);
   report.passed = result->outcome == Outcome::Passed ? 1 : 0;
@@ -126,7 +139,8 @@ int run_seeds(const Options& options) {
     return usage_error(fmt::format("--protocol is '{}'; expected 'steward' or 'bft'", options.protocol));
   if (!parse_seeds(options.seeds, settings.first, settings.last))
     return usage_error(
-        fmt::format("--seeds is '{}'; expected A..B with A <= B and at most a million", options.seeds));
+        fmt::format("--seeds is '{}'; expected A..B with A <= B, at most a million seeds, B from 0 to {}",
+                    options.seeds, kGreatestSeed));
   if (std::ranges::find(profiles(), options.profile) == profiles().end())
     return usage_error(
         fmt::format("--profile is '{}'; expected one of: {}", options.profile, fmt::join(profiles(), ", ")));
@@ -140,13 +154,15 @@ int run_seeds(const Options& options) {
     fmt::print("{}", to_toml(plan_of(settings, settings.first)));
     return kGood;
   }
+  settings.stop = interrupted;
   const bool terminal = isatty(STDERR_FILENO) != 0;
   const std::uint64_t count = settings.last - settings.first + 1;
   const auto swarm = run_swarm(settings, [&](std::uint64_t done) {
     if (terminal) fmt::print(stderr, "\r{} of {} seeds{}", done, count, done == count ? "\r\x1b[K" : "");
   });
+  if (terminal && interrupted()) fmt::print(stderr, "\r\x1b[K");
   if (!swarm) return usage_error(swarm.error().message);
-  Report report{swarm->seeds, swarm->passed, swarm->trace_hash, nlohmann::json::array(), swarm->unsafe};
+  Report report{count, swarm->seeds, swarm->passed, swarm->trace_hash, nlohmann::json::array(), swarm->unsafe};
   for (const SeedResult& failure : swarm->failures) {
     note_failure(options, report, failure.seed, failure.result.reason,
                  keep_failure(options, plan_of(settings, failure.seed)));
@@ -184,5 +200,6 @@ int sim_command(int argc, char** argv) {
   } catch (const TCLAP::ArgException& error) {
     return usage_error(tools::what_is_wrong(error));
   }
+  catch_interrupts();
   return options.plan.empty() ? run_seeds(options) : run_plan(options);
 }

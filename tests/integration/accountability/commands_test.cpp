@@ -505,6 +505,32 @@ TEST_F(GraphCommands, PackagesEndInAPageWithTheDistributionOfDependants) {  // [
   EXPECT_EQ(graph("case packages --graph " + folder_ + "-x --list one=/nowhere").code, 2);
 }
 
+// Those that are numbers or something else: what they are is known only with the graph.
+TEST_F(GraphCommands, NumbersThatAreNoneAreRefused) {
+  ASSERT_EQ(graph("case picture --units 20 --minutes 12 --graph " + folder_).code, 0);
+  const std::string in = " --graph " + folder_;
+  for (const std::string number : {"-1", "", "nan", "inf", "1e30", "3x", "0x10", "18446744073709551616"}) {
+    const std::string quoted = "'" + number + "'";
+    for (const auto& [arguments, named, range] : std::vector<std::array<std::string, 3>>{
+             {"mark --client " + quoted, "--client is " + quoted, "from 0 to 1048575"},
+             {"whatif --client " + quoted, "--client is " + quoted, "from 0 to 1048575"},
+             {"mark --client 3 --since " + quoted, "--since is " + quoted, "from 0 to 18446744073709551615"},
+             {"mark --client 3 --since 'u" + number + "'", "--since is 'u" + number, "from u1 to"},
+             {"whatif --client 3 --redundant '1," + number + "'", "--redundant is '1," + number + "'", "from 0 to"},
+             {"blast -- " + quoted, quoted + " is no update", "from 1 to 18446744073709551615"},
+             {"why -- " + quoted, quoted + " is no update", "from 1 to 18446744073709551615"},
+             {"clear -- " + quoted, quoted + " is no update", "from 1 to 18446744073709551615"}}) {
+      const Ran ran = graph(arguments + in);
+      EXPECT_EQ(ran.code, 2) << arguments << ": " << ran.said;
+      EXPECT_NE(ran.said.find(named), std::string::npos) << arguments << ": " << ran.said;
+      EXPECT_NE(ran.said.find(range), std::string::npos) << arguments << ": " << ran.said;
+    }
+  }
+  for (const std::string late : {"mark --client 1048576", "mark --client 3 --since u0", "mark --client 3 --since 5d"})
+    EXPECT_EQ(graph(late + in).code, 2) << late;
+  EXPECT_FALSE(fs::exists(folder_ + "/findings.txt")) << "nothing was kept";
+}
+
 TEST_F(GraphCommands, WhatIsNotInTheGraphIsNamed) {
   ASSERT_EQ(graph("case picture --units 20 --minutes 12 --graph " + folder_).code, 0);
   const std::string in = " --graph " + folder_;

@@ -123,6 +123,54 @@ TEST_P(Console, InterruptedKeyGenerationEndsAtOnceAndLeavesNothing_TimingSensiti
   EXPECT_TRUE(fs::is_empty(dir_ + "/keys"));
 }
 
+TEST_P(Console, InterruptedKeygenEndsAtOnceAndLeavesNothing_TimingSensitive) {
+  ASSERT_EQ(run({"keygen", "--deployment", dir_ + "/up.toml", "--out", dir_ + "/few"}).code, 0);
+  std::string text = *read_file(dir_ + "/up.toml");
+  text.replace(text.find("clients = 12"), 12, "clients = 4096");
+  ASSERT_TRUE(write_file(dir_ + "/many.toml", text));
+  const std::string log = dir_ + "/keygen.log", more = dir_ + "/more";
+  for (const bool extends : {false, true}) {
+    std::vector<std::string> words{kProgram, "keygen", "--deployment", dir_ + "/many.toml", "--out", more};
+    if (extends) words.insert(words.end(), {"--from", dir_ + "/few"});
+    const auto keygen = spawn(words, {.output = log});
+    ASSERT_TRUE(keygen);
+    for (int i = 0; i < 10'000 && !fs::exists(more); ++i) ::usleep(1'000);
+    const auto begin = std::chrono::steady_clock::now();
+    ASSERT_TRUE(send_signal(*keygen, SIGINT));
+    EXPECT_EQ(wait_for(*keygen, 60s), 130) << *read_file(log);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
+    EXPECT_THAT(*read_file(log), HasSubstr("interrupted; no keys are left in " + more));
+    EXPECT_FALSE(fs::exists(more)) << extends;
+  }
+}
+
+TEST_P(Console, InterruptedSeedsEndAtOnceAndTellWhatIsFinished_TimingSensitive) {
+  for (const bool json : {false, true}) {
+    const std::string log = dir_ + "/sim.log", errors = dir_ + "/sim-errors.log";
+    std::vector<std::string> words{"/bin/sh",       "-c",        "exec \"$0\" \"$@\" 2> '" + errors + "'",
+                                   kProgram,        "sim",       "--protocol",
+                                   GetParam(),      "--seeds",   "1..100000",
+                                   "--out",         dir_ + "/f", "--jobs",
+                                   json ? "1" : "2"};
+    if (json) words.emplace_back("--json");
+    const auto sim = spawn(words, {.output = log});
+    ASSERT_TRUE(sim);
+    ::usleep(4'000'000);
+    const auto begin = std::chrono::steady_clock::now();
+    ASSERT_TRUE(send_signal(*sim, SIGINT));
+    EXPECT_EQ(wait_for(*sim, 60s), 130) << *read_file(log);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
+    EXPECT_THAT(*read_file(json ? errors : log),
+                testing::ContainsRegex("interrupted: [1-9][0-9]* of 100000 seeds are finished\n$"));
+    const std::string output = *read_file(log);
+    if (json) {
+      EXPECT_THAT(output, testing::AllOf(HasSubstr("\"interrupted\":true"), HasSubstr("\"failed\":0")));
+    } else {
+      EXPECT_THAT(output, testing::ContainsRegex("seeds=([1-9][0-9]*) passed=[1-9][0-9]* failed=0 trace="));
+    }
+  }
+}
+
 // A folder with another run's results is not written over unless that is asked for.
 TEST_P(Console, ARunIntoAnotherRunsFolderAsksForForce) {
   std::string text = *read_file(long_experiment());

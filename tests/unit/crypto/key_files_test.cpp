@@ -335,6 +335,39 @@ TEST_F(KeyFiles, ExistingKeysAreNeverOverwritten) {
   EXPECT_THAT(status.error().message, AllOf(HasSubstr(keys().string()), HasSubstr("not empty")));
 }
 
+// Half of the keys are of no use, and secret.
+TEST_F(KeyFiles, InterruptedMakingAndExtendingLeaveNothing) {
+  KeyPlan plan = small_plan();
+  for (std::uint32_t id = 20; id < 30; ++id) plan.clients.push_back({ClientId(id), SiteId(0)});
+  const fs::path there = mine_ / "there";
+  fs::create_directory(there);
+  for (const bool extends : {false, true})
+    for (const fs::path& dir : {mine_ / "new", there}) {
+      // At the first question, between two keys, between two files; and never, so that the last one was in time.
+      bool interrupted = true;
+      for (int questions = 0; interrupted; ++questions) {
+        ASSERT_LT(questions, 1000);
+        int asked = 0;
+        const auto stop = [&] { return asked++ >= questions; };
+        // Without threshold keys, which take long to make.
+        KeyPlan made = plan;
+        if (!extends)
+          for (SitePlan& site : made.sites) site.threshold = false;
+        const Status status = extends ? extend_keys(keys(), made, dir, {}, stop) : generate_keys(made, dir, {}, stop);
+        interrupted = !status;
+        if (!interrupted) break;
+        EXPECT_EQ(status.error().message, "interrupted");
+        EXPECT_EQ(fs::exists(dir), dir == there) << questions;
+        EXPECT_TRUE(dir != there || fs::is_empty(dir)) << questions;
+      }
+      EXPECT_TRUE(load_public_keys(dir));
+      fs::remove_all(dir);
+      if (dir == there) fs::create_directory(there);
+    }
+  EXPECT_FALSE(extend_keys(keys(), plan, keys(), {}, [] { return true; }));
+  EXPECT_TRUE(load_public_keys(keys())) << "what was there before stays";
+}
+
 TEST_F(KeyFiles, MoreClientsChangeNothingForTheOthers) {
   KeyPlan plan = small_plan();
   plan.clients.push_back({ClientId(9), SiteId(4)});

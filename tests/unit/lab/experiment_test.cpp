@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 namespace seneschal::lab {
@@ -39,10 +40,10 @@ const std::string kSeries =
     "/configs/topologies/lan.toml\"\nmeasure_s = 1\n";
 
 TEST(Experiment, AllShippedFilesAreGood) {
-  for (const char* name : {"demo", "saturation", "lan", "accountability"}) {
-    auto loaded = load_experiment(kSource + "/configs/experiments/" + name + ".toml");
+  for (const auto& entry : std::filesystem::directory_iterator(kSource + "/configs/experiments")) {
+    auto loaded = load_experiment(entry.path().string());
     ASSERT_TRUE(loaded) << loaded.error().message;
-    EXPECT_EQ(loaded->name, name);
+    EXPECT_EQ(loaded->name, entry.path().stem().string());
     EXPECT_FALSE(loaded->series.empty());
     EXPECT_FALSE(loaded->figures.empty());
   }
@@ -65,6 +66,26 @@ TEST(Experiment, DemoIsWhatItPromises) {
     if (s.runtime == RuntimeKind::Live)
       live += (s.warmup + s.measure + s.cooldown) * static_cast<std::int64_t>(s.clients.size() * s.seeds.size());
   EXPECT_LT(live, 130s);
+}
+
+TEST(Experiment, EveryAttackOfRedteamIsLiveAndSimulatedAndJudged) {
+  const auto redteam = load_experiment(kSource + "/configs/experiments/redteam.toml");
+  ASSERT_TRUE(redteam) << redteam.error().message;
+  RuntimeKind part = RuntimeKind::Live;
+  for (const Series& s : redteam->series) {
+    const bool live = s.runtime == RuntimeKind::Live;
+    EXPECT_EQ(s.id.starts_with("live-"), live) << s.id;
+    EXPECT_FALSE(live && part == RuntimeKind::Sim) << s.id << " stands among the simulated ones";
+    part = s.runtime;
+    const bool is_of =
+        std::ranges::any_of(redteam->figures, [&](const Figure& f) { return f.series == s.id || f.other == s.id; });
+    EXPECT_TRUE(is_of) << s.id << " is in no figure";
+    if (s.topology.size() != 5) continue;  // what needs f = 2 is live alone: the simulated ones have f = 5
+    const std::string other = live ? "sim-" + s.id.substr(5) : "live-" + s.id.substr(4);
+    const Series* twin = redteam->find(other);
+    ASSERT_NE(twin, nullptr) << other;
+    EXPECT_EQ(twin->setting, s.setting) << "the report shows them together";
+  }
 }
 
 TEST(Experiment, SavedFileRepeatsTheRun) {
