@@ -65,6 +65,40 @@ TEST_F(GraphCommands, WhatCannotBeMeantExitsWith2AndSaysWhy) {
   EXPECT_NE(graph("status --graph /nowhere").said.find("--graph"), std::string::npos) << "it says what to do";
 }
 
+TEST_F(GraphCommands, OutputToAFullDeviceIsAnError) {
+  ASSERT_EQ(graph("case picture --units 50 --minutes 30 --graph " + folder_).code, 0);
+  const std::string in = " --graph " + folder_, other = folder_ + "-other";
+  ASSERT_EQ(graph("mark --client 51" + in).code, 0);
+  ASSERT_EQ(graph("report --out " + folder_ + "/there" + in).code, 0);
+  for (const std::string& arguments : {"status" + in,
+                                       "status --json" + in,
+                                       "blast 1" + in,
+                                       "blast 1 --json" + in,
+                                       "why 1400" + in,
+                                       "why 1400 --json" + in,
+                                       "whatif --client 3" + in,
+                                       "whatif --client 3 --json" + in,
+                                       "risk" + in,
+                                       "risk --json" + in,
+                                       "export --dot" + in,
+                                       "export --json" + in,
+                                       "export --prov" + in,
+                                       "report --out " + folder_ + "/again" + in,
+                                       "verify " + folder_ + "/there.json",
+                                       "mark --client 3" + in,
+                                       "mark --client 3 --withdraw" + in,
+                                       "case picture --units 20 --minutes 12 --graph " + other,
+                                       std::string("bench --updates 1000 --rounds 1"),
+                                       std::string("bench --updates 1000 --rounds 1 --json"),
+                                       "sweep --updates 1000 --rounds 1 --out " + other + "-sweep"}) {
+    const Ran ran = graph(arguments + " 3>&1 >/dev/full 2>&3 #");  // its errors alone are read
+    EXPECT_EQ(ran.code, 1) << arguments << ": " << ran.said;
+    EXPECT_NE(ran.said.find("its output cannot be written"), std::string::npos) << arguments << ": " << ran.said;
+  }
+  fs::remove_all(other);
+  fs::remove_all(other + "-sweep");
+}
+
 TEST_F(GraphCommands, HelpExitsWith0) {
   for (const char* const arguments : {"--help", "status --help", "bench --help", "case --help"})
     EXPECT_EQ(graph(arguments).code, 0) << arguments;

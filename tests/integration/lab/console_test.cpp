@@ -41,10 +41,18 @@ class Console : public Daemons {
   }
 };
 
-TEST_P(Console, OutputToAFullDeviceIsAnError) {
+class FullDevice : public Console {
+  std::string more_of_the_file() const override { return "administrator = 12\n"; }
+};
+
+TEST_P(FullDevice, OutputIsAnError) {
   ASSERT_EQ(up().code, 0);
   ASSERT_EQ(client(1, {"put", "a", "1"}).code, 0);
   const std::string control = load_state(dir_)->nodes[0].control;
+  std::string text = *read_file(long_experiment());
+  text.resize(text.find("[[series]]\nid = \"long\""));
+  const std::string experiment = dir_ + "/short.toml";
+  ASSERT_TRUE(write_file(experiment, text));
   const std::vector<std::vector<std::string>> commands = {
       {"--help"},
       {"lab", "--help"},
@@ -57,8 +65,21 @@ TEST_P(Console, OutputToAFullDeviceIsAnError) {
       {"ctl", "--socket", control, "plugins", "--json"},
       {"client", "--deployment", dir_, "--id", "1", "get", "a"},
       {"client", "--deployment", dir_, "--id", "1", "query", "a"},
+      {"client", "--deployment", dir_, "delete", "a"},
+      {"client", "--deployment", dir_, "cas", "a", "", "1"},
+      {"client", "--deployment", dir_, "scan"},
+      {"client", "load", "--deployment", dir_, "--seconds", "0.5", "--out", dir_ + "/load.jsonl"},
+      {"client", "enroll", "--deployment", dir_, "--home", "1"},
+      {"client", "members", "--deployment", dir_},
+      {"client", "members", "--deployment", dir_, "--json"},
+      {"client", "revoke", "--deployment", dir_, "13"},
       {"client", "--help"},
       {"node", "--help"},
+      {"lab", "stop", "2", "--out", dir_},
+      {"lab", "start", "2", "--out", dir_},
+      {"lab", "restart", "2", "--out", dir_},
+      {"lab", "run", experiment, "--out", dir_ + "/run"},
+      {"lab", "calibrate", "--help"},
       {"keygen", "--deployment", dir_ + "/up.toml", "--out", dir_ + "/more-keys"},
       {"sim", "--protocol", "bft", "--seeds", "1..1"},
       {"sim", "--protocol", "bft", "--seeds", "1..1", "--json"},
@@ -243,6 +264,8 @@ TEST_P(OddFolder, AnExperimentRunsIntoIt) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Protocols, Console, testing::Values("steward", "bft"),
+                         [](const auto& protocol) { return protocol.param; });
+INSTANTIATE_TEST_SUITE_P(Protocols, FullDevice, testing::Values("steward", "bft"),
                          [](const auto& protocol) { return protocol.param; });
 INSTANTIATE_TEST_SUITE_P(Protocols, OddFolder, testing::Values("steward", "bft"),
                          [](const auto& protocol) { return protocol.param; });
