@@ -132,6 +132,12 @@ TEST(Adversaries, UpdatesShownToAllButTheRepresentativeDeposeNobody) {
   expect_quiet(result);
 }
 
+// Slow within what representatives are allowed, or so that others look slow.
+TEST(Adversaries, WhoIsALittleLateOrLooksItIsNotReplaced) {
+  for (Behaviour behaviour : {Behaviour::Dawdle, Behaviour::Frame}) expect_quiet(run(with(behaviour, 0)));
+  expect_quiet(run(with(Behaviour::Skip, 1)));
+}
+
 TEST(Adversaries, AFloodIsRefusedAndServiceGoesOn) {
   ScenarioResult result = run(with(Behaviour::Flood, 2));
   for (Reject reason : {Reject::TooShort, Reject::WrongVersion, Reject::UnknownSender, Reject::Malformed,
