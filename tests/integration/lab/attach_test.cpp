@@ -97,64 +97,50 @@ class Attach : public testing::Test {
   }
 };
 
-TEST_F(Attach, AThousandOfFourThousandMembersAtOneNodeInLessThanFiveSecondsTimingSensitive) {
-  ASSERT_NO_FATAL_FAILURE(deploy(4000));
-  std::vector<ClientId> ids;
-  for (std::uint32_t i = 0; i < 1000; ++i) ids.push_back(ClientId(4 * i + 1));  // all at the first site
-  const Attached attached = attach(ids);
-  ASSERT_TRUE(attached.host);
-  EXPECT_LT(attached.wall, 5s);
-  RecordProperty("milliseconds", static_cast<int>(attached.wall / 1ms));
-  EXPECT_TRUE(serve(*attached.host));
+/// So many times what it takes where few are there, and what the machine's other work and the clock's grain add.
+bool about_as_much(std::chrono::microseconds all, std::size_t times, std::chrono::microseconds few) {
+  return all < static_cast<std::int64_t>(times) * (2 * few + 200ms);
 }
 
-// With nobody else there, and with three thousand others attached: each thousand takes as long.
-TEST_F(Attach, TheFourthThousandIsAsFastAsTheFirstTimingSensitive) {
-  for (const std::uint32_t members : {1000u, 4000u}) {
-    ASSERT_NO_FATAL_FAILURE(deploy(members));
-    std::vector<Attached> hosts;
-    for (std::uint32_t first = 1; first < members; first += 1000) {
-      std::vector<ClientId> ids;
-      for (std::uint32_t i = 0; i < 1000; ++i) ids.push_back(ClientId(first + i));  // 250 at each site
-      hosts.push_back(attach(ids));
-      const Attached& last = hosts.back();
-      ASSERT_TRUE(last.host);
-      EXPECT_LT(last.wall, 5s) << members << " members, from " << first;
-      const std::string name = std::to_string(members) + "_members_" + std::to_string(first - 1) + "_attached";
-      RecordProperty(name + "_wall_ms", static_cast<int>(last.wall / 1ms));
-      RecordProperty(name + "_processor_ms", static_cast<int>(last.processor / 1ms));
-      // Twice, and what the machine's other work and the clock's grain add.
-      EXPECT_LT(last.processor, 2 * hosts.front().processor + 200ms) << members << " members, from " << first;
-    }
-    EXPECT_TRUE(serve(*hosts.back().host));
-    hosts.clear();
-    undeploy();
-  }
-}
-
-// As a thousand programs of one client would: each reads who belongs to the deployment, which four thousand members
-// make a little longer.
-TEST_F(Attach, AThousandSessionsOfOneClientEachInLessThanFiveSecondsTimingSensitive) {
+// Among a thousand members and among four thousand, with nobody attached and with thousands: a client takes as long.
+// Processor time is judged, which other programs on this machine do not change; the report has both.
+TEST_F(Attach, TakesAClientAsLongWhoeverElseIsThere) {
   rlimit files{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &files), 0);
   files.rlim_cur = files.rlim_max;  // 1,024 is what many systems begin with
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &files), 0);
-  for (const std::uint32_t members : {1000u, 4000u}) {
-    ASSERT_NO_FATAL_FAILURE(deploy(members));
-    std::vector<Attached> hosts;
-    std::chrono::microseconds wall{}, processor{};
-    for (std::uint32_t id = 1; id <= 1000; ++id) {
-      hosts.push_back(attach({ClientId(id)}));
-      ASSERT_TRUE(hosts.back().host) << id;
-      wall += hosts.back().wall;
-      processor += hosts.back().processor;
-    }
-    EXPECT_LT(processor, 5s) << members << " members";  // wall time is as long, unless the machine is busy
-    RecordProperty(std::to_string(members) + "_members_wall_ms", static_cast<int>(wall / 1ms));
-    RecordProperty(std::to_string(members) + "_members_processor_ms", static_cast<int>(processor / 1ms));
-    EXPECT_TRUE(serve(*hosts.back().host));
-    undeploy();
+  constexpr std::uint32_t kAtATime = 250;
+  std::vector<Attached> hosts;
+  const auto several = [&](const std::string& name, std::uint32_t first, std::uint32_t count) -> Attached& {
+    std::vector<ClientId> ids;
+    for (std::uint32_t i = 0; i < count; ++i) ids.push_back(ClientId(first + i));  // a quarter at each site
+    Attached attached = attach(ids);
+    RecordProperty(name + "_wall_ms", static_cast<int>(attached.wall / 1ms));
+    RecordProperty(name + "_processor_ms", static_cast<int>(attached.processor / 1ms));
+    hosts.push_back(std::move(attached));
+    return hosts.back();
+  };
+  ASSERT_NO_FATAL_FAILURE(deploy(1000));
+  const auto few = several("250_of_1000", 1, kAtATime).processor;
+  ASSERT_TRUE(hosts.back().host && serve(*hosts.back().host));
+  hosts.clear();
+  undeploy();
+
+  ASSERT_NO_FATAL_FAILURE(deploy(4000));
+  EXPECT_TRUE(about_as_much(several("250_of_4000", 1, kAtATime).processor, 1, few));
+  EXPECT_TRUE(about_as_much(several("3000_of_4000", 251, 12 * kAtATime).processor, 12, few));
+  EXPECT_TRUE(about_as_much(several("250_beside_3250", 3251, kAtATime).processor, 1, few));
+  ASSERT_TRUE(hosts.back().host && serve(*hosts.back().host));
+  // As programs of one client would: a session each, which reads who belongs to the deployment.
+  std::chrono::microseconds singles{};
+  for (std::uint32_t id = 3501; id < 3501 + kAtATime; ++id) {
+    hosts.push_back(attach({ClientId(id)}));
+    ASSERT_TRUE(hosts.back().host) << id;
+    singles += hosts.back().processor;
   }
+  RecordProperty("250_sessions_processor_ms", static_cast<int>(singles / 1ms));
+  EXPECT_TRUE(about_as_much(singles, 4, few)) << "a session costs a few clients";
+  EXPECT_TRUE(serve(*hosts.back().host));
 }
 
 }  // namespace

@@ -140,7 +140,7 @@ TEST(StewardPace, AProposalCountsFromWhenThisServerHasShownItToItsRepresentative
   lone.bed.run_for(100ms);
   lone.bed.sent.clear();
   lone.deliver(lone.carrier(lone.proposal(1, b), b));
-  lone.bed.run_for(110ms);
+  lone.bed.run_for(120ms);
   EXPECT_EQ(lone.sent<ProposalCarrier>(), 1u);
   EXPECT_EQ(lone.bed.count_sent([&](const Bed::Datagram& m) {
     return m.is<ProposalCarrier>() && m.to == Principal::of(server(1, 0));
