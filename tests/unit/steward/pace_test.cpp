@@ -137,17 +137,17 @@ TEST(StewardPace, WhoLeavesOutOfABatchWithRoomWhatItWasGivenIsOverdue) {
 TEST(StewardPace, AProposalCountsFromWhenThisServerHasShownItToItsRepresentative) {
   Lone lone(server(1, 1));
   const Batch b = lone.one();
-  lone.bed.run_for(100ms);
-  lone.bed.sent.clear();
   lone.deliver(lone.carrier(lone.proposal(1, b), b));
-  lone.bed.run_for(120ms);
-  EXPECT_EQ(lone.sent<ProposalCarrier>(), 1u);
+  const Duration allowance = lone.core().pace().allowance();
+  const Duration tick = Settings{}.tick;
+  lone.bed.run_for(allowance + 2 * tick - 5ms);
   EXPECT_EQ(lone.bed.count_sent([&](const Bed::Datagram& m) {
     return m.is<ProposalCarrier>() && m.to == Principal::of(server(1, 0));
   }),
             1u);
+  ASSERT_EQ(lone.core().pace().allowance(), allowance);
   EXPECT_EQ(lone.core().pace().overdue(), Duration{0}) << "A after it came";
-  lone.bed.run_for(100ms);
+  lone.bed.run_for(allowance / 3 + tick);
   EXPECT_GT(lone.core().pace().overdue(), Duration{0}) << "A after it was shown";
   EXPECT_EQ(lone.sent<ProposalCarrier>(), 1u) << "once is enough";
 }
