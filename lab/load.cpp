@@ -4,6 +4,7 @@
 #include "lab/process.hpp"
 #include "lab/sim/protocols.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace seneschal::lab {
@@ -18,7 +19,7 @@ replication::WorkloadSettings workload_settings(const Deployment& deployment, co
   return settings;
 }
 
-Status run_load(const Deployment& deployment, const Cluster& cluster, const LoadSpec& spec) {
+Result<Duration> run_load(const Deployment& deployment, const Cluster& cluster, const LoadSpec& spec) {
   std::vector<ClientId> ids;
   for (std::uint32_t c = 1; c <= spec.clients; ++c) ids.push_back(ClientId(c));
   auto attached =
@@ -31,7 +32,8 @@ Status run_load(const Deployment& deployment, const Cluster& cluster, const Load
   if (!attached) return std::unexpected(attached.error());
   ClientHost& host = **attached;
   const Instant started = ClientHost::now();
-  if (Status good = write_file(spec.out, load_header(started, spec.clients)); !good) return good;
+  if (Status good = write_file(spec.out, load_header(started, spec.clients)); !good)
+    return std::unexpected(good.error());
   std::FILE* out = std::fopen(spec.out.c_str(), "a");
   if (out == nullptr) return failure(spec.out + ": cannot be written");
 
@@ -44,9 +46,11 @@ Status run_load(const Deployment& deployment, const Cluster& cluster, const Load
     return interrupted();
   };
   Status ran = host.run(started + spec.length, collect);
+  const Duration length = std::min(ClientHost::now() - started, spec.length);
   const bool lost = std::ferror(out) != 0;
   if ((std::fclose(out) != 0 || lost) && ran) ran = failure(spec.out + ": cannot be written; is the disk full?");
-  return ran;
+  if (!ran) return std::unexpected(ran.error());
+  return length;
 }
 
 }  // namespace seneschal::lab

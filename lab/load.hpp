@@ -18,7 +18,8 @@ struct LoadSpec {
 /// What client `id` does: closed loop; clients start spread over the first 200 ms, so that they do not march in step.
 replication::WorkloadSettings workload_settings(const Deployment& deployment, const LoadSpec& spec, ClientId id);
 
-/// Runs clients 1 to `spec.clients` for `spec.length`. `out` appears with its first line when all are attached.
-Status run_load(const Deployment& deployment, const Cluster& cluster, const LoadSpec& spec);
+/// Runs clients 1 to `spec.clients` for `spec.length`, or until Ctrl-C; returns how long that was. `out` appears with
+/// its first line when all are attached.
+Result<Duration> run_load(const Deployment& deployment, const Cluster& cluster, const LoadSpec& spec);
 
 }  // namespace seneschal::lab

@@ -242,15 +242,17 @@ int load(int argc, char** argv) {
   if (const auto administrator = place->deployment.administrator; administrator != 0 && administrator <= spec.clients)
     return usage(fmt::format("--clients {}: client {} is the administrator of this deployment and puts on no load",
                              spec.clients, administrator));
-  const Status ran = run_load(place->deployment, place->cluster, spec);
+  const auto ran = run_load(place->deployment, place->cluster, spec);
   if (!ran) return complain(ran.error().message, kFailed);
   const auto samples = read_load_file(spec.out);
   if (!samples) return complain(samples.error().message, kFailed);
   double ms = 0;
   for (const LoadSample& sample : *samples) ms += static_cast<double>(sample.latency.count()) / 1e6;
   const auto count = static_cast<double>(samples->size());
-  fmt::print("{} operations accepted, {:.0f}/s, {:.1f} ms on average; each of them in {}\n", samples->size(),
-             count / (static_cast<double>(spec.length.count()) / 1e9), samples->empty() ? 0 : ms / count, spec.out);
+  const double seconds = std::max(static_cast<double>(ran->count()) / 1e9, 1e-3);
+  fmt::print("{}{} operations accepted, {:.0f}/s, {:.1f} ms on average; each of them in {}\n",
+             *ran < spec.length ? fmt::format("interrupted after {:.1f} s: ", seconds) : "", samples->size(),
+             count / seconds, samples->empty() ? 0 : ms / count, spec.out);
   return kGood;
 }
 

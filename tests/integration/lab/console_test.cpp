@@ -165,6 +165,20 @@ TEST_P(Console, InterruptedKeygenEndsAtOnceAndLeavesNothing_TimingSensitive) {
   }
 }
 
+TEST_P(Console, AnInterruptedLoadTellsTheRateOfTheTimeThatItRan) {
+  ASSERT_EQ(up().code, 0);
+  const std::string log = dir_ + "/load.log", out = dir_ + "/load.jsonl";
+  const auto load =
+      spawn({kProgram, "client", "load", "--deployment", dir_, "--seconds", "3600", "--out", out}, {.output = log});
+  ASSERT_TRUE(load);
+  for (int i = 0; i < 1500 && read_file(out).value_or("").find("\n{") == std::string::npos; ++i) ::usleep(20'000);
+  ::usleep(1'000'000);
+  ASSERT_TRUE(send_signal(*load, SIGINT));
+  EXPECT_EQ(wait_for(*load, 60s), 0) << *read_file(log);
+  EXPECT_THAT(*read_file(log),
+              testing::ContainsRegex("interrupted after [0-9.]+ s: [1-9][0-9]* operations accepted, [1-9]"));
+}
+
 TEST_P(Console, InterruptedSeedsEndAtOnceAndTellWhatIsFinished_TimingSensitive) {
   for (const bool json : {false, true}) {
     const std::string log = dir_ + "/sim.log", errors = dir_ + "/sim-errors.log";
