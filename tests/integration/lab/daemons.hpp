@@ -46,7 +46,7 @@ class Daemons : public testing::TestWithParam<std::string> {
     return run(words);
   }
   Outcome client(int id, std::vector<std::string> words) {
-    std::vector<std::string> all{"client", "--deployment", dir_, "--id", std::to_string(id), "--timeout", "60"};
+    std::vector<std::string> all{"client", "--deployment", dir_, "--id", std::to_string(id), "--timeout", "120"};
     all.insert(all.end(), words.begin(), words.end());
     return run(all);
   }
