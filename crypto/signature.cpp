@@ -117,7 +117,8 @@ int no_password(char*, int, int, void*) {
 }
 
 Bio reader(Span text) {
-  Bio bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+  // An empty span may point nowhere, which OpenSSL takes for an error of the caller.
+  Bio bio(BIO_new_mem_buf(text.empty() ? "" : static_cast<const void*>(text.data()), static_cast<int>(text.size())));
   CHECK(bio != nullptr);
   return bio;
 }

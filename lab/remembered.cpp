@@ -49,6 +49,7 @@ std::string any_file_below(const std::string& folder, std::string_view suffix) {
   for (auto it = fs::recursive_directory_iterator(folder, error); !error && it != fs::recursive_directory_iterator();
        it.increment(error)) {
     const std::string name = it->path().filename().string();
+    if (name.starts_with('.')) it.disable_recursion_pending();  // what was being made when somebody was killed
     if (it->is_regular_file(error) && !name.starts_with('.') && name.ends_with(suffix)) return it->path().string();
   }
   return {};

@@ -140,6 +140,11 @@ int mark_client(int argc, char** argv) {
                      "warning: update %lu was cleared before this was known, and depends on that client: it still "
                      "counts as good; 'clear --withdraw %lu' makes it suspect\n",
                      id.value, id.value);
+    } else {
+      std::fprintf(stderr,
+                   "note: client %u is marked like that already; nothing was written, no reason and no author "
+                   "either: 'unmark' and 'mark' again to change them\n",
+                   found.client.value);
     }
     if (!a.json) std::printf("%s\n", told(found, incident.store.graph()).c_str());
   }

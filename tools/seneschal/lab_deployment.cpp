@@ -216,7 +216,13 @@ int lab_up(int argc, char** argv) {
   options.fresh = fresh.getValue();
   options.lock = &*lock;
   std::error_code ignored;
-  if (fresh.getValue()) std::filesystem::remove_all(dir + "/keys", ignored);
+  if (fresh.getValue()) {
+    // In this order: wherever it is interrupted, the folder can begin anew. Logs and marks without their keys could
+    // not.
+    std::filesystem::remove(dir + "/keys/used", ignored);
+    forget_runs(dir);
+    std::filesystem::remove_all(dir + "/keys", ignored);
+  }
   options.plugins = plugins.getValue();
   options.keys = keys.getValue().empty() ? "" : absolute(keys.getValue());
   if (options.keys.empty()) {

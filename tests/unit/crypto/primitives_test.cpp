@@ -127,6 +127,7 @@ TEST(SignatureKeys, Rsa1024NeedsThePaperSwitch) {
 
 TEST(SignatureKeys, NonsenseIsNoKey) {
   EXPECT_FALSE(PublicKey::from_pem("", KeyStrength::Standard));
+  EXPECT_FALSE(PrivateKey::from_pem(SecretBytes{}, KeyStrength::Standard));
   EXPECT_FALSE(
       PublicKey::from_pem("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", KeyStrength::Standard));
   EXPECT_FALSE(PrivateKey::from_pem(SecretBytes(to_bytes("nonsense"))));
