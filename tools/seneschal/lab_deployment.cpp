@@ -111,15 +111,23 @@ Result<Deployed> deployed(const std::string& out) {
   return Deployed{std::move(*cluster), std::move(*deployment)};
 }
 
-/// A node by its number, or by its site's name.
+/// A node by its number, or by its site's name. A name that is another node's number is refused: the wrong daemon
+/// would be ended.
 Result<NodeId> node_named(const Deployment& deployment, const std::string& word) {
   std::string known;
+  std::optional<NodeId> numbered, named;
   for (std::size_t s = 0; s < deployment.sites(); ++s) {
     const NodeId id = deployment.node_of_site(s);
     const std::string& site = deployment.topology.sites[s].name;
-    if (word == std::to_string(id.value) || word == site) return id;
+    if (word == std::to_string(id.value)) numbered = id;
+    if (word == site) named = id;
     known += fmt::format("{}{} ({})", s == 0 ? "" : ", ", id.value, site);
   }
+  if (numbered && named && *numbered != *named)
+    return failure(fmt::format(
+        "'{}' is the number of one node and the name of another one's site; expected one of: {}", word, known));
+  if (named) return *named;
+  if (numbered) return *numbered;
   return failure(fmt::format("there is no node '{}'; expected one of: {}", word, known));
 }
 

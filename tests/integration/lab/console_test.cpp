@@ -231,6 +231,19 @@ TEST_P(Console, InterruptedSeedsEndAtOnceAndTellWhatIsFinished_TimingSensitive) 
   }
 }
 
+// "2" is the name of node 1's site: whichever daemon was meant, the other one must not be ended.
+TEST_P(Console, ASitesNameThatIsAnotherNodesNumberNamesNobody) {
+  std::string text = *read_file(dir_ + "/topology.toml");
+  text.replace(text.find("\"s0\""), 4, "\"2\"");
+  text.replace(text.find("\"s1\""), 4, "\"1\"");
+  ASSERT_TRUE(write_file(dir_ + "/topology.toml", text));
+  ASSERT_EQ(up().code, 0);
+  const Outcome refused = run({"lab", "stop", "2", "--out", dir_});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.text, HasSubstr("is the number of one node and the name of another one's site"));
+  EXPECT_EQ(run({"lab", "stop", "s2", "--out", dir_}).code, 0);
+}
+
 // A folder with another run's results is not written over unless that is asked for.
 TEST_P(Console, ARunIntoAnotherRunsFolderAsksForForce) {
   std::string text = *read_file(long_experiment());
