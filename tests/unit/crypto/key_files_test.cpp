@@ -347,7 +347,7 @@ TEST_F(KeyFiles, InterruptedMakingAndExtendingLeaveNothing) {
       bool interrupted = true;
       for (int questions = 0; interrupted; ++questions) {
         ASSERT_LT(questions, 1000);
-        int asked = 0;
+        std::atomic<int> asked = 0;  // keys are made by several threads
         const auto stop = [&] { return asked++ >= questions; };
         // Without threshold keys, which take long to make.
         KeyPlan made = plan;
