@@ -96,6 +96,17 @@ struct Context {
   }
   /// Everything that this server's ARU and its views rest on is on disk. [Steward 8]
   bool durable() const { return promised.value == 0 && order_saved.value == 0; }
+  /// An event about the present views, for whoever watches this server.
+  void tell_views(EventKind kind, Seq seq, const Principal& who, Effects& fx) const {
+    fx.event({.kind = kind,
+              .seq = seq,
+              .view = views.global().value,
+              .sub_view = views.local().value,
+              .digest = {},
+              .state = {},
+              .who = who,
+              .timestamp = {}});
+  }
   /// A higher global view is preinstalled: never again below it. [Steward 5]
   void promise(GlobalView gv, Effects& fx) {
     if (views.promise(gv)) promised = save(PromiseRecord{gv}, fx);

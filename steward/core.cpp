@@ -263,14 +263,8 @@ void StewardCore::settle_views(Instant now, Effects& fx) {
     if (global) {
       local_view_.global_view_changed(now);
       global_view_.view_changed(now);
-      fx.event({.kind = EventKind::ViewEntered,
-                .seq = context_.history.aru(),
-                .view = views.first.value,
-                .sub_view = views.second.value,
-                .digest = {},
-                .state = {},
-                .who = Principal::of(context_.views.leader_site()),
-                .timestamp = {}});
+      context_.tell_views(EventKind::ViewEntered, context_.history.aru(), Principal::of(context_.views.leader_site()),
+                          fx);
     }
     constraints_.view_changed(now, global);
     states_.view_changed();

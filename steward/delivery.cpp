@@ -120,8 +120,8 @@ void GlobalOrdering::on_tick(Instant now, Duration allowance, Effects& fx) {
   }
 }
 
-// The leader site's representative may have shown a Proposal to some of us and not to our representative. So whoever
-// wants to hold it against ours shows it to ours itself. [Steward 6, Pace]
+// A server may blame its representative for a late Accept only if it has sent it the Proposal itself. Reason: a
+// faulty leader site can send the Proposal to other servers of this site first. [Steward 6, Pace]
 void GlobalOrdering::give(Instant now, Entry& entry, Duration allowance, Effects& fx) {
   auto own = entry.accepts.find(context_.self.site);
   const bool accepted = own != entry.accepts.end() && own->second->gv == entry.proposal->gv;

@@ -260,14 +260,7 @@ std::optional<Reject> GlobalConstraints::on_collected(const Verified<CollectedCo
       if (auto held = all.items.find(item.seq); held != all.items.end() && held->second == item)
         reported_by_[item.seq].push_back(piece.signer.site());
   if (all.stable) context_.stabilize(all.stable, fx);
-  fx.event({.kind = EventKind::Constrained,
-            .seq = all.base,
-            .view = context_.views.global().value,
-            .sub_view = context_.views.local().value,
-            .digest = {},
-            .state = {},
-            .who = Principal::of(context_.self),
-            .timestamp = {}});
+  context_.tell_views(EventKind::Constrained, all.base, Principal::of(context_.self), fx);
   result_ = std::move(all);
   return std::nullopt;
 }

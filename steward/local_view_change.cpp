@@ -99,14 +99,7 @@ void LocalViewChange::settle(Instant now, Effects& fx) {
     if (static_cast<std::size_t>(behind) >= context_.own().quorum()) {
       preinstalled_ = true;
       since_ = now;
-      fx.event({.kind = EventKind::ViewEntered,
-                .seq = context_.history.aru(),
-                .view = context_.views.global().value,
-                .sub_view = context_.views.local().value,
-                .digest = {},
-                .state = {},
-                .who = Principal::of(context_.self),
-                .timestamp = {}});
+      context_.tell_views(EventKind::ViewEntered, context_.history.aru(), Principal::of(context_.self), fx);
     }
   }
   if (preinstalled_ && !noticed_ && context_.promised.value == 0) {
@@ -177,14 +170,8 @@ void LocalViewChange::on_tick(Instant now, std::optional<Instant> oldest, Effect
 }
 
 void LocalViewChange::suspect(Instant now, Effects& fx) {
-  fx.event({.kind = EventKind::Suspected,
-            .seq = context_.history.aru(),
-            .view = context_.views.global().value,
-            .sub_view = context_.views.local().value,
-            .digest = {},
-            .state = {},
-            .who = Principal::of(context_.views.representative()),
-            .timestamp = {}});
+  context_.tell_views(EventKind::Suspected, context_.history.aru(), Principal::of(context_.views.representative()),
+                      fx);
   move_to(context_.views.local().next(), now, fx);
 }
 

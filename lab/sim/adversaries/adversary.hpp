@@ -63,7 +63,7 @@ class Adversary : public Core {
   Begun begun_;
 };
 
-/// One that holds messages back and lets them out later. Bounded by whoever holds them back.
+/// An adversary that sends some of its messages later. Each subclass limits how many it keeps.
 class Delaying : public Adversary {
  public:
   using Adversary::Adversary;

@@ -159,7 +159,7 @@ void Unions::voted(Instant at, ServerId server, GlobalView gv, LocalView lv, Seq
                " sets allows who has executed up to " + std::to_string(executed.value));
 }
 
-// Whoever takes a set of constraints reads its base as this checker does: the highest in it.
+// A correct server that takes a set of constraints tells its base. It must be the highest base in the set.
 void Unions::constrained(Instant at, ServerId server, const Event& event) {
   const ViewPair views(GlobalView(event.view), LocalView(event.sub_view));
   const auto& unions = global_[views];
