@@ -224,14 +224,12 @@ int lab_up(int argc, char** argv) {
   options.fresh = fresh.getValue();
   options.lock = &*lock;
   std::error_code ignored;
-  // In this order: if it is interrupted, the folder can begin anew. Logs and marks without their keys could not.
-  const auto forget = [&] {
+  if (fresh.getValue()) {
+    // In this order: if it is interrupted, the folder can begin anew. Logs and marks without their keys could not.
     std::filesystem::remove(dir + "/keys/used", ignored);
     forget_runs(dir);
     std::filesystem::remove_all(dir + "/keys", ignored);
-  };
-  // Keys that the operator names are checked first: a wrong folder must cost nothing.
-  if (fresh.getValue() && !keys.isSet()) forget();
+  }
   options.plugins = plugins.getValue();
   options.keys = keys.getValue().empty() ? "" : absolute(keys.getValue());
   if (options.keys.empty()) {
@@ -246,7 +244,6 @@ int lab_up(int argc, char** argv) {
   }
   if (Status same = check_keys(*deployment, fresh.getValue() ? "" : dir, options.keys); !same)
     return lab_complain("up", same.error().message);
-  if (fresh.getValue() && keys.isSet()) forget();
   progress.update(fmt::format("starting {} daemons", deployment->sites()));
   const auto cluster = start_cluster(*deployment, dir, options);
   if (!cluster) return lab_complain("up", cluster.error().message, kFailed);
