@@ -11,6 +11,10 @@ inline constexpr std::size_t kMaxName = 100;
 /// blank at an end, or longer than kMaxName bytes.
 std::optional<std::string> wrong_with_name(std::string_view name);
 
+/// The same of a path that is written into configurations. Refused: an empty one, control characters, and bytes that
+/// are not UTF-8.
+std::optional<std::string> wrong_with_path(std::string_view path);
+
 /// A text of `table` that has to be a name.
 std::string read_name(const TomlTable& table, std::string_view key);
 std::string read_name(const TomlTable& table, std::string_view key, std::string_view fallback);

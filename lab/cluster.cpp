@@ -76,6 +76,18 @@ Status set_old_graphs_aside(const std::string& dir) {
   }
 }
 
+std::string plugin_folder(const ClusterOptions& options) {
+  if (!options.plugins.empty()) return options.plugins;
+  const std::string program = options.program.empty() ? own_program() : options.program;
+  return (fs::path(program).parent_path().parent_path() / "lib").string();
+}
+std::string plugin_path(Protocol protocol, const ClusterOptions& options) {
+  return fmt::format("{}/lib{}.so", plugin_folder(options), to_string(protocol));
+}
+std::string traitor_path(const ClusterOptions& options) {
+  return plugin_folder(options) + "/libsteward_traitor.so";
+}
+
 enum class Lifetime : std::uint8_t { Own, OfItsStarter };
 
 /// The child inherits the folder's lock and keeps it until it has its node's own: between the two it could not be
@@ -93,8 +105,6 @@ class Starter {
   Starter(Deployment deployment, const std::string& dir, const ClusterOptions& options)
       : deployment_(std::move(deployment)), dir_(absolute(dir)), options_(options) {
     if (options_.program.empty()) options_.program = own_program();
-    if (options_.plugins.empty())
-      options_.plugins = (fs::path(options_.program).parent_path().parent_path() / "lib").string();
   }
 
   Result<Cluster> start() {
@@ -145,12 +155,7 @@ class Starter {
     fs::remove(cluster_.turned(), none);
     if (Status aside = set_old_graphs_aside(dir_); !aside) return aside;
     if (Status made = make_dir(dir_ + "/nodes"); !made) return made;
-    const std::string library = plugin_path();
-    if (::access(library.c_str(), R_OK) != 0)
-      return failure(library + ": the plugin is missing; build it, or name its folder with --plugins");
-    if (!options_.traitors.empty() && ::access(traitor_path().c_str(), R_OK) != 0)
-      return failure(traitor_path() +
-                     ": the plugin of Byzantine servers is missing; build its target steward_traitor");
+    if (Status there = check_plugins(deployment_.protocol, options_); !there) return there;
     cluster_.sockets = dir_ + "/run";
     if (cluster_.sockets.size() > kLongestSocketFolder) {
       char name[] = "/tmp/seneschal-XXXXXX";
@@ -196,11 +201,6 @@ class Starter {
     return {};
   }
 
-  std::string plugin_path() const {
-    return fmt::format("{}/lib{}.so", options_.plugins, to_string(deployment_.protocol));
-  }
-  std::string traitor_path() const { return options_.plugins + "/libsteward_traitor.so"; }
-
   const Traitor* traitor(ServerId id) const {
     const auto it = std::ranges::find(options_.traitors, id, &Traitor::server);
     return it == options_.traitors.end() ? nullptr : &*it;
@@ -229,7 +229,8 @@ class Starter {
         if (Status good = replace_file(fmt::format("{}/nodes/{}.conf", dir_, name), config); !good) return good;
         text += fmt::format(
             "\n[[plugin]]\nnode = {}\nname = \"{}\"\nlibrary = {}\nport = {}\nconfig = \"nodes/{}.conf\"\n",
-            node.id.value, name, toml_quoted(traitor != nullptr ? traitor_path() : plugin_path()),
+            node.id.value, name,
+            toml_quoted(traitor != nullptr ? traitor_path(options_) : plugin_path(deployment_.protocol, options_)),
             roster.directory.endpoint(id).port.value, name);
       }
     if (Status good = replace_file(dir_ + "/nodes.toml", text); !good) return good;
@@ -285,6 +286,14 @@ const ClusterNode* Cluster::find(NodeId id) const {
   return it == nodes.end() ? nullptr : &*it;
 }
 
+Status check_plugins(Protocol protocol, const ClusterOptions& options) {
+  if (const std::string path = plugin_path(protocol, options); ::access(path.c_str(), R_OK) != 0)
+    return failure(path + ": the plugin is missing; build it, or name its folder with --plugins");
+  if (const std::string path = traitor_path(options); !options.traitors.empty() && ::access(path.c_str(), R_OK) != 0)
+    return failure(path + ": the plugin of Byzantine servers is missing; build its target steward_traitor");
+  return {};
+}
+
 Result<Cluster> start_cluster(Deployment deployment, const std::string& dir, const ClusterOptions& options) {
   return Starter(std::move(deployment), dir, options).start();
 }
@@ -302,6 +311,9 @@ void forget_runs(const std::string& dir) {
 }
 
 namespace {
+/// A daemon ends once what its servers write is on the disk, however slow that is.
+constexpr Duration kEndGrace = 20s;
+
 /// Ends what `select` picks of the folder's daemons; those that a moment ago were still being started are found in
 /// the next round.
 template <class Select>
@@ -317,7 +329,7 @@ Stopped stop(const Cluster& cluster, Select select) {
         if (select(daemon.node) && daemon.process.pid > 0 && std::ranges::count(processes, daemon.process) == 0)
           processes.push_back(daemon.process);
     if (processes.empty()) break;
-    const Ended ended = end_all(processes, 3s);
+    const Ended ended = end_all(processes, kEndGrace);
     stopped.killed += ended.killed;
     processes.clear();
     if (!ended.stayed.empty()) break;

@@ -52,6 +52,9 @@ std::string graph_folder(const std::string& dir, ServerId id);
 bool has_run(const std::string& dir);
 void forget_runs(const std::string& dir);
 
+/// Error if a plugin that servers need is missing.
+Status check_plugins(Protocol protocol, const ClusterOptions& options);
+
 /// Writes the deployment's files below `dir` and starts its daemons; servers that ran there before go on from their
 /// logs. On an error nothing of it runs any more. Errors: a daemon of the folder runs; a program or plugin that is
 /// missing; a port in use.

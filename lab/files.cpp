@@ -1,5 +1,7 @@
 #include "lab/files.hpp"
 
+#include "emulator/names.hpp"
+
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -72,6 +74,12 @@ std::string absolute(const std::string& path) {
   std::error_code error;
   const fs::path full = fs::absolute(path, error);
   return error ? path : full.lexically_normal().string();
+}
+
+Status check_path(const std::string& path, std::string_view flag) {
+  if (const auto wrong = emulator::wrong_with_path(path.empty() ? path : absolute(path)))
+    return failure(std::string(flag) + " is '" + emulator::visible(path) + "', which " + *wrong);
+  return {};
 }
 
 std::string user_name(std::uint32_t uid) {

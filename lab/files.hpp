@@ -20,6 +20,8 @@ Status make_dir(const std::string& path);
 /// `name` relative to the folder of `file`, unless it is absolute.
 std::string beside(const std::string& file, const std::string& name);
 std::string absolute(const std::string& path);
+/// Error if a path cannot be written into configurations; `flag` is where the operator gave it.
+Status check_path(const std::string& path, std::string_view flag);
 /// Name of the user with this number, or the number; of the user to whom a file or folder belongs ("?": there is
 /// none).
 std::string user_name(std::uint32_t uid);

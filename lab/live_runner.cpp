@@ -321,8 +321,13 @@ class SeriesRun {
 Result<Runs> run_live(const Experiment& experiment, const std::string& dir, Progress& progress) {
   Runs runs;
   std::size_t points = 0, done = 0;
-  for (const Series& s : experiment.series)
-    if (s.runtime == RuntimeKind::Live) points += s.clients.size() * s.seeds.size();
+  for (const Series& s : experiment.series) {
+    if (s.runtime != RuntimeKind::Live) continue;
+    points += s.clients.size() * s.seeds.size();
+    ClusterOptions options;
+    options.traitors = traitors_of(s.treasons, s.sites());
+    if (Status there = check_plugins(s.protocol, options); !there) return std::unexpected(there.error());
+  }
   for (std::size_t i = 0; i < experiment.series.size(); ++i) {
     const Series& series = experiment.series[i];
     if (series.runtime != RuntimeKind::Live) continue;

@@ -74,9 +74,9 @@ std::uint64_t start_time(pid_t pid) {
   ::_exit(127);
 }
 
-std::atomic<bool> g_interrupted{false};
+std::atomic<unsigned> g_interrupts{0};
 void on_signal(int) {
-  g_interrupted.store(true);
+  g_interrupts.fetch_add(1);
 }
 
 }  // namespace
@@ -152,16 +152,18 @@ bool send_signal(const ProcessId& process, int signal) {
 
 Ended end_all(const std::vector<ProcessId>& processes, Duration grace) {
   const auto reap = [](const ProcessId& process) { ::waitpid(process.pid, nullptr, WNOHANG); };
+  const unsigned interrupts = g_interrupts.load();
   for (const ProcessId& process : processes) send_signal(process, SIGTERM);
-  const auto any_alive = [&] { return std::ranges::any_of(processes, alive); };
-  const auto wait = [&](Duration time) {
+  const auto wait = [&](Duration time, auto&& worth_it) {
     const auto deadline = std::chrono::steady_clock::now() + time;
-    while (any_alive() && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(5ms);
+    while (std::ranges::any_of(processes, worth_it) && g_interrupts.load() == interrupts &&
+           std::chrono::steady_clock::now() < deadline)
+      std::this_thread::sleep_for(5ms);
   };
-  wait(grace);
+  wait(grace, [](const ProcessId& process) { return alive(process) && !is_stopped(process); });
   Ended ended;
   for (const ProcessId& process : processes) ended.killed += send_signal(process, SIGKILL) ? 1 : 0;
-  wait(2s);
+  wait(2s, alive);
   for (const ProcessId& process : processes) {
     if (alive(process)) ended.stayed.push_back(process);
     reap(process);
@@ -232,7 +234,7 @@ void catch_interrupts() {
 }
 
 bool interrupted() {
-  return g_interrupted.load();
+  return g_interrupts.load() > 0;
 }
 
 bool sleep_unless_interrupted(Duration time) {

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <thread>
 
 namespace seneschal::lab {
@@ -39,6 +41,7 @@ ServerStanding server_of(ServerId id, std::uint32_t port, const NodeReport& repo
   else if (value("diverged") == "yes")
     server.why = "its state differs from the others'";
   server.votes = server.why.empty();
+  server.trouble = value("graph_trouble");
   return server;
 }
 
@@ -55,7 +58,7 @@ NodeStanding node_of(const Deployment& deployment, const Directory& directory, c
     standing.links = report->links.size();
     for (const LinkReport& link : report->links) {
       standing.links_up += link.up ? 1 : 0;
-      if (!link.up) standing.unreached.push_back(link.peer);
+      (link.up ? standing.reached : standing.unreached).push_back(link.peer);
     }
     for (ServerId id : servers) standing.servers.push_back(server_of(id, directory.endpoint(id).port.value, *report));
     return standing;
@@ -79,25 +82,59 @@ NodeStanding node_of(const Deployment& deployment, const Directory& directory, c
                                                      : standing.state == DaemonState::Elsewhere  ? "runs elsewhere"
                                                                                                  : "does not run";
                                             }()),
-                                ""});
+                                "", ""});
   return standing;
 }
 
-std::vector<GroupStanding> groups_of(const Deployment& deployment, const Membership& members,
-                                     const std::vector<NodeStanding>& nodes) {
-  std::vector<GroupStanding> groups;
-  const bool flat = deployment.protocol == Protocol::Bft;
-  for (std::size_t s = 0; s < members.sites.size(); ++s)
-    groups.push_back({flat ? "all sites" : fmt::format("site {} ({})", s + 1, deployment.topology.sites[s].name), 0,
-                      members.sites[s].servers, members.sites[s].quorum()});
+/// The running nodes, in lists of those that reach each other. A link between two of them counts if both say that it
+/// is up; one to a node that cannot be asked, if its other end says so.
+std::vector<std::vector<NodeId>> islands_of(const std::vector<NodeStanding>& nodes) {
+  std::map<NodeId, const NodeStanding*> asked;
   for (const NodeStanding& node : nodes)
-    for (const ServerStanding& server : node.servers)
-      if (server.votes) ++groups[server.id.site.value].votes;
-  return groups;
+    if (node.state == DaemonState::Running) asked.emplace(node.id, &node);
+  std::map<NodeId, std::set<NodeId>> neighbours;
+  for (const auto& [id, node] : asked)
+    for (NodeId peer : node->reached) {
+      const auto other = asked.find(peer);
+      if (other != asked.end() && std::ranges::count(other->second->reached, id) == 0) continue;
+      neighbours[id].insert(peer);
+      neighbours[peer].insert(id);
+    }
+  std::vector<std::vector<NodeId>> islands;
+  std::set<NodeId> seen;
+  for (const auto& [first, node] : asked) {
+    if (!seen.insert(first).second) continue;
+    std::vector<NodeId> open{first}, island;
+    while (!open.empty()) {
+      const NodeId id = open.back();
+      open.pop_back();
+      if (asked.contains(id)) island.push_back(id);
+      for (NodeId next : neighbours[id])
+        if (seen.insert(next).second) open.push_back(next);
+    }
+    std::ranges::sort(island);
+    islands.push_back(std::move(island));
+  }
+  return islands;
 }
 
 std::string sentence(const GroupStanding& group) {
-  return fmt::format("{}: {} of {} vote, {} needed", group.name, group.votes, group.servers, group.needed);
+  return fmt::format("{}: {} of {} vote, {} needed", group.name, group.votes, group.servers, group.needed) +
+         (group.together < group.votes ? fmt::format("; no more than {} of them reach each other", group.together)
+                                       : "");
+}
+
+std::string sites_sentence(const Standing& standing) {
+  return fmt::format("{} of {} sites can decide{}, {} needed", standing.able_sites, standing.groups.size(),
+                     standing.islands.size() > 1 ? " and reach each other" : "", standing.sites_needed);
+}
+
+/// "node 3", "nodes 1, 2 and 4".
+std::string nodes_named(const std::vector<NodeId>& nodes) {
+  std::string text = nodes.size() == 1 ? "node " : "nodes ";
+  for (std::size_t i = 0; i < nodes.size(); ++i)
+    text += fmt::format("{}{}", i == 0 ? "" : i + 1 == nodes.size() ? " and " : ", ", nodes[i].value);
+  return text;
 }
 
 }  // namespace
@@ -116,10 +153,6 @@ std::size_t Standing::voting() const {
   std::size_t n = 0;
   for (const GroupStanding& group : groups) n += group.votes;
   return n;
-}
-
-std::size_t Standing::able_sites() const {
-  return static_cast<std::size_t>(std::ranges::count_if(groups, &GroupStanding::able));
 }
 
 bool Standing::whole() const {
@@ -150,6 +183,8 @@ std::vector<std::string> Standing::faults() const {
     for (const ServerStanding& server : node.servers)
       if (!server.votes)
         list.push_back(fmt::format("server {} at {} does not vote: {}", to_string(server.id), place, server.why));
+      else if (!server.trouble.empty())
+        list.push_back(fmt::format("server {} at {} votes, but: {}", to_string(server.id), place, server.trouble));
     if (node.links > 0 && node.links_up == 0) {
       list.push_back(fmt::format("{}: unreachable: none of its links is up", place));
       continue;
@@ -161,12 +196,41 @@ std::vector<std::string> Standing::faults() const {
     }
   }
   for (const GroupStanding& group : groups)
-    if (group.votes < group.servers)
+    if (group.together < group.servers)
       list.push_back(sentence(group) + (group.able() ? "" : ": it can decide nothing"));
-  if (sites_needed > 0 && able_sites() < sites_needed)
-    list.push_back(fmt::format("{} of {} sites can decide, {} needed: no update is ordered", able_sites(),
-                               groups.size(), sites_needed));
+  if (islands.size() > 1) {
+    std::vector<std::string> names;
+    for (const auto& island : islands) names.push_back(nodes_named(island));
+    list.push_back(fmt::format("{} do not reach each other", fmt::join(names, " and ")));
+  }
+  if (sites_needed > 0 && able_sites < sites_needed) list.push_back(sites_sentence(*this) + ": no update is ordered");
   return list;
+}
+
+void count_votes(Standing& standing, const Deployment& deployment, const Membership& members) {
+  const bool flat = deployment.protocol == Protocol::Bft;
+  standing.groups.clear();
+  for (std::size_t s = 0; s < members.sites.size(); ++s)
+    standing.groups.push_back(
+        {flat ? "all sites" : fmt::format("site {} ({})", s + 1, deployment.topology.sites[s].name), 0, 0,
+         members.sites[s].servers, members.sites[s].quorum()});
+  standing.islands = islands_of(standing.nodes);
+  standing.able_sites = 0;
+  for (const auto& island : standing.islands) {
+    std::vector<std::size_t> votes(standing.groups.size());
+    for (const NodeStanding& node : standing.nodes)
+      if (std::ranges::count(island, node.id) != 0)
+        for (const ServerStanding& server : node.servers) votes[server.id.site.value] += server.votes ? 1 : 0;
+    std::size_t able = 0;
+    for (std::size_t g = 0; g < votes.size(); ++g) {
+      GroupStanding& group = standing.groups[g];
+      group.votes += votes[g];
+      group.together = std::max(group.together, votes[g]);
+      able += votes[g] >= group.needed ? 1 : 0;
+    }
+    standing.able_sites = std::max(standing.able_sites, able);
+  }
+  if (!flat) standing.sites_needed = members.site_majority();
 }
 
 Standing standing_of(const Deployment& deployment, const Cluster& cluster, Duration patience) {
@@ -185,8 +249,7 @@ Standing standing_of(const Deployment& deployment, const Cluster& cluster, Durat
         standing.nodes[s].site = deployment.topology.sites[s].name;
       });
   }
-  standing.groups = groups_of(deployment, roster.membership, standing.nodes);
-  if (deployment.protocol == Protocol::Steward) standing.sites_needed = roster.membership.site_majority();
+  count_votes(standing, deployment, roster.membership);
   return standing;
 }
 
@@ -222,9 +285,7 @@ std::string to_text(const Standing& standing) {
     }
   }
   for (const GroupStanding& group : standing.groups) text += sentence(group) + "\n";
-  if (standing.sites_needed > 0)
-    text += fmt::format("{} of {} sites can decide, {} needed\n", standing.able_sites(), standing.groups.size(),
-                        standing.sites_needed);
+  if (standing.sites_needed > 0) text += sites_sentence(standing) + "\n";
   for (const std::string& fault : standing.faults()) text += "! " + fault + "\n";
   return text;
 }
@@ -238,6 +299,7 @@ std::string to_json(const Standing& standing) {
       servers.push_back({{"server", to_string(server.id)},
                          {"votes", server.votes},
                          {"why", server.why},
+                         {"trouble", server.trouble},
                          {"executed", server.executed}});
     for (NodeId peer : node.unreached) unreached.push_back(peer.value);
     nodes.push_back({{"node", node.id.value},
@@ -253,16 +315,14 @@ std::string to_json(const Standing& standing) {
   for (const GroupStanding& group : standing.groups)
     groups.push_back({{"name", group.name},
                       {"votes", group.votes},
+                      {"together", group.together},
                       {"servers", group.servers},
                       {"needed", group.needed},
                       {"able", group.able()}});
-  const Json all = {{"name", standing.name},
-                    {"good", standing.whole()},
-                    {"nodes", nodes},
-                    {"groups", groups},
-                    {"able_sites", standing.able_sites()},
-                    {"sites_needed", standing.sites_needed},
-                    {"faults", standing.faults()}};
+  const Json all = {
+      {"name", standing.name},      {"good", standing.whole()},          {"nodes", nodes},
+      {"groups", groups},           {"able_sites", standing.able_sites}, {"sites_needed", standing.sites_needed},
+      {"faults", standing.faults()}};
   return all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -20,6 +20,7 @@ struct ServerStanding {
   bool votes = false;
   bool settled = true;   // false: it is still starting, and may yet vote
   std::string why;       // it does not vote
+  std::string trouble;   // it votes, but does not do all that it should
   std::string executed;  // the last seq that it executed; empty if it does not say
 };
 
@@ -31,7 +32,8 @@ struct NodeStanding {
   std::string why;  // it does not run, or does not answer
   std::size_t links = 0;
   std::size_t links_up = 0;
-  std::vector<NodeId> unreached;  // nodes that run, but to which its link is not up
+  std::vector<NodeId> reached;    // its link to them is up, as it says
+  std::vector<NodeId> unreached;  // its link to them is not up
   std::vector<ServerStanding> servers;
 };
 
@@ -39,9 +41,10 @@ struct NodeStanding {
 struct GroupStanding {
   std::string name;
   std::size_t votes = 0;
+  std::size_t together = 0;  // of those that vote, the most that reach each other
   std::size_t servers = 0;
   std::size_t needed = 0;
-  bool able() const { return votes >= needed; }
+  bool able() const { return together >= needed; }
 };
 
 struct Standing {
@@ -49,9 +52,11 @@ struct Standing {
   std::vector<NodeStanding> nodes;
   std::vector<GroupStanding> groups;
   std::size_t sites_needed = 0;  // of the groups; 0: there is one group
+  std::size_t able_sites = 0;    // the most groups that can decide and reach each other
+  /// Nodes that reach each other, over others if need be; one list if all do. Those that do not answer are in none.
+  std::vector<std::vector<NodeId>> islands;
 
   std::size_t voting() const;
-  std::size_t able_sites() const;
   /// Every daemon answers and has all its links, and every server votes.
   bool whole() const;
   /// Nothing will change by waiting: what is missing has failed, ended or abstains.
@@ -60,6 +65,8 @@ struct Standing {
   std::vector<std::string> faults() const;
 };
 
+/// Counts votes, and who reaches whom, from what the nodes said: fills `groups`, `able_sites` and `islands`.
+void count_votes(Standing& standing, const Deployment& deployment, const Membership& members);
 /// Asks all daemons at once; one that says nothing within `patience` does not answer.
 Standing standing_of(const Deployment& deployment, const Cluster& cluster, Duration patience = 3s);
 /// Asks until all is well, or what is not will not change by waiting, or the time is over, or the user interrupts.

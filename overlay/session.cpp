@@ -51,18 +51,22 @@ struct Session::Impl {
     return ::poll(&wait, 1, ms) > 0;
   }
 
+  static std::unexpected<Error> closed() {
+    return failure("the node has closed the session; its log says why if it refused it");
+  }
+
   Status ask(SessionType type, const SessionRequest& request, bool answered) {
     const Bytes packet = session_packet(type, request);
     wait(POLLOUT, kAnswerPatienceMs);
     if (::send(fd, packet.data(), packet.size(), MSG_NOSIGNAL) < 0) {
       alive = false;
-      return failure("the node has closed the session");
+      return closed();
     }
     if (!answered) return {};
     std::optional<SessionAnswer> answer;
     while (!answer) {
       if (take(answer)) continue;
-      if (!alive) return failure("the node has closed the session");
+      if (!alive) return closed();
       if (!wait(POLLIN, kAnswerPatienceMs)) return failure("the node does not answer");
     }
     node = answer->node;

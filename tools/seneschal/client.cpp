@@ -253,7 +253,7 @@ int load(int argc, char** argv) {
   fmt::print("{}{} operations accepted, {:.0f}/s, {:.1f} ms on average; each of them in {}\n",
              *ran < spec.length ? fmt::format("interrupted after {:.1f} s: ", seconds) : "", samples->size(),
              count / seconds, samples->empty() ? 0 : ms / count, spec.out);
-  return kGood;
+  return *ran < spec.length ? kInterrupted : kGood;
 }
 
 }  // namespace

@@ -43,6 +43,9 @@ int run(const Part& part, int argc, char** argv) {
   } catch (const UnknownError& error) {
     std::fprintf(stderr, "seneschal graph: %s\n", error.what());
     return kUnknown;
+  } catch (const Interrupted&) {
+    std::fprintf(stderr, "seneschal graph: interrupted\n");
+    return kInterrupted;
   } catch (const TCLAP::ArgException& error) {
     return usage_error(seneschal::tools::what_is_wrong(error) + "\nTry 'seneschal graph " + std::string(part.name) +
                        " --help'.");

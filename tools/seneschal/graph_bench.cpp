@@ -4,6 +4,7 @@
 #include "accountability/trace.hpp"
 #include "base/crc32c.hpp"
 #include "base/prng.hpp"
+#include "lab/process.hpp"
 #include "tools/seneschal/flags.hpp"
 #include "tools/seneschal/graph_commands.hpp"
 
@@ -55,6 +56,7 @@ void ask(const RandomGraph& what, const Graph& graph, std::uint64_t queries, Fig
   figures.index_s = building.seconds();
   Prng random(what.seed + 1);
   for (std::uint64_t i = 0; i < queries; ++i) {
+    if (lab::interrupted()) throw Interrupted{};
     const std::uint64_t reach = i % 2 == 0 ? what.updates : std::min(what.updates, what.clients * what.window);
     const UpdateId id(what.updates - random.below(reach));
     Watch blasting;
@@ -82,6 +84,7 @@ Built build_in(const RandomGraph& what, const std::string& folder) {
   auto writer = StoreWriter::open(folder, {}, {});
   if (!writer) throw std::runtime_error(writer.error().message);
   generate(what, [&](ClientId client, Seq seq, std::span<const UpdateId> names) {
+    if (lab::interrupted()) throw Interrupted{};
     if (auto id = (*writer)->add(client, seq, names); !id)
       throw std::runtime_error(std::string(accountability::to_string(id.error())));
   });
@@ -120,6 +123,7 @@ Figures measure_in(const RandomGraph& what, const std::string& folder, int round
   figures.mark_s = figures.scan_s = 1e9;
   volatile std::uint32_t sink = 0;
   for (int round = 0; round < rounds; ++round) {
+    if (lab::interrupted()) throw Interrupted{};
     Watch scan;
     for (const Span segment : segments) sink = sink ^ crc32c(segment);
     figures.scan_s = std::min(figures.scan_s, scan.seconds());
@@ -168,6 +172,7 @@ int bench(int argc, char** argv) {
   const int times = static_cast<int>(rounds.value());
   const std::uint64_t asked = queries.value();
   if (auto bad = problem(what)) return usage_error(*bad);
+  lab::catch_interrupts();
   const Figures f = measure(what, folder.getValue(), times, asked);
   const double n = static_cast<double>(what.updates);
   if (as_json.getValue()) {

@@ -1,4 +1,5 @@
-// The subcommands of `seneschal graph`. Each returns an exit code: 0 good, 1 failed, 2 usage, 3 the graph cannot say.
+// The subcommands of `seneschal graph`. Each returns an exit code: 0 good, 1 failed, 2 usage, 3 the graph cannot say,
+// 130 interrupted.
 #pragma once
 #include <cstdio>
 #include <stdexcept>
@@ -17,6 +18,9 @@ struct UnknownError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 inline constexpr int kUnknown = 3;
+
+/// The user interrupted: what was begun is removed, exit code kInterrupted.
+struct Interrupted {};
 
 inline int usage_error(const std::string& what) {
   std::fprintf(stderr, "seneschal graph: %s\n", what.c_str());

@@ -21,8 +21,12 @@ std::string hex(const Digest& digest) {
 
 }  // namespace
 
-int exit_code(const Colours& colours) {
-  return colours.unknown_before() ? kUnknown : 0;
+int exit_code(const Incident& incident, const Colours& colours) {
+  return colours.unknown_before() || incident.doubtful ? kUnknown : 0;
+}
+
+int exit_code(const Incident& incident) {
+  return exit_code(incident, incident.colours);
 }
 
 std::string told(const Mark& mark, const Graph& graph) {
@@ -120,6 +124,7 @@ Incident load_incident(const GraphPlace& place) {
                    told(m, graph).c_str());
   if (place.keys.empty()) {
     const auto doubt = incident.store.updates_doubt();
+    incident.doubtful = doubt.has_value();
     incident.trust = doubt ? "NOT WHAT THE HEAD SAYS: " + *doubt
                      : incident.store.head()
                          ? "the updates are those that it covers; who signed it was not checked: give "
@@ -139,6 +144,7 @@ Incident load_incident(const GraphPlace& place) {
                                              fmt::format("{}.{}", who.server().site.value, who.server().index.value))
                                                 .string());
     const std::string doubt = doubt_of(incident.store, place, *known);
+    incident.doubtful = !doubt.empty();
     incident.trust = !doubt.empty() ? "NOT PROVEN: " + doubt
                                     : "signed by " + seneschal::to_string(incident.store.head()->signer) +
                                           " up to update " + std::to_string(incident.store.head()->next - 1);
@@ -149,6 +155,15 @@ Incident load_incident(const GraphPlace& place) {
   if (const auto shrunk = incident.store.shrunk(); !shrunk.empty())
     fail(shrunk.front() + ": became shorter while it was read; run the command again");
   return incident;
+}
+
+void check_payloads(Incident& incident) {
+  if (!incident.place.keys.empty() || incident.doubtful) return;  // with keys all was checked when it was read
+  const auto doubt = incident.store.payload_doubt();
+  if (!doubt) return;
+  incident.doubtful = true;
+  incident.trust = "NOT WHAT THE HEAD SAYS: " + *doubt;
+  std::fprintf(stderr, "warning: %s\n", doubt->c_str());
 }
 
 Json describe(const Incident& incident, UpdateId id) {

@@ -40,6 +40,7 @@ struct Incident {
   accountability::Findings findings;
   accountability::Colours colours;
   std::string trust;                        // what the signed head is worth
+  bool doubtful = false;                    // what is there is not what its server signed
   std::vector<std::string> not_checked;     // what nobody looked at
   accountability::FindingsLog said;         // who said what `findings` follow from
   accountability::UpdateId first_bad;       // by `colours`
@@ -49,8 +50,10 @@ struct Incident {
   void judge();
 };
 
-/// Exit code of a command that has answered: 0, or 3 if the answer is that the graph cannot say.
-int exit_code(const accountability::Colours& colours);
+/// Exit code of a command that has answered: 0, or 3 if the answer is that the graph cannot say, or if it is from a
+/// graph that is not what its server signed. By the incident's own colours, or others.
+int exit_code(const Incident& incident);
+int exit_code(const Incident& incident, const accountability::Colours& colours);
 /// "client 3 is malicious since update 17, before the graph begins".
 std::string told(const accountability::Mark& mark, const accountability::Graph& graph);
 /// How many updates are of each class: by name, and how many; one of the last two is left out.
@@ -62,6 +65,8 @@ std::string text_of(const Json& json, int indent = -1);
 
 /// Throws with a message for the user if there is no graph there. Damage and an unproven head are told on stderr.
 Incident load_incident(const GraphPlace& place);
+/// For commands that tell what clients did: what they signed is what the head covers, or the incident is doubtful.
+void check_payloads(Incident& incident);
 /// "not_affected", or "unknown" and the update before which it is.
 void add_rest(Json& json, const accountability::Graph& graph, const accountability::Colours& colours);
 /// "2 (at site paris)".

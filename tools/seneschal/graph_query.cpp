@@ -101,7 +101,7 @@ int show_counts(const Incident& incident, const Arguments& a) {
     print_json(counts_json(incident.store.graph(), incident.colours));
   else
     print_counts(incident.store.graph(), incident.colours);
-  return exit_code(incident.colours);
+  return exit_code(incident);
 }
 
 }  // namespace
@@ -186,7 +186,7 @@ int show_status(int argc, char** argv) {
     for (const UpdateId id : idle_clears(incident)) json["idle_clears"].push_back(id.value);
     if (!a.deployment.empty()) json["servers"] = servers_json(a.deployment);
     print_json(json);
-    return exit_code(incident.colours);
+    return exit_code(incident);
   }
   const Graph& graph = incident.store.graph();
   if (!a.deployment.empty()) print_servers(a.deployment);
@@ -200,7 +200,7 @@ int show_status(int argc, char** argv) {
     std::printf("update %lu was cleared (%s)\n", id.value, by(finding_of(incident.said, id)).c_str());
   warn_of_idle_clears(incident);
   print_counts(graph, incident.colours);
-  return exit_code(incident.colours);
+  return exit_code(incident);
 }
 
 int show_blast(int argc, char** argv) {
@@ -216,7 +216,7 @@ int show_blast(int argc, char** argv) {
   const std::size_t shown = a.json ? reached.size() : std::min<std::size_t>(reached.size(), a.top);
   print_updates(incident, std::span(reached).first(shown), a.json, most || shown < reached.size(),
                 shown < reached.size() ? "--top" : "--most");
-  return exit_code(incident.colours);
+  return exit_code(incident);
 }
 
 int show_why(int argc, char** argv) {
@@ -235,7 +235,7 @@ int show_why(int argc, char** argv) {
     std::printf("update %lu is not affected\n", id.value);
   else
     print_updates(incident, chain, a.json);
-  return exit_code(incident.colours);
+  return exit_code(incident);
 }
 
 namespace {
@@ -281,7 +281,7 @@ int show_whatif(int argc, char** argv) {
     }
   }
   if (a.json) print_json(json);
-  return exit_code(colours);
+  return exit_code(incident, colours);
 }
 
 int show_risk(int argc, char** argv) {
@@ -320,7 +320,7 @@ int show_risk(int argc, char** argv) {
         "warning: at least so many: unknown before update %lu, where the graph begins; '--by update' is exact "
         "for the updates that are in it\n",
         graph.base().value);
-  return partly ? kUnknown : exit_code(incident.colours);
+  return partly ? kUnknown : exit_code(incident);
 }
 
 }  // namespace seneschal::graph_tool

@@ -104,14 +104,15 @@ int show_diff(int argc, char** argv) {
   }
   if (more) tell_cut(a.json ? &list : nullptr, all.size(), "--most");
   if (a.json) print_json(list);
-  return exit_code(incident.colours);
+  return exit_code(incident);
 }
 
 int export_graph(int argc, char** argv) {
   const Arguments a =
       parse(argc, argv, "The updates around the corrupt ones, for other programs.", {"dot", "prov", "out", "most"});
-  const Incident incident = load_incident(a);
   if (a.dot + a.prov + a.json != 1) throw UsageError("say one of --dot, --json, --prov");
+  Incident incident = load_incident(a);
+  if (a.json) check_payloads(incident);
   const Selection selection = surroundings(incident, a.most);
   std::string text;
   Json list = Json::array();
@@ -124,18 +125,19 @@ int export_graph(int argc, char** argv) {
     text = a.prov ? to_prov(incident, selection) : text_of(list, 1) + "\n";
   if (a.out.empty()) {
     std::fputs(text.c_str(), stdout);
-    return exit_code(incident.colours);
+    return exit_code(incident);
   }
   need(replace_file(a.out, as_span(text)));
   std::printf("%zu updates in %s%s\n", selection.ids.size(), a.out.c_str(),
               selection.cut ? ", and there are more" : "");
-  return exit_code(incident.colours);
+  return exit_code(incident);
 }
 
 int write_report(int argc, char** argv) {
   const Arguments a =
       parse(argc, argv, "The incident: OUT.json, signed, and OUT.html to read.", {"out", "key", "author"});
-  const Incident incident = load_incident(a);
+  Incident incident = load_incident(a);
+  check_payloads(incident);
   const std::string out = a.out.empty() ? incident.place.findings + "/incident" : a.out;
   const Json report =
       signed_report(incident, a.author, a.key.empty() ? incident.place.findings + "/operator.pem" : a.key);
@@ -145,7 +147,7 @@ int write_report(int argc, char** argv) {
     print_json(report);
   else
     std::printf("%s.json and %s.html\n", out.c_str(), out.c_str());
-  return exit_code(incident.colours);
+  return exit_code(incident);
 }
 
 }  // namespace seneschal::graph_tool

@@ -2,6 +2,7 @@
 #include "lab/files.hpp"
 #include "lab/html.hpp"
 #include "lab/plots.hpp"
+#include "lab/process.hpp"
 #include "tools/seneschal/flags.hpp"
 #include "tools/seneschal/graph_bench.hpp"
 #include "tools/seneschal/graph_commands.hpp"
@@ -86,6 +87,7 @@ int sweep(int argc, char** argv) {
   const int times = static_cast<int>(rounds.value());
   const std::string folder = lab::absolute(out.getValue());
   if (Status made = lab::make_dir(folder); !made) throw UsageError(made.error().message);
+  lab::catch_interrupts();
   std::vector<Measured> all;
   Json list = Json::array();
   double slowest = 0;

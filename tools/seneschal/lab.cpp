@@ -74,9 +74,12 @@ void print_results(const Results& results, const std::vector<Verdict>& verdicts)
 /// What a run leaves in its folder. Its keys and the daemons' folders are used again, and no result.
 constexpr std::string_view kResults[] = {"results.csv", "summary.json", "report.html", "plots"};
 
-/// Error if the folder has another run's results.
-Status check_room(const std::string& dir) {
+/// Error if the folder has another run's results, or daemons of a deployment were started from it.
+Status check_room(const std::string& dir, bool force) {
   std::error_code error;
+  if (std::filesystem::exists(dir + "/deployment.toml", error))
+    return failure(dir + " is the folder of a deployment ('lab up'); choose another one with --out");
+  if (force) return {};
   for (std::string_view name : kResults)
     if (std::filesystem::exists(fmt::format("{}/{}", dir, name), error))
       return failure(
@@ -130,10 +133,11 @@ int run(int argc, char** argv) {
   if (!live && !sim)
     return lab_complain("run", fmt::format("'{}' has no series with runtime \"{}\"", file.getValue(), which));
   const std::string dir = absolute(out.getValue().empty() ? "out/" + experiment->name : out.getValue());
+  if (Status good = check_path(dir, "--out"); !good) return lab_complain("run", good.error().message);
   if (Status made = make_dir(dir); !made) return lab_complain("run", made.error().message);
   const auto lock = FolderLock::take(dir);
   if (!lock) return lab_complain("run", lock.error().message, kFailed);
-  if (Status free = check_room(dir); !free && !force.getValue()) return lab_complain("run", free.error().message);
+  if (Status free = check_room(dir, force.getValue()); !free) return lab_complain("run", free.error().message);
   catch_interrupts();
   const std::string started = fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::localtime(std::time(nullptr)));
   const auto runs = measure(*experiment, dir, live, sim);

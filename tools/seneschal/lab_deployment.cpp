@@ -143,6 +143,20 @@ std::string left_over(const Stopped& stopped) {
   return text;
 }
 
+/// Whoever may not ask the daemons knows nothing of them. Nothing if this user may.
+std::optional<std::string> of_another_user(const Cluster& cluster) {
+  std::size_t foreign = 0;
+  std::string owner;
+  for (const ClusterNode* node : cluster.running()) {
+    if (node->elsewhere || ::access(node->control.c_str(), W_OK) == 0 || errno != EACCES) continue;
+    ++foreign;
+    owner = user_of(node->process);
+  }
+  if (foreign == 0) return std::nullopt;
+  return fmt::format("{} of {} daemons run, and belong to user {}: only that user can ask them", foreign,
+                     cluster.nodes.size(), owner);
+}
+
 /// `start`, `stop` and `restart`: of nodes that the arguments name.
 int one_by_one(int argc, char** argv, std::string_view what, bool stops, bool starts) {
   const std::string command = argv[0];
@@ -211,6 +225,9 @@ int lab_up(int argc, char** argv) {
   if (const auto code = lab_parse(line, argc, argv)) return *code;
   auto deployment = load_deployment(file.getValue());
   if (!deployment) return lab_complain("up", deployment.error().message);
+  for (const auto& [arg, flag] : {std::pair(&out, "--out"), {&keys, "--keys"}, {&plugins, "--plugins"}})
+    if (!arg->getValue().empty() || arg == &out)
+      if (Status good = check_path(arg->getValue(), flag); !good) return lab_complain("up", good.error().message);
   const std::string dir = absolute(out.getValue());
   if (Status made = make_dir(dir); !made) return lab_complain("up", made.error().message);
   const auto lock = FolderLock::take(dir);
@@ -277,12 +294,14 @@ int lab_status(int argc, char** argv) {
   TCLAP::SwitchArg json("", "json", "print it as JSON", line);
   if (const auto code = lab_parse(line, argc, argv)) return *code;
   const auto place = deployed(out.getValue());
-  if (!place) {
+  const auto refuse = [&](const std::string& why) {
     if (json.getValue())
-      fmt::print("{}\n", nlohmann::ordered_json{{"good", false}, {"error", place.error().message}}.dump(
+      fmt::print("{}\n", nlohmann::ordered_json{{"good", false}, {"error", why}}.dump(
                              2, ' ', false, nlohmann::json::error_handler_t::replace));
-    return lab_complain("status", place.error().message, kFailed);
-  }
+    return lab_complain("status", why, kFailed);
+  };
+  if (!place) return refuse(place.error().message);
+  if (const auto foreign = of_another_user(place->cluster)) return refuse(*foreign);
   const Standing standing = standing_of(place->deployment, place->cluster);
   fmt::print("{}", json.getValue() ? to_json(standing) : to_text(standing));
   return standing.whole() ? kGood : kFailed;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 #include <tclap/CmdLine.h>
 #include <unistd.h>
 #include <csignal>
@@ -28,6 +29,26 @@ std::string presence(const overlay::DaemonConfig& config) {
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
+/// A node that has too few file descriptors runs, but nobody can use it or ask it: it does not begin. The soft limit
+/// is there for programs that cannot live with many; this one can.
+Status enough_descriptors(const overlay::DaemonConfig& config) {
+  constexpr rlim_t kNode = 64, kPlugin = 8;  // sockets, pipes, sessions, spare ones; a server's log and its graph
+  constexpr rlim_t kMost = 65'536;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
+  if (const rlim_t wanted = std::min(limit.rlim_max, kMost); limit.rlim_cur < wanted) {
+    limit.rlim_cur = wanted;
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);
+    (void)::getrlimit(RLIMIT_NOFILE, &limit);
+  }
+  const rlim_t needed = kNode + kPlugin * config.plugins.size();
+  if (limit.rlim_cur >= needed) return {};
+  return failure(
+      fmt::format("this process may have {} file descriptors, and a node with {} plugins needs {}; raise the "
+                  "limit ('ulimit -n')",
+                  limit.rlim_cur, config.plugins.size(), needed));
+}
+
 /// `handover`: a descriptor inherited from the starter, which is closed as soon as the node has its own lock.
 int run(const std::string& config_path, std::optional<NodeId> self, int handover) {
   const auto config = overlay::load_daemon_config(config_path, self);
@@ -36,6 +57,10 @@ int run(const std::string& config_path, std::optional<NodeId> self, int handover
     return 2;
   }
   for (const std::string& note : config->notes) spdlog::info("note: {}: {}", config_path, note);
+  if (const Status enough = enough_descriptors(*config); !enough) {
+    fmt::print(stderr, "seneschal node: {}\n", enough.error().message);
+    return 1;
+  }
   // Before anything of the folder is touched: two daemons of one node would write the same logs.
   const auto lock = overlay::DaemonLock::take(config->lock_path, presence(*config));
   if (!lock) {

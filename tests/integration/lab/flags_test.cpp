@@ -98,6 +98,25 @@ TEST(CommandLines, TakeFlagsBeforeTheWordAndAfterIt) {
   EXPECT_EQ(run({"client", "--home", "1", "put", "a", "b"}).code, 2);
 }
 
+TEST(CommandLines, PathsThatNoConfigurationCanHoldAreRefused) {
+  const std::string file = SENESCHAL_SOURCE_DIR "/configs/deployments/local-bft.toml";
+  for (const auto& [path, shown] : {std::pair("/tmp/seneschal-\n", "\\x0a"),
+                                    {"/tmp/seneschal-\x1b[31m", "\\x1b"},
+                                    {"/tmp/seneschal-\xff", "\\xff"}}) {
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{"lab", "up", file, "--out", path},
+          {"lab", "up", file, "--out", "/tmp/seneschal-none", "--keys", path},
+          {"lab", "up", file, "--out", "/tmp/seneschal-none", "--plugins", path},
+          {"lab", "run", SENESCHAL_SOURCE_DIR "/configs/experiments/demo.toml", "--out", path}}) {
+      const Outcome outcome = run(words);
+      EXPECT_EQ(outcome.code, 2) << outcome.text;
+      EXPECT_THAT(outcome.text, HasSubstr(shown));
+    }
+    EXPECT_FALSE(std::filesystem::exists(path));
+  }
+  EXPECT_FALSE(std::filesystem::exists("/tmp/seneschal-none"));
+}
+
 TEST(CommandLines, AnUnknownOperationIsToldWhatThereIs) {
   const Outcome unknown = run({"client", "-d", "/nonexistent/deployment", "put\x1b", "a"});
   EXPECT_EQ(unknown.code, 2);

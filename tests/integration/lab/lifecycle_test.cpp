@@ -14,8 +14,10 @@ namespace seneschal::lab {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AllOf;
 using testing::AnyOf;
 using testing::HasSubstr;
+using testing::Not;
 
 class Lifecycle : public Daemons {
  protected:
@@ -203,6 +205,9 @@ TEST_P(Lifecycle, AnotherUserIsToldWhoseItIs) {
     if (down.code == 126 || down.code == 127) GTEST_SKIP() << "another user cannot run the program: " << down.text;
     EXPECT_EQ(down.code, 1);
     EXPECT_THAT(down.text, HasSubstr("belongs to user root"));
+    const Outcome status = as_another("status");
+    EXPECT_EQ(status.code, 1);
+    EXPECT_THAT(status.text, AllOf(HasSubstr("user root"), Not(HasSubstr("can decide nothing"))));
     EXPECT_EQ(processes_of_folder().size(), sites());
   }
   EXPECT_EQ(client(1, {"put", "a", "1"}).code, 0);

@@ -90,10 +90,17 @@ TEST(TomlFile, ControlCharactersInTextsAreRefusedAndNotRepeated) {
 TEST(TomlFile, NamesAreWhatFoldersAndReportsCanBear) {
   for (const char* good : {"a", "continental-10mbps", "N4, K4", "Zürich", "a.b", "..a", "..."})
     EXPECT_EQ(wrong_with_name(good), std::nullopt) << good;
-  for (const char* bad : {"", ".", "..", "a/b", "/", "a\\b", "a\nb", "a\tb", "\x1b[31m", " a", "a ", "\x7f", "\u0085",
-                          "\u200b", "\u202e", "a\ufeff", "\u2066x"})
+  for (const char* bad : {"",        ".",           "..",      "a/b",      "/",        "a\\b",         "a\nb",
+                          "a\tb",    "\x1b[31m",    " a",      "a ",       "\x7f",     "\u0085",       "\u200b",
+                          "\u202e",  "a\ufeff",     "\u2066x", "a\u00a0b", "a\u00adb", "\u3164",       "a\u034f",
+                          "x\ufe0f", "a\U000e0041", "\u2003",  "\xff",     "a\xc3",    "\xed\xa0\x80", "\xc0\xaf"})
     EXPECT_NE(wrong_with_name(bad), std::nullopt) << bad;
   EXPECT_NE(wrong_with_name(std::string(kMaxName + 1, 'a')), std::nullopt);
+  EXPECT_EQ(visible("a\x1b\xc3Z\u00adü\U0001f600"), "a\\x1b\\xc3Z\\xc2\\xadü\U0001f600");
+  for (const char* good : {"/tmp/a b", "/tmp/Zürich\u00a0x", "..", "/a#b\\c"})
+    EXPECT_EQ(wrong_with_path(good), std::nullopt);
+  for (const char* bad : {"", "/tmp/a\nb", "/tmp/\x1b[31m", "/tmp/\xff", "/tmp/\u0085"})
+    EXPECT_NE(wrong_with_path(bad), std::nullopt) << bad;
   const auto name = [](const TomlTable& root) { read_name(root, "name"); };
   EXPECT_THAT(message_of("name = \"..\"", name),
               StartsWith("x.toml:1: 'name' is the text \"..\", which means a folder"));
