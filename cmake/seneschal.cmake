@@ -15,7 +15,7 @@ endif()
 function(seneschal_unity target)
   get_target_property(type ${target} TYPE)
   if(SENESCHAL_UNITY AND NOT type STREQUAL "INTERFACE_LIBRARY")
-    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 16)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
       target_compile_options(${target} PRIVATE -Wno-subobject-linkage)  # a unity file counts as a header to this warning
     endif()

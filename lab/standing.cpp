@@ -11,6 +11,8 @@
 
 namespace seneschal::lab {
 
+using Json = nlohmann::ordered_json;
+
 namespace {
 
 /// A server votes if its replica runs, has its memory and says that it takes part.
@@ -291,7 +293,6 @@ std::string to_text(const Standing& standing) {
 }
 
 std::string to_json(const Standing& standing) {
-  using Json = nlohmann::ordered_json;
   Json nodes = Json::array(), groups = Json::array();
   for (const NodeStanding& node : standing.nodes) {
     Json servers = Json::array(), unreached = Json::array();

@@ -6,7 +6,7 @@
 
 namespace seneschal::overlay {
 namespace {
-constexpr int kBufferBytes = 4 << 20;
+constexpr int kAnswerBuffer = 4 << 20;
 }
 
 ControlServer::ControlServer(asio::IoLoop& loop, asio::UnixListener listener, Handler handler)
@@ -21,8 +21,8 @@ ControlServer::~ControlServer() {
 
 void ControlServer::welcome(asio::Fd fd) {
   if (connections_.size() >= kMaxConnections) return;
-  if (::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUFFORCE, &kBufferBytes, sizeof kBufferBytes) != 0)
-    (void)::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &kBufferBytes, sizeof kBufferBytes);
+  if (::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUFFORCE, &kAnswerBuffer, sizeof kAnswerBuffer) != 0)
+    (void)::setsockopt(fd.get(), SOL_SOCKET, SO_SNDBUF, &kAnswerBuffer, sizeof kAnswerBuffer);
   const int number = fd.get();
   connections_.emplace(number, Connection{std::move(fd), {}});
   loop_.watch_read(number, [this, number] { on_readable(number); });

@@ -5,7 +5,7 @@
 
 namespace seneschal::overlay {
 namespace {
-constexpr int kBufferBytes = 1 << 20;
+constexpr int kSendBuffer = 1 << 20;
 constexpr std::size_t kSendBatch = 64;
 constexpr int kReceiveBatch = 256;
 }  // namespace
@@ -13,8 +13,8 @@ constexpr int kReceiveBatch = 256;
 class SessionServer::Connection {
  public:
   Connection(SessionServer& server, asio::Fd fd) : server_(server), fd_(std::move(fd)) {
-    if (::setsockopt(fd_.get(), SOL_SOCKET, SO_SNDBUFFORCE, &kBufferBytes, sizeof kBufferBytes) != 0)
-      (void)::setsockopt(fd_.get(), SOL_SOCKET, SO_SNDBUF, &kBufferBytes, sizeof kBufferBytes);
+    if (::setsockopt(fd_.get(), SOL_SOCKET, SO_SNDBUFFORCE, &kSendBuffer, sizeof kSendBuffer) != 0)
+      (void)::setsockopt(fd_.get(), SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof kSendBuffer);
     server_.loop_.watch_read(fd_.get(), [this] { on_readable(); });
   }
   ~Connection() {

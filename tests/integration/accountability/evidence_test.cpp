@@ -151,7 +151,8 @@ TEST_F(GraphCommands, ADamagedSegmentIsNamedAndWhatIsBeforeItCanBeAsked) {
   EXPECT_EQ(status.code, 3) << "not what was signed\n" << status.said;
   EXPECT_NE(status.said.find("graph-1.seg"), std::string::npos) << status.said;
   EXPECT_NE(status.said.find("8193"), std::string::npos) << "the first update that cannot be used\n" << status.said;
-  EXPECT_EQ(graph("blast 8000 --graph " + folder_).code, 3) << "answered, but what is behind it may be touched as well";
+  EXPECT_EQ(graph("blast 8000 --graph " + folder_).code, 3)
+      << "answered, but what is behind it may be touched as well";
   EXPECT_EQ(graph("blast 8200 --graph " + folder_).code, 1);
 }
 

@@ -113,8 +113,7 @@ TEST_F(Counting, NodesThatCannotBeAskedMayConnectOthersAndDoNotVote) {
   standing_.nodes[2].reached.clear();
   for (ServerStanding& server : standing_.nodes[2].servers) server.votes = false;
   count();
-  EXPECT_THAT(standing_.islands,
-              ElementsAre(ElementsAre(NodeId(1), NodeId(2), NodeId(4), NodeId(5))));
+  EXPECT_THAT(standing_.islands, ElementsAre(ElementsAre(NodeId(1), NodeId(2), NodeId(4), NodeId(5))));
   EXPECT_EQ(standing_.able_sites, 4u);
   EXPECT_EQ(standing_.groups[2].votes, 0u);
 }

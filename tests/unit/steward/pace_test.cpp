@@ -26,7 +26,7 @@ void kill_site(Bed& bed, unsigned site) {
 }
 
 /// Clients of sites 0 and 1 issue updates for so long.
-void load(Bed& bed, Duration time) {
+void load_for(Bed& bed, Duration time) {
   const Instant end = bed.now + time;
   while (bed.now < end) {
     for (const auto& client : bed.membership.clients)
@@ -47,7 +47,7 @@ TEST(StewardPace, ARepresentativeOfAnotherSiteThatIsLateWithAcceptsIsReplacedTho
   bed.start();
   kill_site(bed, 2);  // so that the Accepts of site 1 are needed
   bed.drop = keeps_what_is_signed(1);
-  load(bed, 6s);
+  load_for(bed, 6s);
   EXPECT_EQ(view(bed, 1), LocalView(1));
   EXPECT_EQ(view(bed, 0), LocalView(0)) << "what other sites are late with is not its representative's fault";
   bed.expect_agreement(Seq(0));
@@ -60,7 +60,7 @@ TEST(StewardPace, WithoutTheMeasureItWouldStay) {
   bed.start();
   kill_site(bed, 2);
   bed.drop = keeps_what_is_signed(1);
-  load(bed, 6s);
+  load_for(bed, 6s);
   EXPECT_EQ(view(bed, 1), LocalView(0));
 }
 
@@ -87,7 +87,7 @@ TEST(StewardPace, ServersThatHoldBackSharesByTurnsCannotFrameTheirRepresentative
     if (!m.is<SigShare>() || m.from.server().index != ServerIndex(1)) return false;
     return held.try_emplace(m.body<SigShare>().content, ++turn % 3 == 0).first->second;
   };
-  load(bed, 20s);
+  load_for(bed, 20s);
   EXPECT_EQ(view(bed, 0), LocalView(0));
   EXPECT_EQ(view(bed, 1), LocalView(0));
 }
@@ -96,9 +96,9 @@ TEST(StewardPace, ASiteWhoseSharesTakeLongKeepsItsRepresentative) {
   Bed bed(3, 1, 2);
   bed.job_delay = 150ms;
   bed.start();
-  load(bed, 20s);
+  load_for(bed, 20s);
   const std::array before{view(bed, 0), view(bed, 1), view(bed, 2)};
-  load(bed, 60s);
+  load_for(bed, 60s);
   for (unsigned site = 0; site < 3; ++site) {
     EXPECT_LE(before[site], LocalView(2)) << "site " << site;
     EXPECT_EQ(view(bed, site), before[site]) << "site " << site;
@@ -180,7 +180,7 @@ TEST(StewardPace, UnderLossTheMeasureGivesWayInsteadOfTheRepresentatives) {
     Bed bed(3, 1, 2, settings, seed);
     bed.loss_per_mille = 50;
     bed.start();
-    load(bed, 180s);
+    load_for(bed, 180s);
     // f+1 by the plain measure, then one per doubling of it, some of them twice: 3 to 17 were seen in 16 runs.
     // Without that it would be some hundred.
     for (unsigned site = 0; site < 3; ++site) EXPECT_LE(view(bed, site), LocalView(25)) << "site " << site;
