@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 #include <sstream>
+#include <thread>
 
 namespace seneschal::accountability {
 namespace {
@@ -206,13 +207,16 @@ std::string to_string(const Finding& finding) {
   return finding.reason.empty() ? text + ", no reason given" : text + ": " + finding.reason;
 }
 
-Result<FindingsLog> load_findings(const std::string& folder) {
+namespace {
+/// What both files say now. The head first: a writer replaces it last, so the lines that are read after it are at
+/// least those that it knows.
+Result<FindingsLog> read_findings(const std::string& folder) {
   const std::string path = folder + "/findings.txt";
-  auto lines = read_lines(path);
-  if (!lines) return std::unexpected(lines.error());
   FindingsLog log;
   auto head = read_head(folder + "/findings.head");
   if (!head) return std::unexpected(head.error());
+  auto lines = read_lines(path);
+  if (!lines) return std::unexpected(lines.error());
   std::optional<Digest> at_head;
   for (std::size_t i = 0; i < lines->all.size(); ++i) {
     const std::string& line = lines->all[i];
@@ -251,6 +255,19 @@ Result<FindingsLog> load_findings(const std::string& folder) {
     return failure(path +
                    ": findings.head is gone, which tells how many lines there must be; take both files from a "
                    "copy that you trust, or move findings.txt away and say all again");
+  return log;
+}
+
+}  // namespace
+
+Result<FindingsLog> load_findings(const std::string& folder) {
+  // Between the first line and the first head a writer may just be at work.
+  constexpr int kAttempts = 5;
+  auto log = read_findings(folder);
+  for (int i = 1; i < kAttempts && !log; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    log = read_findings(folder);
+  }
   return log;
 }
 
