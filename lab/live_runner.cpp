@@ -29,6 +29,7 @@ Instant steady_now() {
 /// the questions between the parts of a run may take.
 constexpr Duration kLoadSlack = 60s;
 constexpr Duration kLoadEnds = 10s;
+constexpr int kInterruptedLoad = 130;  // its exit status then: it has written what it measured
 
 /// Everything that is counted, at one moment.
 struct Snapshot {
@@ -170,7 +171,8 @@ class SeriesRun {
     send_signal(load_, SIGTERM);
     const auto status = wait_for(load_, kLoadEnds);
     if (!status) return failure(fmt::format("the load did not end within {} s", to_seconds(kLoadEnds)));
-    if (*status != 0) return failure("the load ended " + ending_text(status) + ": " + log_tail(log));
+    if (*status != 0 && *status != kInterruptedLoad)
+      return failure("the load ended " + ending_text(status) + ": " + log_tail(log));
     return {};
   }
 
@@ -348,17 +350,23 @@ Result<Runs> run_live(const Experiment& experiment, const std::string& dir, Prog
       for (std::uint64_t seed : series.seeds) {
         RunData data;
         data.seed = seed;
-        if (worn && !series.mishaps.empty()) {  // what the last run did to it must not be seen in this one
-          run.reset();
-          std::tie(started, run) = deploy();
+        // An INVALID point is measured once more: one late moment of the machine must not cost the run.
+        for (int attempt = 0; attempt < 2; ++attempt) {
+          if (worn && !series.mishaps.empty()) {  // what the last run did to it must not be seen in this one
+            run.reset();
+            std::tie(started, run) = deploy();
+          }
+          worn = true;
+          if (interrupted())
+            data.problem = "interrupted";
+          else if (!started)
+            data.problem = started.error().message;
+          else
+            data = run->measure(clients, seed);
+          if (attempt > 0 || !data.problem.empty() || !data.fidelity || data.fidelity->valid()) break;
+          progress.line(fmt::format("live {:>2}/{}  {}, {} clients: INVALID ({}), once more", done + 1, points,
+                                    series.id, clients, data.fidelity->breaches.front()));
         }
-        worn = true;
-        if (interrupted())
-          data.problem = "interrupted";
-        else if (!started)
-          data.problem = started.error().message;
-        else
-          data = run->measure(clients, seed);
         progress.line(fmt::format("live {:>2}/{}  {}, {} clients: {}", ++done, points, series.id, clients,
                                   data.problem.empty() ? fmt::format("{:.1f} s", data.wall_s) : data.problem));
         runs[{i, clients}].push_back(std::move(data));

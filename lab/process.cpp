@@ -154,16 +154,21 @@ Ended end_all(const std::vector<ProcessId>& processes, Duration grace) {
   const auto reap = [](const ProcessId& process) { ::waitpid(process.pid, nullptr, WNOHANG); };
   const unsigned interrupts = g_interrupts.load();
   for (const ProcessId& process : processes) send_signal(process, SIGTERM);
-  const auto wait = [&](Duration time, auto&& worth_it) {
+  const auto wait = [&](Duration time) {
     const auto deadline = std::chrono::steady_clock::now() + time;
-    while (std::ranges::any_of(processes, worth_it) && g_interrupts.load() == interrupts &&
-           std::chrono::steady_clock::now() < deadline)
+    auto moved = std::chrono::steady_clock::now();  // somebody was alive and not stopped
+    while (std::ranges::any_of(processes, alive) && g_interrupts.load() == interrupts) {
+      const auto now = std::chrono::steady_clock::now();
+      // Stopped for a moment is everybody whom a debugger or a leak checker looks at.
+      if (!std::ranges::all_of(processes, [](const ProcessId& p) { return !alive(p) || is_stopped(p); })) moved = now;
+      if (now >= deadline || now - moved > 1s) break;
       std::this_thread::sleep_for(5ms);
+    }
   };
-  wait(grace, [](const ProcessId& process) { return alive(process) && !is_stopped(process); });
+  wait(grace);
   Ended ended;
   for (const ProcessId& process : processes) ended.killed += send_signal(process, SIGKILL) ? 1 : 0;
-  wait(2s, alive);
+  wait(2s);
   for (const ProcessId& process : processes) {
     if (alive(process)) ended.stayed.push_back(process);
     reap(process);

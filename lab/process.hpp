@@ -42,8 +42,8 @@ struct Ended {
   std::size_t killed = 0;         // did not end when they were asked to
   std::vector<ProcessId> stayed;  // still there: they belong to another user
 };
-/// SIGTERM to all, then SIGKILL to those still there after `grace`; at once to those that are stopped, and to all if
-/// the user interrupts.
+/// SIGTERM to all, then SIGKILL to those still there after `grace`; after a second if all that are left are
+/// stopped, and at once if the user interrupts.
 Ended end_all(const std::vector<ProcessId>& processes, Duration grace);
 /// Sends `signal` to the very process; false if it is gone, or belongs to another user.
 bool send_signal(const ProcessId& process, int signal);

@@ -161,6 +161,20 @@ bool Standing::whole() const {
   return !nodes.empty() && faults().empty();
 }
 
+bool Standing::serves() const {
+  return !nodes.empty() && faults().size() == troubles().size();
+}
+
+std::vector<std::string> Standing::troubles() const {
+  std::vector<std::string> list;
+  for (const NodeStanding& node : nodes)
+    for (const ServerStanding& server : node.servers)
+      if (node.state == DaemonState::Running && server.votes && !server.trouble.empty())
+        list.push_back(fmt::format("server {} at node {} ({}) votes, but: {}", to_string(server.id), node.id.value,
+                                   node.site, server.trouble));
+  return list;
+}
+
 bool Standing::settled() const {
   for (const NodeStanding& node : nodes) {
     if (node.state == DaemonState::NotAnswering && !is_stopped(node.process)) return false;
@@ -185,8 +199,6 @@ std::vector<std::string> Standing::faults() const {
     for (const ServerStanding& server : node.servers)
       if (!server.votes)
         list.push_back(fmt::format("server {} at {} does not vote: {}", to_string(server.id), place, server.why));
-      else if (!server.trouble.empty())
-        list.push_back(fmt::format("server {} at {} votes, but: {}", to_string(server.id), place, server.trouble));
     if (node.links > 0 && node.links_up == 0) {
       list.push_back(fmt::format("{}: unreachable: none of its links is up", place));
       continue;
@@ -206,6 +218,7 @@ std::vector<std::string> Standing::faults() const {
     list.push_back(fmt::format("{} do not reach each other", fmt::join(names, " and ")));
   }
   if (sites_needed > 0 && able_sites < sites_needed) list.push_back(sites_sentence(*this) + ": no update is ordered");
+  for (std::string& trouble : troubles()) list.push_back(std::move(trouble));
   return list;
 }
 

@@ -58,11 +58,15 @@ struct Standing {
 
   std::size_t voting() const;
   /// Every daemon answers and has all its links, and every server votes.
+  bool serves() const;
+  /// And nothing else is wrong either.
   bool whole() const;
   /// Nothing will change by waiting: what is missing has failed, ended or abstains.
   bool settled() const;
-  /// What is wrong, one line each, the cause before its consequences.
+  /// What is wrong, one line each, the cause before its consequences; `troubles` of servers that vote come last.
   std::vector<std::string> faults() const;
+  /// Of servers that vote, but do not do all that they should.
+  std::vector<std::string> troubles() const;
 };
 
 /// Counts votes, and who reaches whom, from what the nodes said: fills `groups`, `able_sites` and `islands`.

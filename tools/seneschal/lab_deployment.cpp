@@ -1,4 +1,5 @@
 // `seneschal lab up`, `status`, `start`, `stop`, `restart`, `down`: a deployment by hand.
+#include "base/version.hpp"
 #include "lab/cluster.hpp"
 #include "lab/files.hpp"
 #include "lab/keys.hpp"
@@ -78,11 +79,10 @@ std::optional<std::string> refusal(const Deployment& deployment, const std::stri
   return already_runs(dir, out);
 }
 
-/// What an operator is told at the end of a start; exit code.
+/// What an operator is told at the end of a start; exit code. A server that votes is started, whatever its trouble.
 int tell(const Standing& standing) {
-  if (standing.whole()) return kGood;
-  fmt::print("{}", to_text(standing));
-  return kFailed;
+  if (!standing.whole()) fmt::print("{}", to_text(standing));
+  return standing.serves() ? kGood : kFailed;
 }
 
 /// No server runs at all: nothing is lost by ending the rest.
@@ -160,7 +160,7 @@ std::optional<std::string> of_another_user(const Cluster& cluster) {
 /// `start`, `stop` and `restart`: of nodes that the arguments name.
 int one_by_one(int argc, char** argv, std::string_view what, bool stops, bool starts) {
   const std::string command = argv[0];
-  TCLAP::CmdLine line(std::string(what), ' ', "0.1");
+  TCLAP::CmdLine line(std::string(what), ' ', version());
   TCLAP::UnlabeledMultiArg<std::string> names("NODE", "node by number or by its site's name", true, "NODE", line);
   OutArg out("o", "out", "folder given to 'lab up'", false, std::string(kDefaultUp), "DIR", line);
   if (const auto code = lab_parse(line, argc, argv)) return *code;
@@ -215,7 +215,7 @@ int one_by_one(int argc, char** argv, std::string_view what, bool stops, bool st
 }  // namespace
 
 int lab_up(int argc, char** argv) {
-  TCLAP::CmdLine line("Starts a deployment's daemons on this machine and leaves them running.", ' ', "0.1");
+  TCLAP::CmdLine line("Starts a deployment's daemons on this machine and leaves them running.", ' ', version());
   TCLAP::UnlabeledValueArg<std::string> file("FILE", "the deployment's file", true, "", "FILE", line);
   OutArg out("o", "out", "folder for keys, logs and state", false, std::string(kDefaultUp), "DIR", line);
   OutArg keys("k", "keys", "folder that 'seneschal keygen' made (default: made here)", false, "", "DIR", line);
@@ -289,7 +289,7 @@ int lab_up(int argc, char** argv) {
 }
 
 int lab_status(int argc, char** argv) {
-  TCLAP::CmdLine line("Shows what runs, who votes, and what is wrong; exit code 1 if anything is.", ' ', "0.1");
+  TCLAP::CmdLine line("Shows what runs, who votes, and what is wrong; exit code 1 if anything is.", ' ', version());
   OutArg out("o", "out", "folder given to 'lab up'", false, std::string(kDefaultUp), "DIR", line);
   TCLAP::SwitchArg json("", "json", "print it as JSON", line);
   if (const auto code = lab_parse(line, argc, argv)) return *code;
@@ -309,7 +309,7 @@ int lab_status(int argc, char** argv) {
 
 int lab_down(int argc, char** argv) {
   TCLAP::CmdLine line("Ends all daemons of a deployment, however they were started. Its servers' logs stay.", ' ',
-                      "0.1");
+                      version());
   OutArg out("o", "out", "folder given to 'lab up'", false, std::string(kDefaultUp), "DIR", line);
   if (const auto code = lab_parse(line, argc, argv)) return *code;
   // First without the lock: where nothing ever ran, nothing is to be left.

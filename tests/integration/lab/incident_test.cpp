@@ -258,6 +258,7 @@ TEST_P(Incident, FromTheLieToTheCleanState) {
   fs::resize_file(damaged, fs::file_size(damaged) / 2);
   const Said third = run({"lab", "up", dir_ + "/up.toml", "--out", dir_});
   ASSERT_EQ(third.code, 0) << third.errors;
+  EXPECT_THAT(third.text, HasSubstr("server 0/1 at node 1 (a) votes, but: no graph is built"));
   const Said among = graph({"status", "--json"});
   EXPECT_EQ(among.code, 0) << among.errors;
   const Json told = Json::parse(among.text, nullptr, false);
