@@ -40,6 +40,11 @@ struct MessageType {
   bool may_be_unproven;  // nested MACs that fail are for the core to weigh
 };
 
+/// A message type says so with a member `kMayBeUnproven`. Outside the class: clang-format cannot read a
+/// requires-expression in a list of initialisers.
+template <class M>
+inline constexpr bool kMayBeUnproven = requires { M::kMayBeUnproven; };
+
 /// The message types a core understands.
 class MessageTable {
  public:
@@ -59,24 +64,33 @@ class MessageTable {
  private:
   template <Message M>
   static MessageType entry() {
-    return {M::kProtocol, M::kType, M::kName, M::kMaxSize, M::kPrefix, &header_fits<M>,
-            [](Span body, std::vector<Span>* nested) -> std::expected<std::shared_ptr<const void>, Reject> {
-              auto m = seneschal::decode<M>(body, nested);
-              if (!m) return std::unexpected(m.error());
-              return std::make_shared<const M>(std::move(*m));
-            },
-            [](const void* body) { return seneschal::print(*static_cast<const M*>(body)); },
-            requires {M::kMayBeUnproven;
+    return MessageType{.protocol = M::kProtocol,
+                       .type = M::kType,
+                       .name = M::kName,
+                       .max_size = M::kMaxSize,
+                       .prefix = M::kPrefix,
+                       .fits = &header_fits<M>,
+                       .decode = &decode_shared<M>,
+                       .print = &print_shared<M>,
+                       .may_be_unproven = kMayBeUnproven<M>};
   }
+  template <Message M>
+  static std::expected<std::shared_ptr<const void>, Reject> decode_shared(Span body, std::vector<Span>* nested) {
+    auto message = seneschal::decode<M>(body, nested);
+    if (!message) return std::unexpected(message.error());
+    return std::make_shared<const M>(std::move(*message));
+  }
+  template <Message M>
+  static std::string print_shared(const void* body) {
+    return seneschal::print(*static_cast<const M*>(body));
+  }
+  void add(const MessageType& t) {
+    CHECK(find(t.protocol, t.type) == nullptr);
+    types_.push_back(t);
+  }
+
+  std::vector<MessageType> types_;
 };
-}  // namespace seneschal
-void add(const MessageType& t) {
-  CHECK(find(t.protocol, t.type) == nullptr);
-  types_.push_back(t);
-}
-std::vector<MessageType> types_;
-}
-;
 
 /// A message that was decoded but not proven. `proofs[0]` is the envelope; the others belong to nested messages. All
 /// spans point into `bytes`.

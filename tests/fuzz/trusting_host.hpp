@@ -19,12 +19,16 @@ class TrustingKeys final : public crypto::Keys {
   bool check_share(ServerId, Span, Span, Span) const override { return true; }
 };
 
-/// Input: records of (type, sender, length, body); the sender is a server, or a client if its high bit is set. A
-/// length of 0 lets time pass instead.
+/// Input: records of (type, sender, length, body). The sender is a client if its high bit is set, a whole site if the
+/// next one is, else a server: the lowest two bits are its index, the next three its site. A length of 0 lets time
+/// pass instead.
 class TrustingHost final : public Env {
  public:
   TrustingHost(Principal self, const Membership& membership, MessageTable table, Core& core)
-      : self_(self), table_(table), replica_(self, membership, std::move(table), core, keys_, *this) {
+      : self_(self),
+        sites_(membership.sites.size()),
+        table_(table),
+        replica_(self, membership, std::move(table), core, keys_, *this) {
     replica_.start(now_, {});
     settle();
   }
@@ -36,8 +40,7 @@ class TrustingHost final : public Env {
   void feed(Span input, AuthKind usual) {
     while (input.size() >= 4) {
       const MessageType& type = table_.types()[input[0] % table_.types().size()];
-      Principal from = (input[1] & 0x80) != 0 ? Principal::of(ClientId(1 + (input[1] & 1)))
-                                              : Principal::of(ServerId{SiteId(0), ServerIndex(input[1] & 3)});
+      const Principal from = sender(input[1]);
       std::size_t length = std::min<std::size_t>(input[2] << 8 | input[3], input.size() - 4);
       Span body = input.subspan(4, length);
       input = input.subspan(4 + length);
@@ -69,6 +72,11 @@ class TrustingHost final : public Env {
   void accused(const Effects::Accuse&) override {}
 
  private:
+  Principal sender(Byte picked) const {
+    if ((picked & 0x80) != 0) return Principal::of(ClientId(1 + (picked & 1)));
+    const SiteId site(static_cast<std::uint16_t>((picked >> 2 & 7) % sites_));
+    return (picked & 0x40) != 0 ? Principal::of(site) : Principal::of(ServerId{site, ServerIndex(picked & 3)});
+  }
   static SharedBytes share_bytes(Bytes bytes) { return share(std::move(bytes)); }
   void settle() {
     for (int steps = 0; !done_.empty(); ++steps) {
@@ -80,6 +88,7 @@ class TrustingHost final : public Env {
   }
 
   Principal self_;
+  std::size_t sites_;
   MessageTable table_;
   TrustingKeys keys_;
   Instant now_{1'000'000'000};
