@@ -20,7 +20,7 @@ BftCore::BftCore(ServerIndex self, const Membership& membership, Settings settin
       checkpoints_(context_),
       renewal_(context_, checkpoints_, execution_),
       catch_up_(context_, ordering_, checkpoints_),
-      requests_(context_) {}
+      requests_(context_, execution_) {}
 
 MessageTable BftCore::message_table() {
   return MessageTable::of<Prepare, Commit, PrePrepare, replication::Update, replication::Query, Checkpoint, Status,
@@ -82,7 +82,7 @@ std::optional<Reject> BftCore::dispatch(Instant now, const Inbound& message, Eff
   if (auto prepare = message.as<Prepare>()) return ordering_.on_prepare(now, *prepare, fx);
   if (auto doubt = message.as<Doubt>()) {
     auto refused = ordering_.on_doubt(now, *doubt, fx);
-    requests_.put_back(now, ordering_.take_returned(), execution_);
+    requests_.put_back(now, ordering_.take_returned());
     return refused;
   }
   if (auto commit = message.as<Commit>()) return ordering_.on_commit(now, *commit, fx);
@@ -91,8 +91,8 @@ std::optional<Reject> BftCore::dispatch(Instant now, const Inbound& message, Eff
     if (!execution_.may_order(m.batch, m.seq)) return Reject::UnknownClient;  // [Membership 4]
     return ordering_.on_pre_prepare(now, *proposal, fx);
   }
-  if (auto update = message.as<replication::Update>()) return requests_.on_update(now, *update, execution_, fx);
-  if (auto query = message.as<replication::Query>()) return requests_.on_query(*query, execution_, fx);
+  if (auto update = message.as<replication::Update>()) return requests_.on_update(now, *update, fx);
+  if (auto query = message.as<replication::Query>()) return requests_.on_query(now, *query, fx);
   if (auto checkpoint = message.as<Checkpoint>()) return checkpoints_.on_checkpoint(*checkpoint, executed, fx);
   if (auto status = message.as<Status>()) return catch_up_.on_status(now, *status, executed, fx);
   if (auto entry = message.as<Entry>()) return catch_up_.on_entry(now, *entry, executed, fx);
@@ -137,8 +137,8 @@ void BftCore::execute(Instant now, Seq seq, std::shared_ptr<const Batch> batch, 
   const replication::Executed done = execution_.execute(seq, *batch, digest, fx);
   catch_up_.history().push(seq, digest, std::move(batch));
   Duration took = slot != nullptr ? catch_up_.measure(now, *slot) : Duration{};
-  if (done.some_left) requests_.clients_left(execution_);
-  requests_.on_executed(now, done.clients, took, execution_, fx);
+  if (done.some_left) requests_.clients_left();
+  requests_.on_executed(now, done.clients, took, fx);
   catch_up_.on_progress(now, seq, slot == nullptr, took);
   if (checkpoints_.due(seq)) {
     renewal_.freeze();

@@ -22,6 +22,8 @@ seneschal::Status Settings::validate() const {
     return failure("bft: batch_max_bytes is " + std::to_string(batch_max_bytes) + "; it must be from 1 to " +
                    std::to_string(kLargest));
   if (log_growth == 0) return failure("bft: log_growth is 0; at least 1 byte is needed");
+  if (draw_client.per_second == 0 || draw_client.burst == 0)
+    return failure("bft: draw_client must allow more than nothing");
   if (batch_gap_share == 0) return failure("bft: batch_gap_share is 0; at least 1 is needed");
   if (batch_gap.count() < 0) return failure("bft: batch_gap is negative");
   if (retransmit_min.count() <= 0 || retransmit_first < retransmit_min || retransmit_max < retransmit_first)

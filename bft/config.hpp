@@ -2,6 +2,7 @@
 #pragma once
 #include "base/result.hpp"
 #include "base/time.hpp"
+#include "runtime/allowance.hpp"
 #include "runtime/membership.hpp"
 
 namespace seneschal::bft {
@@ -44,6 +45,9 @@ struct Settings {
   /// Executed entries kept for servers that lag, by number and by bytes of their batches.
   std::size_t history_span = 4096;
   std::size_t history_bytes = 16 * 1024 * 1024;
+
+  /// Bytes of replies and answers that repeated words of one client may draw; new ones are answered without limit.
+  Allowance draw_client{128 * 1024, 128 * 1024};
 
   /// How long the primary proposes nothing with an authenticator of a client whose last one f+1 backups doubted.
   Duration doubt_pause = 1s;

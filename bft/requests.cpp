@@ -7,23 +7,17 @@ namespace {
 constexpr std::size_t kRelaysAtOnce = 16;
 }  // namespace
 
-using replication::Execution;
-using replication::Query;
-using replication::Reply;
 using replication::Update;
 
-std::optional<Reject> Requests::on_update(Instant now, const Verified<Update>& message, const Execution& execution,
-                                          Effects& fx) {
+std::optional<Reject> Requests::on_update(Instant now, const Verified<Update>& message, Effects& fx) {
   // With signatures everywhere a batch must convince everybody, and so must each update in it.
   if (context_.signatures() && message.header().auth != AuthKind::Signature) return Reject::BadSignature;
   ClientId client = message.signer().client();
   Timestamp timestamp = message.body().timestamp;
   // The gate knows some who left: their updates may be in entries under way, but begin no new one. [Membership 4]
-  if (execution.roster().member(client) == nullptr) return Reject::UnknownClient;
-  if (auto reply = execution.reply_for(client, timestamp)) {  // executed already: the same answer again [PBFT 4.1]
-    fx.send(Destination::to(client), *reply, {.auth = AuthKind::Mac});
-    return std::nullopt;
-  }
+  if (execution_.roster().member(client) == nullptr) return Reject::UnknownClient;
+  if (execution_.reply_for(client, timestamp))  // executed already: the same reply again [PBFT 4.1]
+    return service_.reply_again(now, client, timestamp, fx);
   if (context_.is_primary()) {
     auto distrusted = distrusted_until_.find(client);
     if (distrusted != distrusted_until_.end() && message.header().auth != AuthKind::Signature) {
@@ -66,23 +60,22 @@ void Requests::relay(Instant now, Effects& fx) {
   }
 }
 
-void Requests::clients_left(const Execution& execution) {
-  const auto gone = [&](ClientId client) { return execution.roster().member(client) == nullptr; };
+void Requests::clients_left() {
+  const auto gone = [&](ClientId client) { return execution_.roster().member(client) == nullptr; };
   pool_.forget_if(gone);
   watched_.forget_if(gone);
   std::erase_if(unrelayed_, [&](const auto& place) { return gone(place.second); });
   std::erase_if(queued_, [&](const auto& place) { return gone(place.first); });
   std::erase_if(relayed_, [&](const auto& relayed) { return gone(relayed.first); });
-  std::erase_if(queries_, [&](const auto& query) { return gone(query.first); });
-  std::erase_if(answered_queries_, [&](const auto& query) { return gone(query.first); });
+  service_.clients_left();
   std::erase_if(distrusted_until_, [&](const auto& client) { return gone(client.first); });
 }
 
-void Requests::put_back(Instant now, std::vector<Ordering::Returned> updates, const Execution& execution) {
+void Requests::put_back(Instant now, std::vector<Ordering::Returned> updates) {
   for (auto& [update, distrusted] : updates) {
     ClientId client = update.signer().client();
     pool_.forget_taken(client);
-    if (execution.roster().member(client) == nullptr) continue;  // left meanwhile
+    if (execution_.roster().member(client) == nullptr) continue;  // left meanwhile
     if (distrusted)
       distrusted_until_[client] = now + context_.settings.doubt_pause;
     else
@@ -90,37 +83,11 @@ void Requests::put_back(Instant now, std::vector<Ordering::Returned> updates, co
   }
 }
 
-std::optional<Reject> Requests::on_query(const Verified<Query>& message, const Execution& execution, Effects& fx) {
-  ClientId client = message.signer().client();
-  if (execution.roster().member(client) == nullptr) return Reject::UnknownClient;
-  if (message.body().min_seq > execution.executed()) {
-    // Only a newer one takes the place: an older one is somebody's recording. Nor does an answered one wait again.
-    auto it = queries_.find(client);
-    Timestamp newest = it != queries_.end() ? it->second.timestamp : answered_queries_[client];
-    if (message.body().timestamp <= newest) return Reject::Duplicate;
-    queries_[client] = message.body();
-    return std::nullopt;
-  }
-  answer(client, message.body(), execution, fx);
-  return std::nullopt;
-}
-
-void Requests::answer(ClientId client, const Query& query, const Execution& execution, Effects& fx) {
-  answered_queries_[client] = std::max(answered_queries_[client], query.timestamp);
-  fx.send(Destination::to(client), execution.answer(query), {.auth = AuthKind::Mac});
-}
-
-void Requests::on_executed(Instant now, std::span<const ClientId> clients, Duration took, const Execution& execution,
-                           Effects& fx) {
+void Requests::on_executed(Instant now, std::span<const ClientId> clients, Duration took, Effects& fx) {
   if (took.count() > 0) round_ = round_.count() == 0 ? took : round_ + (took - round_) / 8;
   for (ClientId client : clients) {
-    const replication::StoredReply* last = execution.clients().find(client);
-    CHECK(last != nullptr);
-    Reply reply;
-    reply.timestamp = last->timestamp;
-    reply.seq = last->seq;
-    reply.result.value = last->result;
-    fx.send(Destination::to(client), reply, {.auth = AuthKind::Mac});
+    service_.reply(client, fx);
+    const replication::StoredReply* last = execution_.clients().find(client);
     pool_.discharge(client, last->timestamp);
     if (auto watch = watched_.entries().find(client);
         watch != watched_.entries().end() && watch->second.timestamp <= last->timestamp) {
@@ -130,14 +97,7 @@ void Requests::on_executed(Instant now, std::span<const ClientId> clients, Durat
     }
   }
   if (!unrelayed_.empty()) relay(now, fx);
-  for (auto it = queries_.begin(); it != queries_.end();) {
-    if (it->second.min_seq > execution.executed()) {
-      ++it;
-      continue;
-    }
-    answer(it->first, it->second, execution, fx);
-    it = queries_.erase(it);
-  }
+  service_.answer_waiting(fx);
 }
 
 Duration Requests::gap() const {

@@ -19,7 +19,6 @@ class Answers {
         strangers_(stranger_),
         sites_(site_),
         relays_(settings.draw_neighbour),
-        clients_(settings.draw_client),
         contacts_(settings.draw_client) {}
 
   /// A server of our site asked, with its MAC.
@@ -38,17 +37,12 @@ class Answers {
   bool to_site(Instant now, SiteId signer, std::size_t bytes) { return sites_.draw(now, signer, bytes); }
   /// Something of another site, passed on already, is to be passed on inside our site again.
   bool relay_again(Instant now, SiteId signer, std::size_t bytes) { return relays_.draw(now, signer, bytes); }
-  /// A client's words came again; anybody may have sent them.
-  bool to_client(Instant now, ClientId client, std::size_t bytes) { return clients_.draw(now, client, bytes); }
-  /// What an answer that `to_client` let begin weighed in the end.
-  void and_to_client(Instant now, ClientId client, std::size_t bytes) { clients_.charge(now, client, bytes); }
   /// A client's update is sent to the leader site past the representative. If the client gave it to all servers, or
   /// somebody replays what it signed, each of them does so.
   bool for_contact(Instant now, ClientId client, std::size_t bytes) { return contacts_.draw(now, client, bytes); }
   /// Clients that left.
   template <class Gone>
   void forget_clients_if(const Gone& gone) {
-    clients_.forget_if(gone);
     contacts_.forget_if(gone);
   }
 
@@ -72,7 +66,6 @@ class Answers {
   Accounts<ServerId> strangers_;
   Accounts<SiteId> sites_;
   Accounts<SiteId> relays_;
-  Accounts<ClientId> clients_;
   Accounts<ClientId> contacts_;
 };
 

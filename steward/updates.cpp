@@ -13,7 +13,6 @@ constexpr std::int64_t kTries = 3;
 constexpr std::uint32_t kLeftOut = 8;
 constexpr std::uint32_t kShown = 64;
 /// Bytes of a reply or answer without its result, about.
-constexpr std::size_t kReplyOverhead = 64;
 }  // namespace
 
 std::optional<Reject> Updates::on_update(Instant now, const Verified<Update>& message, Effects& fx) {
@@ -44,7 +43,7 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
   // Timestamps start at 1; with 0 a restarted client asks which was its last. It is answered, never ordered.
   if (timestamp.value == 0 && !direct) return Reject::StaleTimestamp;
   if (timestamp.value == 0 || context_.execution.clients().executed(client, timestamp)) {
-    return direct ? reply_again(now, client, timestamp, fx) : std::optional(Reject::AlreadyExecuted);
+    return direct ? service_.reply_again(now, client, timestamp, fx) : std::optional(Reject::AlreadyExecuted);
   }
   auto known = watched_.entries().find(client);
   bool again = known != watched_.entries().end() && known->second.timestamp == timestamp;
@@ -326,26 +325,11 @@ void Updates::majority_lost(Instant now, Effects& fx) {
 
 // The update stays watched: it is ordered when enough sites are back, if its client still wants it or not.
 void Updates::say_majority_lost(Instant now, ClientId client, Timestamp timestamp, Effects& fx) {
-  if (context_.majority_reached() || !context_.answers.to_client(now, client, kReplyOverhead)) return;
+  if (context_.majority_reached() || !service_.may_answer(now, client, service_.kOverhead)) return;
   auto number = [](std::size_t sites) { return static_cast<std::uint16_t>(sites); };
   fx.send(Destination::to(client),
           replication::NoMajority{timestamp, number(context_.reached), number(context_.membership.site_majority())},
           {.auth = AuthKind::Mac});
-}
-
-// It did not get the reply [Steward 3.1], or somebody recorded what it said.
-std::optional<Reject> Updates::reply_again(Instant now, ClientId client, Timestamp timestamp, Effects& fx) {
-  auto stored = context_.execution.reply_for(client, timestamp);
-  if (!stored) return std::nullopt;
-  if (!context_.answers.to_client(now, client, kReplyOverhead + stored->result.value.size()))
-    return Reject::Overloaded;
-  fx.send(Destination::to(client), *stored, {.auth = AuthKind::Mac});
-  return std::nullopt;
-}
-
-void Updates::reply(ClientId client, Timestamp timestamp, Effects& fx) const {
-  if (auto stored = context_.execution.reply_for(client, timestamp))
-    fx.send(Destination::to(client), *stored, {.auth = AuthKind::Mac});
 }
 
 void Updates::executed(Instant now, const std::vector<ClientId>& clients, Effects& fx) {
@@ -353,7 +337,7 @@ void Updates::executed(Instant now, const std::vector<ClientId>& clients, Effect
     const auto* last = context_.execution.clients().find(client);
     CHECK(last != nullptr);
     const ClientInfo* info = context_.execution.roster().member(client);
-    if (info != nullptr && info->home == context_.self.site) reply(client, last->timestamp, fx);
+    if (info != nullptr && info->home == context_.self.site) service_.reply(client, fx);
     auto it = watched_.entries().find(client);
     if (it == watched_.entries().end() || it->second.timestamp > last->timestamp) continue;
     usual_ += (now - it->second.since - usual_) / 8;
@@ -361,14 +345,7 @@ void Updates::executed(Instant now, const std::vector<ClientId>& clients, Effect
     sent_.erase(client);
     retries_.cancel(client);
   }
-  for (auto it = waiting_queries_.begin(); it != waiting_queries_.end();) {
-    if (it->second.min_seq > context_.execution.executed()) {
-      ++it;
-      continue;
-    }
-    answer(it->first, it->second, fx);
-    it = waiting_queries_.erase(it);
-  }
+  service_.answer_waiting(fx);
 }
 
 void Updates::clients_left() {
@@ -377,9 +354,8 @@ void Updates::clients_left() {
   for (const auto& [client, sent] : sent_)
     if (gone(client)) retries_.cancel(client);
   std::erase_if(sent_, [&](const auto& sent) { return gone(sent.first); });
-  std::erase_if(waiting_queries_, [&](const auto& query) { return gone(query.first); });
   std::erase_if(given_here_, [&](const auto& given) { return gone(given.first); });
-  std::erase_if(answered_queries_, [&](const auto& query) { return gone(query.first); });
+  service_.clients_left();
   context_.answers.forget_clients_if(gone);
 }
 
@@ -388,27 +364,7 @@ std::optional<Reject> Updates::on_query(Instant now, const Verified<replication:
   const ClientInfo* client = context_.execution.roster().member(id);
   if (client == nullptr) return Reject::UnknownClient;
   if (client->home != context_.self.site) return Reject::WrongSite;
-  const replication::Query& query = message.body();
-  if (query.min_seq <= context_.execution.executed()) {
-    // New questions are answered without limit; the same again, or an older one, may come from anybody.
-    bool again = query.timestamp <= answered_queries_[id];
-    if (again && !context_.answers.to_client(now, id, kReplyOverhead)) return Reject::Overloaded;
-    std::size_t size = answer(id, query, fx);
-    if (again) context_.answers.and_to_client(now, id, size);
-    return std::nullopt;
-  }
-  auto it = waiting_queries_.find(id);
-  if (it != waiting_queries_.end() && it->second.timestamp >= query.timestamp) return Reject::Duplicate;
-  waiting_queries_[id] = query;
-  return std::nullopt;
-}
-
-std::size_t Updates::answer(ClientId client, const replication::Query& query, Effects& fx) {
-  Timestamp& newest = answered_queries_[client];
-  newest = std::max(newest, query.timestamp);
-  replication::Answer answer = context_.execution.answer(query);
-  fx.send(Destination::to(client), answer, {.auth = AuthKind::Mac});
-  return answer.result.value.size();
+  return service_.on_query(now, id, message.body(), fx);
 }
 
 }  // namespace seneschal::steward

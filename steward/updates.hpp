@@ -1,6 +1,7 @@
 // Clients' updates on their way to the representative of the leader site, and the watch over them. [Steward 3.1]
 // [Steward 3.2] [Steward 3.3]
 #pragma once
+#include "replication/client_service.hpp"
 #include "runtime/timers.hpp"
 #include "steward/neglect.hpp"
 #include "steward/sequencing.hpp"
@@ -11,7 +12,10 @@ namespace seneschal::steward {
 class Updates {
  public:
   Updates(Context& context, Sequencing& sequencing, const Timers& timers)
-      : context_(context), sequencing_(sequencing), timers_(timers) {}
+      : context_(context),
+        sequencing_(sequencing),
+        timers_(timers),
+        service_(context.execution, context.settings.draw_client) {}
 
   /// From the client itself, which belongs to this site.
   std::optional<Reject> on_update(Instant now, const Verified<Update>& message, Effects& fx);
@@ -73,10 +77,6 @@ class Updates {
   void pass_on(Instant now, const Signed<Update>& update, Way way, Effects& fx);
   bool chosen_by(ClientId client, Timestamp timestamp);
   void say_majority_lost(Instant now, ClientId client, Timestamp timestamp, Effects& fx);
-  void reply(ClientId client, Timestamp timestamp, Effects& fx) const;
-  std::optional<Reject> reply_again(Instant now, ClientId client, Timestamp timestamp, Effects& fx);
-  /// Returns the size of the result.
-  std::size_t answer(ClientId client, const replication::Query& query, Effects& fx);
   Duration retry_after() const;
   Duration hand_over_after() const;
   Duration give_after() const;
@@ -91,15 +91,14 @@ class Updates {
   Context& context_;
   Sequencing& sequencing_;
   const Timers& timers_;
+  replication::ClientService service_;
   replication::WatchList watched_;
   template <class When>
   std::optional<Waiting> longest_waiting(const When& when) const;
   std::map<ClientId, Sent> sent_;  // of watched updates
   TimerSet<ClientId> retries_;
   std::map<ClientId, Timestamp> given_here_;  // by the client itself, the latest; bounded by the membership
-  std::map<ClientId, replication::Query> waiting_queries_;
-  std::map<ClientId, Timestamp> answered_queries_;  // the newest of each; bounded by the membership
-  Duration usual_{};                                // moving average from watching to execution
+  Duration usual_{};                          // moving average from watching to execution
   Duration allowance_{};
   /// What this server knows of the representative of the leader site: how it treats what comes from here.
   struct Neglectful {
