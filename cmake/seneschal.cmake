@@ -131,6 +131,14 @@ function(seneschal_configure_tests)
   set_tests_properties(configure/tests-asked-for-without-googletest PROPERTIES WILL_FAIL TRUE LABELS unit)
 endfunction()
 
+# What is installed works, and others can build against it. Not with sanitizers: a foreign program would need their runtime.
+function(seneschal_install_test)
+  if(NOT SENESCHAL_SANITIZE)
+    add_test(NAME install/foreign-project COMMAND ${CMAKE_SOURCE_DIR}/tests/install/try ${CMAKE_BINARY_DIR})
+    set_tests_properties(install/foreign-project PROPERTIES TIMEOUT 300 LABELS integration)
+  endif()
+endfunction()
+
 # Each tests/fuzz/<name>.cpp is one libFuzzer program fuzz_<name>.
 function(seneschal_fuzz_targets)
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*.cpp)

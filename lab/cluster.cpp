@@ -79,7 +79,10 @@ Status set_old_graphs_aside(const std::string& dir) {
 std::string plugin_folder(const ClusterOptions& options) {
   if (!options.plugins.empty()) return options.plugins;
   const std::string program = options.program.empty() ? own_program() : options.program;
-  return (fs::path(program).parent_path().parent_path() / "lib").string();
+  // As installed, or as built.
+  const fs::path lib = fs::path(program).parent_path().parent_path() / "lib";
+  std::error_code error;
+  return (fs::is_directory(lib / "seneschal", error) ? lib / "seneschal" : lib).string();
 }
 std::string plugin_path(Protocol protocol, const ClusterOptions& options) {
   return fmt::format("{}/lib{}.so", plugin_folder(options), to_string(protocol));

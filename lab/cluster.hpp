@@ -34,8 +34,9 @@ struct Cluster {
 
 struct ClusterOptions {
   std::string program;  // `seneschal`; empty: the running program
-  std::string plugins;  // folder of libsteward.so and libbft.so; empty: lib/ beside the program's folder
-  std::string keys;     // folder that `generate_keys` filled
+  std::string
+      plugins;  // folder of libsteward.so and libbft.so; empty: lib/seneschal/ or lib/ beside the program's folder
+  std::string keys;  // folder that `generate_keys` filled
   /// Byzantine servers: they run libsteward_traitor.so, which only test builds have (target steward_traitor).
   std::vector<Traitor> traitors;
   bool traitors_wait = false;  // they are correct until the file `Cluster::turned` is there

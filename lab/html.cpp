@@ -1,5 +1,8 @@
 #include "lab/html.hpp"
 
+#include <algorithm>
+#include <cmath>
+
 namespace seneschal::lab::html {
 
 namespace {
@@ -28,6 +31,9 @@ table.wide { font-size:12.5px; } table.wide th, table.wide td { padding:4px 7px;
 .not { background:#fff4d6; color:var(--wait); } .shown { background:var(--soft); color:var(--dim); }
 .plots { display:flex; flex-wrap:wrap; gap:14px; } .plots figure { margin:0; border:1px solid var(--line); border-radius:6px; padding:8px; flex:0 1 calc(50% - 7px); min-width:440px; }
 .plots svg { width:100%; height:auto; } figcaption { font-weight:600; padding:2px 6px; }
+.bars { display:grid; grid-template-columns:max-content 1fr; gap:4px 12px; max-width:820px; margin:10px 0 18px; font-size:13.5px; }
+.bar i { display:inline-block; height:12px; border-radius:2px; background:var(--dim); vertical-align:-1px; min-width:1px; }
+.bar i.first { background:#1b6ca8; } .bar i.second { background:#c0452c; }
 details { margin:8px 0; } summary { cursor:pointer; } code { background:var(--soft); padding:1px 5px; border-radius:4px; font-size:13px; }
 dl { display:grid; grid-template-columns:max-content 1fr; gap:3px 16px; font-size:14px; } dt { color:var(--dim); } dd { margin:0; }
 )";
@@ -48,52 +54,77 @@ std::string escape(std::string_view text) {
   return out;
 }
 
-Table::Table(std::vector<std::string> columns, std::string_view css_class) : class_(css_class) {
+Table::Table(const std::vector<std::string>& columns, std::string_view css_class) : class_(css_class) {
   for (const std::string& column : columns) {
     const bool numeric = column.starts_with('>');
-    numeric_.push_back(numeric);
-    head_ += std::string(numeric ? "<th class=\"n\">" : "<th>") + escape(column.substr(numeric ? 1 : 0)) + "</th>";
+    columns_.push_back({column.substr(numeric ? 1 : 0), numeric, false});
   }
 }
 
-void Table::end_row() {
-  if (open_) body_ += "</tr>\n";
-  open_ = false;
-  column_ = 0;
-}
-
 Table& Table::row(std::string_view css_class) {
-  end_row();
-  body_ += css_class.empty() ? "<tr>" : "<tr class=\"" + std::string(css_class) + "\">";
-  open_ = true;
+  rows_.push_back({std::string(css_class), "", {}});
   return *this;
 }
 
 Table& Table::group(std::string_view text) {
-  end_row();
-  body_ +=
-      "<tr class=\"group\"><td colspan=\"" + std::to_string(numeric_.size()) + "\">" + escape(text) + "</td></tr>\n";
+  rows_.push_back({"group", escape(text), {}});
+  return *this;
+}
+
+Table& Table::add(std::string markup, std::string_view css_class, bool empty) {
+  std::vector<Cell>& cells = rows_.back().cells;
+  if (!empty && cells.size() < columns_.size()) columns_[cells.size()].used = true;
+  cells.push_back({std::move(markup), std::string(css_class)});
   return *this;
 }
 
 Table& Table::cell(std::string_view text, std::string_view css_class) {
-  const bool numeric = column_ < numeric_.size() && numeric_[column_];
-  ++column_;
-  std::string classes(numeric ? "n" : "");
-  if (!css_class.empty()) classes += (classes.empty() ? "" : " ") + std::string(css_class);
-  body_ += (classes.empty() ? "<td>" : "<td class=\"" + classes + "\">") + escape(text) + "</td>";
-  return *this;
+  return add(escape(text), css_class, text.empty() || text == "-");
 }
 
 Table& Table::raw(std::string_view markup) {
-  ++column_;
-  body_ += "<td>" + std::string(markup) + "</td>";
-  return *this;
+  return add(std::string(markup), "", markup.empty());
 }
 
 std::string Table::text() const {
-  return "<div class=\"scroll\"><table" + (class_.empty() ? "" : " class=\"" + class_ + "\"") + "><thead><tr>" +
-         head_ + "</tr></thead><tbody>\n" + body_ + (open_ ? "</tr>" : "") + "</tbody></table></div>\n";
+  const auto tag = [](std::string_view name, const std::string& classes) {
+    return "<" + std::string(name) + (classes.empty() ? "" : " class=\"" + classes + "\"") + ">";
+  };
+  std::string head, body;
+  std::size_t used = 0;
+  for (const Column& column : columns_) {
+    if (!column.used) continue;
+    ++used;
+    head += tag("th", column.numeric ? "n" : "") + escape(column.title) + "</th>";
+  }
+  for (const Row& row : rows_) {
+    body += tag("tr", row.css_class);
+    if (!row.group.empty()) body += "<td colspan=\"" + std::to_string(used) + "\">" + row.group + "</td>";
+    for (std::size_t i = 0; i < row.cells.size(); ++i) {
+      if (i < columns_.size() && !columns_[i].used) continue;
+      const Cell& cell = row.cells[i];
+      const bool numeric = i < columns_.size() && columns_[i].numeric;
+      body += tag("td", numeric && !cell.css_class.empty() ? "n " + cell.css_class
+                        : numeric                          ? "n"
+                                                           : cell.css_class) +
+              cell.markup + "</td>";
+    }
+    body += "</tr>\n";
+  }
+  return "<div class=\"scroll\">" + tag("table", class_) + "<thead><tr>" + head + "</tr></thead><tbody>\n" + body +
+         "</tbody></table></div>\n";
+}
+
+std::string bars(const std::vector<Bar>& list) {
+  double longest = 0;
+  for (const Bar& bar : list) longest = std::max(longest, bar.value);
+  if (longest <= 0) return "";
+  std::string text = "<div class=\"bars\">\n";
+  for (const Bar& bar : list)
+    text += "<span>" + escape(bar.label) + "</span><span class=\"bar\"><i class=\"" + std::string(bar.css_class) +
+            "\" style=\"width:" + std::to_string(static_cast<int>(std::lround(80 * bar.value / longest))) +
+            "%\"></i> " + escape(bar.text) + "</span>\n";
+  return text + "</div>\n";
 }
 
 std::string page(std::string_view title, std::string_view body) {

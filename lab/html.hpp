@@ -8,11 +8,12 @@ namespace seneschal::lab::html {
 
 std::string escape(std::string_view text);
 
-/// A table built row by row; cells are escaped unless said otherwise.
+/// A table built row by row; cells are escaped unless said otherwise. A column that is empty, or "-", in every row is
+/// left out.
 class Table {
  public:
   /// `columns` starting with '>' are numbers: aligned right.
-  explicit Table(std::vector<std::string> columns, std::string_view css_class = "");
+  explicit Table(const std::vector<std::string>& columns, std::string_view css_class = "");
   Table& row(std::string_view css_class = "");
   /// A row of one cell across all columns: a heading of the rows that follow.
   Table& group(std::string_view text);
@@ -21,14 +22,35 @@ class Table {
   std::string text() const;
 
  private:
-  void end_row();
-  std::vector<bool> numeric_;
+  struct Column {
+    std::string title;
+    bool numeric = false;
+    bool used = false;
+  };
+  struct Cell {
+    std::string markup, css_class;
+  };
+  struct Row {
+    std::string css_class;
+    std::string group;  // markup; if it is not empty there are no cells
+    std::vector<Cell> cells;
+  };
+  Table& add(std::string markup, std::string_view css_class, bool empty);
+
   std::string class_;
-  std::string head_;
-  std::string body_;
-  std::size_t column_ = 0;
-  bool open_ = false;
+  std::vector<Column> columns_;
+  std::vector<Row> rows_;
 };
+
+/// One bar of a chart: what it stands for, its length, what is written at its end, and a colour of the style sheet's.
+struct Bar {
+  std::string label;
+  double value = 0;
+  std::string text;
+  std::string_view css_class;
+};
+/// A chart of horizontal bars from 0 to the longest. Empty without bars.
+std::string bars(const std::vector<Bar>& list);
 
 /// The whole page around `body`, style sheet included.
 std::string page(std::string_view title, std::string_view body);

@@ -145,9 +145,9 @@ void judge(Fidelity& fidelity, const emulator::Topology* topology) {
     fidelity.breaches.push_back(fmt::format("link from {} to {}: {}", name(link.from), name(link.to), what));
   };
   for (const LinkFidelity& link : fidelity.links) {
-    const double p99_bound = std::max(2.0, 0.04 * link.delay_ms);
-    if (link.error_p50_ms > 0.2)
-      breach(link, fmt::format("median delay error {:.2f} ms; at most 0.2", link.error_p50_ms));
+    const double p50_bound = std::max(0.2, 0.005 * link.delay_ms), p99_bound = std::max(2.0, 0.04 * link.delay_ms);
+    if (link.error_p50_ms > p50_bound)
+      breach(link, fmt::format("median delay error {:.2f} ms; at most {:.2f}", link.error_p50_ms, p50_bound));
     if (link.error_p99_ms > p99_bound)
       breach(link, fmt::format("99th percentile of the delay error {:.2f} ms; at most {:.2f}", link.error_p99_ms,
                                p99_bound));

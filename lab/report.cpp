@@ -4,6 +4,7 @@
 #include "lab/floors.hpp"
 #include "lab/html.hpp"
 #include "lab/plots.hpp"
+#include "lab/report_answers.hpp"
 #include "lab/report_figures.hpp"
 #include "lab/report_recovery.hpp"
 #include "lab/tables.hpp"
@@ -20,10 +21,6 @@ namespace {
 
 using html::escape;
 using html::Table;
-
-std::string protocol_name(const Series& s) {
-  return s.protocol == Protocol::Steward ? "Steward" : "BFT";
-}
 
 std::string estimate_text(const Estimate& e) {
   return number(e.mean) + (e.half_width ? " ± " + number(*e.half_width) : "");
@@ -42,17 +39,16 @@ class Page {
   std::string text() {
     const Experiment& e = results_.experiment;
     body_ = "<h1>" + escape(e.title) + "</h1>\n";
-    body_ += fmt::format("<p class=\"dim\">{} &middot; {} &middot; {}</p>\n", escape(results_.started),
-                         escape(results_.host), escape(results_.build));
     if (!e.description.empty()) body_ += "<p>" + escape(e.description) + "</p>\n";
     banners();
-    body_ += figures_in_short(verdicts_) + figures_in_full(verdicts_);
+    body_ += answers(results_);
     plots();
     body_ += recoveries(results_);
     for (RuntimeKind kind : {RuntimeKind::Live, RuntimeKind::Sim}) measurements(kind);
     side_by_side();
     published();
     fidelity();
+    body_ += figures_in_short(verdicts_) + figures_in_full(verdicts_);
     notes();
     return html::page(e.title, body_);
   }
@@ -68,12 +64,17 @@ class Page {
             "<li>" + where + ": " + escape(p.fidelity ? p.fidelity->breaches.front() : "not checked") + "</li>";
       if (!p.measured()) missing += "<li>" + where + ": " + escape(p.problem) + "</li>";
     }
-    const auto banner = [&](std::string_view head, const std::string& items) {
-      if (!items.empty()) body_ += fmt::format("<div class=\"banner\"><b>{}</b><ul>{}</ul></div>\n", head, items);
+    const auto banner = [&](std::string_view css, std::string_view head, const std::string& items) {
+      if (!items.empty())
+        body_ += fmt::format("<div class=\"banner{}\"><b>{}</b><ul>{}</ul></div>\n", css, head, items);
     };
-    banner("SAFETY BROKEN. A protocol did what it must never do.", unsafe);
-    banner("INVALID. The emulated network was not what was asked for; do not quote these points.", invalid);
-    banner("Nothing was measured at these points.", missing);
+    banner("", "SAFETY BROKEN. A protocol did what it must never do.", unsafe);
+    banner("", "Nothing was measured at these points.", missing);
+    banner(
+        " wait",
+        "INVALID. At these points the emulated network was not what was asked for, also when they were measured once "
+        "more; do not quote them.",
+        invalid);
   }
 
   void plots() {
@@ -137,7 +138,7 @@ class Page {
     bool any = false;
     for (const Point& live : results_.points) {
       if (live.series->runtime != RuntimeKind::Live || !live.measured()) continue;
-      const Point* sim = twin(live);
+      const Point* sim = twin(results_, live);
       if (sim == nullptr) continue;
       any = true;
       const double ratio = live.latency_mean_ms.mean / sim->latency_mean_ms.mean;
@@ -146,7 +147,7 @@ class Page {
       table.cell(fmt::format("{:.3f}", ratio)).cell(number(live.throughput.mean)).cell(number(sim->throughput.mean));
       table.cell(fmt::format("{:.3f}", live.throughput.mean / sim->throughput.mean));
       table.cell(number(live.cpu_busy_percent)).cell(number(sim->cpu_busy_percent));
-      table.cell(agreement(live, ratio));
+      table.cell(agreement(live, *sim));
     }
     if (any)
       body_ +=
@@ -155,24 +156,6 @@ class Page {
           "the costs of this machine. Mean latencies must agree within 10 % while the live run is VALID and the CPU "
           "less than 60 % busy.</p>\n" +
           table.text();
-  }
-
-  static std::string agreement(const Point& live, double ratio) {
-    if (live.fidelity_word() == "INVALID") return "not judged: the live run is INVALID";
-    if (live.cpu_busy_percent && *live.cpu_busy_percent >= 60)
-      return fmt::format("not judged, host-bound: CPU {:.0f} % busy", *live.cpu_busy_percent);
-    return std::abs(ratio - 1) <= 0.1 ? "agree within 10 %" : "apart by more than 10 %";
-  }
-
-  const Point* twin(const Point& live) const {
-    for (const Point& p : results_.points) {
-      const Series &a = *live.series, &b = *p.series;
-      if (b.runtime == RuntimeKind::Sim && p.measured() && p.clients == live.clients && a.protocol == b.protocol &&
-          a.setting == b.setting && a.servers == b.servers && a.topology.name == b.topology.name &&
-          a.options == b.options && a.update_percent == b.update_percent)
-        return &p;
-    }
-    return nullptr;
   }
 
   void published() {
@@ -211,7 +194,8 @@ class Page {
     if (rows.empty()) return;
     body_ +=
         "<h2>Fidelity of the live runs</h2>\n<p>Asked against achieved, worst link of each run. Bounds: delay error "
-        "p50 0.2 ms, p99 the larger of 2 ms and 4 % of the delay; bandwidth 2 %; no datagram dropped by a receiving "
+        "p50 the larger of 0.2 ms and 0.5 % of the delay, p99 the larger of 2 ms and 4 %; bandwidth 2 %; no datagram "
+        "dropped by a receiving "
         "socket.</p>\n" +
         fidelity_.text();
   }
@@ -229,6 +213,8 @@ class Page {
         "routing included, per accepted operation</dd>"
         "<dt>link use</dt><dd>bytes sent over bytes the link could have carried, busiest link</dd>"
         "<dt>CPU</dt><dd>summed over all daemons, per accepted operation; busy: of the busiest machine</dd></dl>\n";
+    body_ += fmt::format("<p class=\"dim\">{} &middot; {} &middot; {}</p>\n", escape(results_.started),
+                         escape(results_.host), escape(results_.build));
     body_ += fmt::format(
         "<p>Repeat this run: <code>seneschal lab run experiment.toml</code> with the file beside this page. "
         "Numbers for machines: <code>results.csv</code>, <code>summary.json</code>.</p>\n<h3>Series</h3>\n");
@@ -258,14 +244,11 @@ class Page {
 }  // namespace
 
 ExitCode exit_code(const Results& results, const std::vector<Verdict>& verdicts) {
-  bool invalid = false, missed = results.points.empty();
-  for (const Point& p : results.points) {
-    if (p.safety != "ok") return ExitCode::Unsafe;
-    if (!p.measured()) missed = true;
-    if (p.measured() && p.fidelity_word() == "INVALID") invalid = true;
-  }
-  if (invalid) return ExitCode::Invalid;
-  for (const Verdict& v : verdicts) missed = missed || v.outcome == Outcome::Missed;
+  const auto any = [&](auto&& what) { return std::ranges::any_of(results.points, what); };
+  if (any([](const Point& p) { return p.safety != "ok"; })) return ExitCode::Unsafe;
+  if (results.points.empty() || any([](const Point& p) { return !p.measured(); })) return ExitCode::Unmeasured;
+  if (any([](const Point& p) { return p.fidelity_word() == "INVALID"; })) return ExitCode::Invalid;
+  const bool missed = std::ranges::count(verdicts, Outcome::Missed, &Verdict::outcome) > 0;
   return missed ? ExitCode::Missed : ExitCode::Good;
 }
 

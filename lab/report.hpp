@@ -5,8 +5,8 @@
 namespace seneschal::lab {
 
 /// Exit codes of commands.
-enum class ExitCode : int { Good = 0, Missed = 1, Usage = 2, Invalid = 3, Unsafe = 4 };
-/// The worst that the results hold: safety, then fidelity, then figures (and points without a measurement).
+enum class ExitCode : int { Good = 0, Missed = 1, Usage = 2, Invalid = 3, Unsafe = 4, Unmeasured = 5 };
+/// The worst that the results hold: safety, then points without a measurement, then fidelity, then figures.
 ExitCode exit_code(const Results& results, const std::vector<Verdict>& verdicts);
 
 /// Writes results.csv, summary.json, experiment.toml, plots/ and report.html below `dir`. Missing plots are no error:

@@ -83,7 +83,8 @@ std::string figures_in_short(const std::vector<Verdict>& verdicts) {
   if (not_run > 0) open += fmt::format("<li>{} that belong to series which were not run</li>", not_run);
   std::string text;
   if (!missed.empty())
-    text += banner("", fmt::format("{} of {} judged figures were missed.", count(Outcome::Missed), judged), missed);
+    text +=
+        banner(" wait", fmt::format("{} of {} judged figures were missed.", count(Outcome::Missed), judged), missed);
   else if (judged > 0)
     text += banner(" good", fmt::format("All {} judged figures were met.", judged), "");
   if (!open.empty())
@@ -94,20 +95,21 @@ std::string figures_in_short(const std::vector<Verdict>& verdicts) {
 std::string figures_in_full(const std::vector<Verdict>& verdicts) {
   if (verdicts.empty()) return "";
   const auto count = [&](Outcome o) { return std::ranges::count(verdicts, o, &Verdict::outcome); };
-  std::string text =
-      fmt::format("<h2>Figures it must show</h2>\n<p>{} passed, {} missed, {} not judged, {} shown.</p>\n",
-                  count(Outcome::Passed), count(Outcome::Missed), count(Outcome::NotJudged), count(Outcome::Shown));
+  std::string text = fmt::format(
+      "<h2>Figures it must show, failures first</h2>\n<p>{} passed, {} missed, {} not judged, {} shown.</p>\n",
+      count(Outcome::Passed), count(Outcome::Missed), count(Outcome::NotJudged), count(Outcome::Shown));
   Table table({"figure", "series", "measured", "asked", "verdict", "remark"});
   std::string_view last;
   bool any = false;
-  for (const Verdict& v : verdicts) {
-    if (v.outcome == Outcome::Shown) continue;
-    any = true;
-    const bool again = v.title == last;
-    table.row(again ? "" : "first").cell(again ? "" : v.title).cell(v.where).cell(v.measured);
-    table.cell(again ? "" : v.asked).raw(tag(v.outcome)).cell(v.remark);
-    last = v.title;
-  }
+  for (const Outcome outcome : {Outcome::Missed, Outcome::NotJudged, Outcome::Passed})
+    for (const Verdict& v : verdicts) {
+      if (v.outcome != outcome) continue;
+      any = true;
+      const bool again = v.title == last;
+      table.row(again ? "" : "first").cell(again ? "" : v.title).cell(v.where).cell(v.measured);
+      table.cell(again ? "" : v.asked).raw(tag(v.outcome)).cell(v.remark);
+      last = v.title;
+    }
   if (any) text += table.text();
   return text + shown_table(verdicts);
 }

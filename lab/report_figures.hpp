@@ -4,9 +4,9 @@
 
 namespace seneschal::lab {
 
-/// For the top: all met, or which were missed, by how much and why; then what could not be judged, and why. Markup.
+/// All met, or which were missed, by how much and why; then what could not be judged, and why. Markup.
 std::string figures_in_short(const std::vector<Verdict>& verdicts);
-/// Every judged figure with its verdict, then the numbers that are only shown. Markup.
+/// Every judged figure with its verdict, failures first, then the numbers that are only shown. Markup.
 std::string figures_in_full(const std::vector<Verdict>& verdicts);
 
 }  // namespace seneschal::lab

@@ -1,5 +1,6 @@
 // `seneschal client`: uses a running deployment by hand, or puts load on it.
 #include "accountability/ingest.hpp"
+#include "base/version.hpp"
 #include "emulator/names.hpp"
 #include "lab/load.hpp"
 #include "lab/report.hpp"
@@ -128,7 +129,7 @@ int operate(int argc, char** argv) {
             std::string(kKvOperations) + ". Of sql: " + std::string(kSqlOperations) +
             ". 'seneschal client load', 'enroll', 'revoke' and 'members' with --help tell about load and about other "
             "clients.",
-        ' ', "0.1");
+        ' ', version());
     line.setExceptionHandling(false);
     TCLAP::ValueArg<std::string> where("d", "deployment", "folder given to 'lab up'", false, "seneschal-up", "DIR",
                                        line);
@@ -210,7 +211,7 @@ int load(int argc, char** argv) {
   LoadSpec spec;
   try {
     TCLAP::CmdLine line("Puts load on a running deployment and writes each accepted operation as a JSON line.", ' ',
-                        "0.1");
+                        version());
     line.setExceptionHandling(false);
     TCLAP::ValueArg<std::string> where("d", "deployment", "folder given to 'lab up'", false, "seneschal-up", "DIR",
                                        line);

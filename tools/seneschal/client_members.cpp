@@ -1,4 +1,5 @@
 // `seneschal client enroll`, `revoke` and `members`: who may use a deployment, said by its administrator.
+#include "base/version.hpp"
 #include "crypto/joining.hpp"
 #include "emulator/names.hpp"
 #include "lab/report.hpp"
@@ -179,7 +180,7 @@ int parse(std::string_view command, const std::string& what, int argc, char** ar
           const Run& run) {
   Order order;
   try {
-    TCLAP::CmdLine line(what, ' ', "0.1");
+    TCLAP::CmdLine line(what, ' ', version());
     line.setExceptionHandling(false);
     TCLAP::ValueArg<std::string> where("d", "deployment", "folder given to 'lab up'", false, "seneschal-up", "DIR",
                                        line);

@@ -1,4 +1,5 @@
 // `seneschal ctl`: asks a running node and changes its links.
+#include "base/version.hpp"
 #include "emulator/link_toml.hpp"
 #include "runtime/asio/unix_socket.hpp"
 #include "tools/seneschal/commands.hpp"
@@ -167,7 +168,7 @@ int run(const std::string& socket, const std::vector<std::string>& words, bool j
 
 int ctl_command(int argc, char** argv) {
   try {
-    TCLAP::CmdLine line("Shows and changes a running node.", ' ', "0.1");
+    TCLAP::CmdLine line("Shows and changes a running node.", ' ', version());
     TCLAP::ValueArg<std::string> socket("s", "socket", "the node's control socket", true, "", "PATH", line);
     TCLAP::SwitchArg json("", "json", "print the node's answer as JSON", line);
     TCLAP::UnlabeledMultiArg<std::string> words(

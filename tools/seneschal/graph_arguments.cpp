@@ -1,4 +1,5 @@
 #include "tools/seneschal/graph_arguments.hpp"
+#include "base/version.hpp"
 
 #include "accountability/agreement.hpp"
 #include "accountability/packages.hpp"
@@ -32,7 +33,7 @@ constexpr std::uint64_t kMostShown = 1'000'000'000'000;
 }  // namespace
 
 Arguments parse(int argc, char** argv, const std::string& what, std::initializer_list<std::string_view> options) {
-  TCLAP::CmdLine line(what, ' ', "1");
+  TCLAP::CmdLine line(what, ' ', version());
   TCLAP::ValueArg<std::string> folder("", "graph", "the graph's folder (default: the present one)", false, ".", "DIR",
                                       line);
   TCLAP::ValueArg<std::string> deployment("d", "deployment",

@@ -4,6 +4,7 @@
 #include "accountability/trace.hpp"
 #include "base/crc32c.hpp"
 #include "base/prng.hpp"
+#include "base/version.hpp"
 #include "lab/process.hpp"
 #include "tools/seneschal/flags.hpp"
 #include "tools/seneschal/graph_commands.hpp"
@@ -152,7 +153,8 @@ Figures measure(const RandomGraph& what, const std::string& folder, int rounds, 
 }
 
 int bench(int argc, char** argv) {
-  TCLAP::CmdLine line("Builds the report's random graph on disk, marks it, and reads the same files once.", ' ', "1");
+  TCLAP::CmdLine line("Builds the report's random graph on disk, marks it, and reads the same files once.", ' ',
+                      version());
   const tools::WholeFlag updates(line, "", "updates", "how many", 4'000'000, 1, kMostRandomUpdates);
   const tools::WholeFlag clients(line, "", "clients", "updates per time slice", 20, 1,
                                  accountability::kMaxClient - 2);

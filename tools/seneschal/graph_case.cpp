@@ -1,4 +1,5 @@
 // `seneschal graph case`: makes the graph of a case study and its page, to try the other commands on.
+#include "base/version.hpp"
 #include "tools/seneschal/flags.hpp"
 #include "tools/seneschal/graph_commands.hpp"
 #include "tools/seneschal/graph_packages.hpp"
@@ -12,7 +13,7 @@ int make_case(int argc, char** argv) {
   TCLAP::CmdLine line(
       "Makes a graph: 'picture', a common operation picture with a false report in it, or 'threads', a biodefense "
       "network's messages, or 'packages', what the packages of an apt mirror need.",
-      ' ', "1");
+      ' ', version());
   TCLAP::UnlabeledValueArg<std::string> name("name", "picture, threads or packages", true, "", "NAME", line);
   TCLAP::ValueArg<std::string> folder("", "graph", "where to make it", true, "", "DIR", line);
   // The least of each is what the story needs.

@@ -1,4 +1,5 @@
 // The incident report: made, signed, and checked by whoever gets it.
+#include "base/version.hpp"
 #include "crypto/digest.hpp"
 #include "crypto/signature.hpp"
 #include "lab/files.hpp"
@@ -159,7 +160,7 @@ std::string incident_html(const Incident& incident, const Json& report) {
 }
 
 int verify_report(int argc, char** argv) {
-  TCLAP::CmdLine line("Checks the signature of an incident report, and tells whose key it is.", ' ', "1");
+  TCLAP::CmdLine line("Checks the signature of an incident report, and tells whose key it is.", ' ', version());
   TCLAP::UnlabeledValueArg<std::string> path("report", "the report's JSON", true, "", "REPORT", line);
   TCLAP::ValueArg<std::string> expected("", "key", "public key (PEM) that it must be signed with", false, "", "FILE",
                                         line);

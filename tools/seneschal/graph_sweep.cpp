@@ -1,4 +1,5 @@
 // `seneschal graph sweep`: the report's three sweeps, with plots against its figures. [TR Figs. 5, 6, 7]
+#include "base/version.hpp"
 #include "lab/files.hpp"
 #include "lab/html.hpp"
 #include "lab/plots.hpp"
@@ -76,7 +77,7 @@ std::string plot_script(const Sweep& sweep, const std::vector<Measured>& all, co
 
 int sweep(int argc, char** argv) {
   TCLAP::CmdLine line("Measures the report's three sweeps and writes sweeps.json and sweeps.html with plots.", ' ',
-                      "1");
+                      version());
   TCLAP::ValueArg<std::string> out("o", "out", "folder", false, "graph-sweeps", "DIR", line);
   const tools::WholeFlag updates(line, "", "updates", "of the larger graphs", 4'000'000, 4, kMostRandomUpdates);
   const tools::WholeFlag rounds(line, "", "rounds", "measurements of each point; the best counts", 5, 1, kMostRounds);

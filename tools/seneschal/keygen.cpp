@@ -1,4 +1,5 @@
 // `seneschal keygen`: makes every key of a deployment.
+#include "base/version.hpp"
 #include "lab/keys.hpp"
 #include "lab/process.hpp"
 #include "lab/progress.hpp"
@@ -16,7 +17,7 @@ int keygen_command(int argc, char** argv) {
   std::string file, out, from;
   try {
     TCLAP::CmdLine line("Makes every key of a deployment: servers, clients, site keys with their shares.", ' ',
-                        "0.1");
+                        version());
     line.setExceptionHandling(false);
     TCLAP::ValueArg<std::string> deployment("d", "deployment", "the deployment's file", true, "", "FILE", line);
     TCLAP::ValueArg<std::string> folder("o", "out", "new folder for the keys", true, "", "DIR", line);

@@ -1,4 +1,5 @@
 // `seneschal lab`: experiments (run), deployments by hand (up, status, down), and costs of this machine (calibrate).
+#include "base/version.hpp"
 #include "emulator/did_you_mean.hpp"
 #include "lab/calibrate.hpp"
 #include "lab/files.hpp"
@@ -36,7 +37,7 @@ constexpr std::string_view kHelp =
     "4 safety violated.\n";
 
 std::string build_facts() {
-  return fmt::format("seneschal 0.1.0, {} {}",
+  return fmt::format("seneschal {}, {} {}", version(),
 #ifdef __clang__
                      "clang",
 #else
@@ -117,7 +118,7 @@ Result<Runs> measure(Experiment& experiment, const std::string& dir, bool live, 
 }
 
 int run(int argc, char** argv) {
-  TCLAP::CmdLine line("Runs an experiment and writes a report.", ' ', "0.1");
+  TCLAP::CmdLine line("Runs an experiment and writes a report.", ' ', version());
   TCLAP::UnlabeledValueArg<std::string> file("FILE", "the experiment's file", true, "", "FILE", line);
   TCLAP::ValueArg<std::string> runtime("r", "runtime", "live, sim or both", false, "both", "NAME", line);
   TCLAP::ValueArg<std::string> out("o", "out", "folder for the results (default: out/NAME)", false, "", "DIR", line);
@@ -159,7 +160,7 @@ int run(int argc, char** argv) {
 
 int calibrate_command(int argc, char** argv) {
   TCLAP::CmdLine line("Measures what work costs on this machine and writes a cost file for the simulator.", ' ',
-                      "0.1");
+                      version());
   TCLAP::ValueArg<std::string> out("o", "out", "the cost file", false, "costs-here.toml", "FILE", line);
   if (const auto code = lab_parse(line, argc, argv)) return *code;
   Progress progress;

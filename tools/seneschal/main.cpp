@@ -1,4 +1,5 @@
 // One program, many subcommands.
+#include "base/version.hpp"
 #include "emulator/did_you_mean.hpp"
 #include "tools/seneschal/commands.hpp"
 
@@ -33,7 +34,7 @@ void usage(std::FILE* out) {
   std::fprintf(out, "usage: seneschal COMMAND [ARGUMENTS]\n\n");
   for (const Command& command : kSubcommands)
     std::fprintf(out, "  %-8s %s\n", std::string(command.name).c_str(), std::string(command.what).c_str());
-  std::fprintf(out, "\n'seneschal COMMAND --help' tells more.\n");
+  std::fprintf(out, "\n'seneschal COMMAND --help' tells more; 'seneschal --version' tells which one this is.\n");
 }
 
 /// What was printed must have arrived: a full device is an error, not a good result.
@@ -66,6 +67,10 @@ int main(int argc, char** argv) {
   const std::string_view name = argv[1];
   if (name == "--help" || name == "-h" || name == "help") {
     usage(stdout);
+    return finish(argv[1], 0);
+  }
+  if (name == "--version" || name == "-V") {
+    std::printf("seneschal %s\n", seneschal::version().c_str());
     return finish(argv[1], 0);
   }
   std::vector<std::string> names;

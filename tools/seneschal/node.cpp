@@ -1,5 +1,6 @@
 // `seneschal node`: one overlay node, until SIGINT or SIGTERM.
 #include "overlay/daemon/node.hpp"
+#include "base/version.hpp"
 #include "overlay/daemon/daemon_lock.hpp"
 #include "tools/seneschal/commands.hpp"
 #include "tools/seneschal/flags.hpp"
@@ -83,7 +84,7 @@ int run(const std::string& config_path, std::optional<NodeId> self, int handover
 
 int node_command(int argc, char** argv) {
   try {
-    TCLAP::CmdLine line("Runs one overlay node until SIGINT or SIGTERM.", ' ', "0.1");
+    TCLAP::CmdLine line("Runs one overlay node until SIGINT or SIGTERM.", ' ', version());
     TCLAP::ValueArg<std::string> config("c", "config", "deployment file", true, "", "FILE", line);
     const tools::WholeFlag node(line, "n", "node", "which node of the file to be", 0, 0, 0xffff);
     TCLAP::ValueArg<std::string> level("l", "log", "debug, info, warn or error", false, "info", "LEVEL", line);

@@ -1,4 +1,5 @@
 // `seneschal sim`: runs seeds or a plan in the simulated world under all checkers.
+#include "base/version.hpp"
 #include "lab/files.hpp"
 #include "lab/process.hpp"
 #include "lab/sim/swarm.hpp"
@@ -175,7 +176,7 @@ int run_seeds(const Options& options) {
 int sim_command(int argc, char** argv) {
   Options options;
   try {
-    TCLAP::CmdLine line("Runs seeds (or one plan file) in the simulated world under all checkers.", ' ', "0.1");
+    TCLAP::CmdLine line("Runs seeds (or one plan file) in the simulated world under all checkers.", ' ', version());
     line.setExceptionHandling(false);
     TCLAP::ValueArg<std::string> protocol("p", "protocol", "steward or bft", false, options.protocol, "NAME", line);
     TCLAP::ValueArg<std::string> seeds("s", "seeds", "seeds to run", false, options.seeds, "A..B", line);

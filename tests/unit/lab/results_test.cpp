@@ -2,8 +2,10 @@
 #include "lab/floors.hpp"
 #include "lab/html.hpp"
 #include "lab/report.hpp"
+#include "lab/report_answers.hpp"
 #include "lab/tables.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -113,16 +115,17 @@ TEST(Metrics, NothingMeasuredSaysWhyAndHasNoRow) {
   EXPECT_EQ(results.points[0].problem, "daemon 3 ended");
   EXPECT_THAT(results.points[1].problem, HasSubstr("no operation was accepted"));
   EXPECT_EQ(to_csv(results), std::string(kCsvHeader) + "\n");
-  EXPECT_EQ(exit_code(results, judge(results)), ExitCode::Missed);
+  EXPECT_EQ(exit_code(results, judge(results)), ExitCode::Unmeasured);
 }
 
 TEST(Metrics, FidelityBoundsAreThoseOfTheDefinition) {
   Fidelity good;
-  good.links = {{0, 1, 50, 0.2, 2, 2, 0}, {1, 0, 100, 0.1, 4, std::nullopt, 0}};
+  good.links = {{0, 1, 10, 0.2, 2, 2, 0}, {1, 0, 100, 0.5, 4, std::nullopt, 0}};
   judge(good);
   EXPECT_TRUE(good.valid());
-  for (LinkFidelity bad : {LinkFidelity{0, 1, 50, 0.21, 1, {}, 0}, LinkFidelity{0, 1, 50, 0.1, 2.1, {}, 0},
-                           LinkFidelity{0, 1, 50, 0.1, 1, -2.1, 0}, LinkFidelity{0, 1, 50, 0.1, 1, {}, 1}}) {
+  for (LinkFidelity bad : {LinkFidelity{0, 1, 40, 0.21, 1, {}, 0}, LinkFidelity{0, 1, 100, 0.51, 1, {}, 0},
+                           LinkFidelity{0, 1, 50, 0.1, 2.1, {}, 0}, LinkFidelity{0, 1, 50, 0.1, 1, -2.1, 0},
+                           LinkFidelity{0, 1, 50, 0.1, 1, {}, 1}}) {
     Fidelity f;
     f.links = {bad};
     judge(f);
@@ -237,11 +240,13 @@ TEST(Verdicts, LiveAndSimulatedAreComparedOnlyWhileTheMachineHasTimeAndTheNetwor
   EXPECT_EQ(outcome(results, "INVALID"), Outcome::NotJudged);
 }
 
-TEST(Verdicts, SafetyComesBeforeFidelityBeforeFigures) {
+TEST(Verdicts, SafetyComesBeforeWhatWasNotMeasuredBeforeFidelityBeforeFigures) {
   Results results = demo(1.5, 1.0);
   for (Point& p : results.points)
     if (p.fidelity) p.fidelity->breaches.push_back("late");
   EXPECT_EQ(exit_code(results, judge(results)), ExitCode::Invalid);
+  results.points.front().problem = "its daemon ended";
+  EXPECT_EQ(exit_code(results, judge(results)), ExitCode::Unmeasured);
   results.points.back().safety = "agreement: two digests for seq 7";
   EXPECT_EQ(exit_code(results, judge(results)), ExitCode::Unsafe);
 }
@@ -258,26 +263,63 @@ TEST(Report, PageIsSelfContainedAndEscaped) {
   EXPECT_THAT(page, HasSubstr("Live and simulated, side by side"));
 }
 
-TEST(Report, InvalidRunIsSaidOnTop) {
-  Results results = demo();
-  results.points[0].fidelity->breaches.push_back("link from site 1 to site 2: late");
-  const std::string page = to_html(results, judge(results), {});
-  const auto banner = page.find("class=\"banner\"");
-  ASSERT_NE(banner, std::string::npos);
-  EXPECT_LT(banner, page.find("Figures it must show"));
+TEST(Report, SaysFirstWhatIsWrongThenWhatWasAskedAndLastWhatWasJudged) {
+  const Results slow = demo(1.5, 1.0);
+  std::string page = to_html(slow, judge(slow), {{"A plot", "<svg>drawn</svg>"}});
+  const std::vector<std::string> order = {"Who is faster, and by how much?",
+                                          "At what cost?",
+                                          "Is the emulation to be trusted?",
+                                          "<h2>Plots",
+                                          "Measured live",
+                                          "Live and simulated, side by side",
+                                          "Fidelity of the live runs",
+                                          "judged figures were missed",
+                                          "instead of at most 1.15; missed by",
+                                          "Figures it must show",
+                                          "How to read this"};
+  std::size_t last = 0;
+  for (const std::string& part : order) {
+    const auto at = page.find(part);
+    ASSERT_NE(at, std::string::npos) << part;
+    EXPECT_LT(last, at) << part;
+    last = at;
+  }
+  page = page.substr(page.find("Figures it must show"));
+  EXPECT_LT(page.find(">missed</span>"), page.find(">passed</span>"));
+  EXPECT_THAT(to_html(demo(), judge(demo()), {}), HasSubstr("judged figures were met"));
+  Results invalid = demo();
+  invalid.points[0].fidelity->breaches.push_back("link from site 1 to site 2: late");
+  page = to_html(invalid, judge(invalid), {});
+  EXPECT_LT(page.find("class=\"banner wait\""), page.find("Who is faster"));
 }
 
-TEST(Report, SaysOnTopWhichFiguresWereMissedAndByHowMuch) {
-  const std::string good = to_html(demo(), judge(demo()), {});
-  const auto all_met = good.find("judged figures were met");
-  ASSERT_NE(all_met, std::string::npos);
-  EXPECT_LT(all_met, good.find("Figures it must show"));
-  const Results slow = demo(1.5, 1.0);
-  const std::string page = to_html(slow, judge(slow), {});
-  const auto missed = page.find("judged figures were missed");
-  ASSERT_NE(missed, std::string::npos);
-  EXPECT_LT(missed, page.find("Figures it must show"));
-  EXPECT_LT(page.find("instead of at most 1.15; missed by"), page.find("Figures it must show"));
+TEST(Report, AnswersNameTheFasterOneAndByHowMuch) {
+  const Results results = demo();
+  const std::string text = answers(results);
+  double steward = 0, bft = 0;
+  for (const Point& p : results.points)
+    if (p.clients == 20 && p.series->id == "steward-sim-f5") steward = p.latency_mean_ms.mean;
+  for (const Point& p : results.points)
+    if (p.clients == 20 && p.series->id == "bft-sim-f5") bft = p.latency_mean_ms.mean;
+  ASSERT_GT(bft, steward);
+  EXPECT_THAT(text,
+              HasSubstr(fmt::format("<b>Steward</b> is faster, simulated, f=5, 20 clients: an operation takes {} ms "
+                                    "with Steward and {} ms with BFT, which is {:.2f} times as long",
+                                    number(steward), number(bft), bft / steward)));
+  EXPECT_THAT(text, HasSubstr("of 12 live points the emulated network did what was asked")) << text;
+  const Results slow = demo(3.0, 1.0);
+  EXPECT_THAT(answers(slow), HasSubstr("<b>BFT</b> is faster"));
+}
+
+TEST(Html, ColumnsThatAreEmptyInEveryRowAreLeftOut) {
+  html::Table table({"a", ">b", "c"});
+  table.row().cell("1").cell("-").cell("");
+  table.group("a heading");
+  table.row().cell("2").cell("").cell("x");
+  EXPECT_EQ(table.text(),
+            "<div class=\"scroll\"><table><thead><tr><th>a</th><th>c</th></tr></thead><tbody>\n"
+            "<tr><td>1</td><td></td></tr>\n<tr class=\"group\"><td colspan=\"2\">a heading</td></tr>\n"
+            "<tr><td>2</td><td>x</td></tr>\n</tbody></table></div>\n");
 }
 
 TEST(Report, WritesEveryFile) {
