@@ -79,6 +79,7 @@ class Return : public testing::Test {
 
 // 12 MB of state, a fourth of a megabyte of updates per second, 1.2 MB/s per link: each piece crosses the wide area
 // once, not once per server, and what was ordered meanwhile comes as entries.
+// [Steward 7.32]
 TEST_F(Return, UnderLoadASiteCatchesUpAndTheOthersDoNotNotice) {
   ASSERT_NO_FATAL_FAILURE(build(6, 4096, 1000));
   run_for(2s);
@@ -97,6 +98,7 @@ TEST_F(Return, UnderLoadASiteCatchesUpAndTheOthersDoNotNotice) {
 }
 
 // Small updates, most leaves changed again and again: a state is old by more entries than L when it is here.
+// [Steward 7.34]
 TEST_F(Return, EntriesTakeOverWhereAStateIsOldBeforeItIsHere) {
   ASSERT_NO_FATAL_FAILURE(build(60, 200, 1000));
   run_for(2s);

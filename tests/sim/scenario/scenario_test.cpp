@@ -119,6 +119,7 @@ TEST_F(SlowDisks, OfAMajorityOfSitesAreKnownToTheOthers) {
   expect_no_view_change();
 }
 
+// [Steward 6.8]
 TEST_F(SlowDisks, OfSitesThatAreNotNeededSlowNobodyElse) {
   plan.clients = 2;  // at the sites whose disks are quick
   slow_site(2, 1500ms);

@@ -209,6 +209,7 @@ class BftDoubtful : public ::testing::Test {
   Digest digest;
 };
 
+// [BFT 9.1]
 TEST_F(BftDoubtful, ABackupSaysWhatItCannotCheckAndDoesNotVote) {
   group.inject(1, 0, doubted);
   ASSERT_EQ(sent<Doubt>().size(), 1u);
@@ -218,6 +219,7 @@ TEST_F(BftDoubtful, ABackupSaysWhatItCannotCheckAndDoesNotVote) {
   EXPECT_EQ(rejected(Reject::Duplicate), 1u);
 }
 
+// [BFT 9.2]
 TEST_F(BftDoubtful, ItVotesWhenFPlusOneServersStandForIt) {
   group.inject(1, 0, doubted);
   group.inject(1, 2, Prepare{View(0), Seq(1), Digest{}});
@@ -234,6 +236,7 @@ TEST_F(BftDoubtful, ItVotesAtOnceWhenTheVotesCameFirst) {
   EXPECT_TRUE(sent<Doubt>().empty());
 }
 
+// [BFT 9.3]
 TEST_F(BftDoubtful, ItGivesTheProposalUpWhenTwoFPlusOneBackupsDoubtAndKeepsThatPromise) {
   group.inject(1, 0, doubted);
   hear_doubt(2, false);
@@ -247,6 +250,7 @@ TEST_F(BftDoubtful, ItGivesTheProposalUpWhenTwoFPlusOneBackupsDoubtAndKeepsThatP
   EXPECT_TRUE(sent<Prepare>().empty());
 }
 
+// [BFT 9.4]
 TEST_F(BftDoubtful, ItTakesAnotherProposalOnlyAfterTwoFPlusOnePromises) {
   group.inject(1, 0, doubted);
   group.inject(1, 0, other);
@@ -290,6 +294,7 @@ TEST_F(BftDoubtful, ThePrimaryCannotDoubtAndRepetitionsDoNotCount) {
   EXPECT_EQ(sent<Doubt>().size(), 1u);
 }
 
+// [BFT 3.8]
 TEST(BftQueries, AnOlderRecordedOneDoesNotTakeTheNewerOnesPlace) {
   Group group;
   group.bed.record = true;

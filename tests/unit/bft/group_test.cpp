@@ -249,6 +249,7 @@ TEST(BftGroup, QueriesAreAnsweredWithoutOrdering) {
   EXPECT_FALSE(done[0].fell_back);
 }
 
+// [BFT 3.8]
 TEST(BftGroup, AQueryWaitsForItsMinSeq) {
   Group group;
   group.bed.record = true;
@@ -270,6 +271,7 @@ TEST(BftGroup, AQueryWaitsForItsMinSeq) {
   EXPECT_EQ(answers(), 1);
 }
 
+// [BFT 3.7]
 TEST(BftGroup, AnExecutedTimestampGetsTheStoredReplyAgain) {
   Group group;
   group.add_clients(1, 3);
@@ -315,6 +317,7 @@ TEST(BftGroup, NothingIsOrderedBeyondTheWindowWithoutACheckpoint) {
   EXPECT_TRUE(group.bed.run_until([&] { return group.all_done(); }, 60s));
 }
 
+// [BFT 3.7]
 TEST(BftGroup, ForwardsAClientsRequestToThePrimary) {
   Group group;
   group.bed.start();
@@ -325,6 +328,7 @@ TEST(BftGroup, ForwardsAClientsRequestToThePrimary) {
 }
 
 // Under overload all clients repeat themselves to all servers; the backups do not pass all of that on at once.
+// [BFT 3.7]
 TEST(BftGroup, BackupsPassOnAFewUpdatesAtATimeAndInTheEndAll) {
   constexpr std::uint32_t kClients = 200;
   Group group(1, kClients);

@@ -46,6 +46,7 @@ class BftOrdering : public ::testing::Test {
   PrePrepare first() { return group.proposal(1, {group.update(1, 1, "a")}); }
 };
 
+// [BFT 3.2]
 TEST_F(BftOrdering, BackupAnswersAProposalWithAPrepare) {
   group.inject(1, 0, first());
   EXPECT_EQ(sent<Prepare>(), 1u);
@@ -78,6 +79,7 @@ TEST_F(BftOrdering, RefusesAProposalFromABackup) {
   EXPECT_EQ(sent<Prepare>(), 0u);
 }
 
+// [BFT 3.2]
 TEST_F(BftOrdering, RefusesAProposalOutsideTheWindow) {
   group.inject(1, 0, group.proposal(9, {group.update(1, 1, "a")}));
   group.inject(1, 0, group.proposal(0, {group.update(1, 1, "a")}));
@@ -90,6 +92,7 @@ TEST_F(BftOrdering, RefusesAnEmptyBatch) {
   EXPECT_EQ(rejected(Reject::EmptyBatch), 1u);
 }
 
+// [BFT 3.2]
 TEST_F(BftOrdering, PreparesOnlyTheFirstProposalOfASeq) {
   group.inject(1, 0, first());
   group.inject(1, 0, group.proposal(1, {group.update(1, 1, "b")}));
@@ -105,6 +108,7 @@ TEST_F(BftOrdering, ARepeatedProposalIsARetransmission) {
   EXPECT_EQ(sent<Prepare>(), 1u);
 }
 
+// [BFT 3.3]
 TEST_F(BftOrdering, CommitsWithTheProposalAndPreparesOfTwoFBackups) {
   PrePrepare p = first();
   group.inject(1, 0, p);
@@ -146,6 +150,7 @@ TEST_F(BftOrdering, DuplicateAndDifferentPreparesDoNotCount) {
   EXPECT_GT(commits(), 0);
 }
 
+// [BFT 3.4]
 TEST_F(BftOrdering, ExecutesWithCommitsOfTwoFPlusOne) {
   PrePrepare p = first();
   Digest d = digest_of(p);
@@ -162,6 +167,7 @@ TEST_F(BftOrdering, ExecutesWithCommitsOfTwoFPlusOne) {
   EXPECT_EQ(group.count(1, EventKind::UpdateDone), 1u);
 }
 
+// [BFT 3.5]
 TEST_F(BftOrdering, KeepsVotesThatComeBeforeTheProposal) {
   PrePrepare p = first();
   Digest d = digest_of(p);
@@ -173,6 +179,7 @@ TEST_F(BftOrdering, KeepsVotesThatComeBeforeTheProposal) {
   EXPECT_EQ(group.executed(1), Seq(1));
 }
 
+// [BFT 3.4]
 TEST_F(BftOrdering, ExecutesInOrderOnly) {
   PrePrepare p = group.proposal(2, {group.update(1, 1, "a")});
   Digest d = digest_of(p);
@@ -260,6 +267,7 @@ TEST_F(BftOrdering, TakesACommittedEntryFromFPlusOneServersOnly) {
   EXPECT_EQ(rejected(Reject::OutsideWindow), 1u);
 }
 
+// [BFT 3.5]
 TEST_F(BftOrdering, VotesForExecutedSeqsCostNothing) {
   PrePrepare p = first();
   Digest d = digest_of(p);
@@ -280,6 +288,7 @@ class BftSignatures : public BftOrdering {
   }
 };
 
+// [BFT 3.2]
 TEST_F(BftSignatures, TwoProposalsForOneSeqAreProofAgainstThePrimary) {
   auto a = group.proposal(1, {group.update(1, 1, "a", AuthKind::Signature)});
   auto b = group.proposal(1, {group.update(1, 1, "b", AuthKind::Signature)});

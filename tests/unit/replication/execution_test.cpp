@@ -29,6 +29,7 @@ class ExecutionTest : public ::testing::Test {
   }
 };
 
+// [Steward 3.4] [BFT 3.6]
 TEST_F(ExecutionTest, SkipsATimestampThatIsNotHigher) {
   EXPECT_EQ(run(1, {update(1, 5, kv::put("a", as_span("1")))}).size(), 1u);
   Digest before = execution.application().digest();

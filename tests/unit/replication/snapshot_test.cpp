@@ -49,6 +49,7 @@ std::size_t fetch(SnapshotAssembly& assembly, const Snapshot& source) {
   }
 }
 
+// [Steward 7.25]
 TEST(KvFrozen, EqualHistoriesGiveEqualLeavesWhateverWasTriedAndTakenBackOrFrozenInBetween) {
   kv::KvApplication a;
   kv::KvApplication b;
@@ -233,6 +234,7 @@ TEST_F(Assembling, RefusesAPoisonedBlockOfLeaves) {
   EXPECT_EQ(assembly.add(block_message(*source, 0)), SnapshotAssembly::Piece::Useful);
 }
 
+// [Steward 7.28]
 TEST_F(Assembling, ANewerTargetAndTheOwnOlderStateLeaveOnlyTheDifferenceToFetch) {
   fetch(assembly, *source);
   put(app, 2000, 0);
@@ -267,6 +269,7 @@ TEST_F(Assembling, AChunkOfAnotherSnapshotIsTakenIfThisOneHasItToo) {
   EXPECT_TRUE(assembly.complete());
 }
 
+// [Steward 7.32]
 TEST_F(Assembling, SeveralWhoShareBeginAtDifferentPlacesAndMissNothing) {
   assembly.add(block_message(*source, 0));
   const auto all = assembly.missing_chunks({}, 1000);

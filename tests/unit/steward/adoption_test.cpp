@@ -7,6 +7,7 @@ namespace {
 
 // A log has room for so much that waits, and a state may be larger: it is written in pieces, each after the disk has
 // those before it, and takes the place of the old one when the log has all of it.
+// [Steward 7.29]
 TEST(StewardAdoption, AStateGoesIntoTheLogInPiecesBeforeItCounts) {
   Bed bed(3, 1, 1, often());
   const ServerId lagging = server(1, 3);

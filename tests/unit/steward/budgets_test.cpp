@@ -63,6 +63,7 @@ TEST(StewardBudgets, ReplayedAcceptsDrawEntriesWithinTheirSitesBudgetOnly) {
 }
 
 // A slow server's site says many things late, and twice.
+// [Steward 7.8]
 TEST(StewardBudgets, AnAcceptThatIsOnlyLateDrawsNothing) {
   Rich rich;
   rich.lone.bed.deliver(rich.lone.self, rich.late);
@@ -79,6 +80,7 @@ TEST(StewardBudgets, ReplayedCarriersDrawEntriesWithinTheirSitesBudgetOnly) {
   EXPECT_EQ(rich.lone.sent<ProposalCarrier>(), 0u) << "nothing that is executed is passed on inside";
 }
 
+// [Steward 7.10]
 TEST(StewardBudgets, ReplaysOfOneSitesWordsLeaveTheOtherSitesTheirs) {
   Rich rich;
   for (int round = 0; round < 20; ++round)
@@ -87,6 +89,7 @@ TEST(StewardBudgets, ReplaysOfOneSitesWordsLeaveTheOtherSitesTheirs) {
   EXPECT_EQ(entries_to(rich.lone, SiteId(0)), 2u);
 }
 
+// [Steward 7.10]
 TEST(StewardBudgets, RequestsInManyNamesOfOneSiteShareThatSitesBudget) {
   Rich rich;
   for (int round = 0; round < 20; ++round) {
@@ -102,6 +105,7 @@ TEST(StewardBudgets, RequestsInManyNamesOfOneSiteShareThatSitesBudget) {
   EXPECT_EQ(entries_to(rich.lone, SiteId(0)), 2u) << "half of 32 KiB for one name";
 }
 
+// [Steward 7.10]
 TEST(StewardBudgets, ANeighbourDrawsFromItsOwnAccountOnly) {
   Rich rich;
   auto ask = [&](unsigned who) {
@@ -146,6 +150,7 @@ TEST(StewardBudgets, ARepresentativesOldPrePreparesDrawFromItsAccountOnly) {
   EXPECT_EQ(lone.sent<OrderedEntry>(), 3u);
 }
 
+// [Steward 7.10]
 TEST(StewardBudgets, AClientsRecordedWordsDrawItsRepliesWithinItsBudget) {
   Lone lone(server(1, 2), tight());
   lone.order(1, lone.one(3, 1));

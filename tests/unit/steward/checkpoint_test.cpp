@@ -6,6 +6,7 @@
 namespace seneschal::steward::testing {
 namespace {
 
+// [Steward 7.12]
 TEST(StewardCheckpoints, EverySiteSignsTheSameStateEveryKEntries) {
   Bed bed(3, 1, 1, often());
   bed.record = true;
@@ -43,6 +44,7 @@ TEST(StewardCheckpoints, WorkInBothFanOutsAndWithKilledServers) {
   }
 }
 
+// [Steward 7.11]
 TEST(StewardCheckpoints, AServerThatMissedThemAsksForTheNewest) {
   Bed bed(3, 1, 1, often());
   bed.drop = [](const Bed::Datagram& m) { return m.is<Checkpoint>() && m.to == Principal::of(server(1, 2)); };
@@ -68,6 +70,7 @@ TEST(StewardCheckpoints, MemoryIsBoundedWhateverIsOrdered) {
   }
 }
 
+// [Steward 7.17]
 TEST(StewardCheckpoints, WithoutACheckpointNobodyGoesFurtherThanL) {
   Settings settings = often();
   Bed bed(3, 1, 1, settings);
@@ -97,6 +100,7 @@ TEST(StewardCheckpoints, WithoutACheckpointNobodyGoesFurtherThanL) {
 
 // ---- one server, handed messages ----
 
+// [Steward 7.13]
 TEST(StewardCheckpoints, OneSitesWordSettlesNothingAndTwoOfThreeDo) {
   Lone lone(server(1, 2), often());
   SharedBytes forged = lone.bed.seal(Principal::of(server(1, 1)), Checkpoint{Seq(8), {}});
@@ -120,6 +124,7 @@ TEST(StewardCheckpoints, OneSitesWordSettlesNothingAndTwoOfThreeDo) {
   EXPECT_EQ(lone.core().stability().held(), 0u);
 }
 
+// [Steward 7.13]
 TEST(StewardCheckpoints, AProofNeedsAMajorityOfDistinctSitesOneSeqAndOneDigest) {
   Lone lone(server(1, 2), often());
   Digest other;
@@ -157,6 +162,7 @@ TEST(StewardCheckpoints, HoldsOnePerSiteAndIntervalUpToLAboveTheStableOne) {
   EXPECT_EQ(lone.core().stability().held(), 0u);
 }
 
+// [Steward 7.23]
 TEST(StewardCheckpoints, ASiteThatSignedWhatIsLongStableIsShownTheStableOne) {
   Lone lone(server(1, 2), often());
   lone.deliver(lone.stable(16));
@@ -179,6 +185,7 @@ TEST(StewardCheckpoints, ASiteThatSignedWhatIsLongStableIsShownTheStableOne) {
       << "news is passed on inside";
 }
 
+// [Steward 7.16]
 TEST(StewardCheckpoints, PreparesNothingAtOrBelowTheNewestAndAnswersWithIt) {
   Lone lone(server(0, 2), often());
   lone.deliver(lone.stable(8));
@@ -191,6 +198,7 @@ TEST(StewardCheckpoints, PreparesNothingAtOrBelowTheNewestAndAnswersWithIt) {
       << "once in a while, to the representative";
 }
 
+// [Steward 7.16]
 TEST(StewardCheckpoints, AcceptsNothingAtOrBelowTheNewest) {
   Lone lone(server(1, 2), often());
   lone.deliver(share(lone.checkpoint(2, 8).sealed));
@@ -210,6 +218,7 @@ TEST(StewardCheckpoints, AcceptsNothingAtOrBelowTheNewest) {
   EXPECT_TRUE(lone.shared(9));
 }
 
+// [Steward 7.17]
 TEST(StewardCheckpoints, PreparesNothingFurtherThanLAboveTheNewest) {
   Settings settings = often();
   Lone lone(server(0, 2), settings);
@@ -227,6 +236,7 @@ TEST(StewardCheckpoints, PreparesNothingFurtherThanLAboveTheNewest) {
   EXPECT_EQ(lone.sent<Prepare>(), before + 3);
 }
 
+// [Steward 7.22]
 TEST(StewardCheckpoints, AStateThatDiffersFromWhatAMajoritySignedIsAnAlarm) {
   Lone lone(server(1, 2), often());
   for (std::uint64_t seq = 1; seq <= 8; ++seq) lone.order(seq, lone.one(1, seq));
@@ -264,6 +274,7 @@ TEST(StewardCheckpoints, AnOldProposalIsAnsweredWithTheCheckpointThatCoversIt) {
 
 // ---- fetching a state ----
 
+// [Steward 7.26]
 TEST(StewardStateTransfer, AServerFurtherBehindThanHistoryFetchesTheState) {
   Bed bed(3, 1, 1, often());
   ServerId lagging = server(1, 3);
@@ -295,6 +306,7 @@ TEST(StewardStateTransfer, AWholeSiteThatWasAwayCatchesUpWhileOrderingGoesOn) {
   ASSERT_TRUE(put_many(bed, ClientId(3), 3));
 }
 
+// [Steward 7.27]
 TEST(StewardStateTransfer, APoisonedChunkIsNotTakenAndItsSenderIsSetAside) {
   Bed bed(3, 1, 1, often());
   ServerId lagging = server(1, 3);
@@ -323,6 +335,7 @@ TEST(StewardStateTransfer, APoisonedChunkIsNotTakenAndItsSenderIsSetAside) {
   EXPECT_EQ(bed.steward(lagging).execution().digest(), bed.steward(server(1, 1)).execution().digest());
 }
 
+// [Steward 7.30] [Steward 8.6]
 TEST(StewardStateTransfer, AServerThatLostItsMemoryLearnsAndAnswersButDoesNotVote) {
   Bed bed(3, 1, 1, often());
   ServerId lost = server(1, 3);
@@ -349,6 +362,7 @@ TEST(StewardStateTransfer, AServerThatLostItsMemoryLearnsAndAnswersButDoesNotVot
             0u);
 }
 
+// [Steward 7.31]
 TEST(StewardStateTransfer, LendingToAnotherSiteIsLimitedByTimeWhateverNamesAreClaimed) {
   Settings settings = often();
   settings.draw_stranger = settings.draw_site = {16 * 1024, 8 * 1024};

@@ -24,20 +24,24 @@ StateItem ordered(std::uint64_t seq, std::uint64_t gv, const char* what) {
   return item(seq, EntryKind::Ordered, gv, 0, what);
 }
 
+// [Steward 4.8]
 TEST(StewardUnion, AnOrderCertificateOutranksEverything) {
   EXPECT_TRUE(outranks(ordered(1, 0, "a"), proposal(1, 9, "b")));
   EXPECT_TRUE(outranks(ordered(1, 0, "a"), certificate(1, 9, 9, "b")));
 }
 
+// [Steward 4.8]
 TEST(StewardUnion, ThenTheHighestGlobalViewWhateverTheKind) {
   EXPECT_TRUE(outranks(certificate(1, 4, 0, "a"), proposal(1, 3, "b")));
   EXPECT_FALSE(outranks(proposal(1, 3, "b"), certificate(1, 4, 0, "a")));
 }
 
+// [Steward 4.8]
 TEST(StewardUnion, WithinOneGlobalViewAProposalBeforeACertificate) {
   EXPECT_TRUE(outranks(proposal(1, 3, "a"), certificate(1, 3, 7, "b")));
 }
 
+// [Steward 4.8]
 TEST(StewardUnion, AmongCertificatesTheHighestLocalView) {
   EXPECT_TRUE(outranks(certificate(1, 3, 2, "new"), certificate(1, 3, 1, "old")));
   StateUnion all;
@@ -66,6 +70,7 @@ TEST(StewardUnion, DoesNotDependOnTheOrderOfArrival) {
   } while (std::ranges::next_permutation(items).found);
 }
 
+// [Steward 4.9]
 TEST(StewardConstraint, TheLocalUnionComesBeforeTheGlobalConstraint) {
   StateUnion local{Seq(0), {}};
   StateUnion global{Seq(0), {}};
@@ -74,6 +79,7 @@ TEST(StewardConstraint, TheLocalUnionComesBeforeTheGlobalConstraint) {
   EXPECT_EQ(required({&local, &global}).at(Seq(1)), (FixedEntry{digest("mine"), false}));
 }
 
+// [Steward 4.9]
 TEST(StewardConstraint, AnOrderCertificateOfEitherComesFirst) {
   StateUnion local{Seq(0), {}};
   StateUnion global{Seq(0), {}};
@@ -82,6 +88,7 @@ TEST(StewardConstraint, AnOrderCertificateOfEitherComesFirst) {
   EXPECT_EQ(required({&local, &global}).at(Seq(1)), (FixedEntry{digest("theirs"), true}));
 }
 
+// [Steward 4.9]
 TEST(StewardConstraint, GapsBelowTheHighestSeqAreNoOpsAndTheRestIsFree) {
   StateUnion local{Seq(2), {}};
   local.add(certificate(5, 0, 1, "a"));

@@ -29,6 +29,7 @@ INSTANTIATE_TEST_SUITE_P(Ways, StewardEndToEnd,
                                   (param.param.delivery == Delivery::Multicast ? "Multicast" : "Representative");
                          });
 
+// [Steward 3.7]
 TEST_P(StewardEndToEnd, OrdersUpdatesOfAllSites) {
   Bed bed(3, 1, 2, settings());
   bed.start();
@@ -116,7 +117,7 @@ TEST(StewardCollector, OnlyQServersShareInTheCommonCase) {
   bed.record = true;
   bed.start();
   ASSERT_TRUE(bed.all_clients_put(5, 30s));
-  // The others make one now and then, to know how long it takes, and send it to nobody. [Steward 6]
+  // The others make one now and then, to know how long it takes, and send it to nobody. [Steward 6.20]
   for (unsigned s = 0; s < 3; ++s) EXPECT_LE(bed.at(server(s, 3)).jobs[1], 1u) << "site " << s;
   for (unsigned s = 0; s < 3; ++s) EXPECT_EQ(bed.count_sent<SigShare>(server(s, 3)), 0u) << "site " << s;
   for (unsigned s = 0; s < 3; ++s) EXPECT_GT(bed.at(server(s, 2)).jobs[1], 4u) << "site " << s;

@@ -52,6 +52,7 @@ std::size_t forwarded(const Bed& bed) {
 class StewardForwarding : public ::testing::TestWithParam<unsigned> {};
 INSTANTIATE_TEST_SUITE_P(Faults, StewardForwarding, ::testing::Values(1u, 2u));
 
+// [Steward 6.21] [Steward 6.22]
 TEST_P(StewardForwarding, ProposalsThatTheRepresentativeKeepsFromMostSitesArriveAllTheSame) {
   Bed bed(5, static_cast<std::uint16_t>(GetParam()), 2);
   bed.start();
@@ -72,6 +73,7 @@ TEST_P(StewardForwarding, ProposalsThatTheRepresentativeKeepsFromMostSitesArrive
   bed.expect_agreement(Seq(20));
 }
 
+// [Steward 6.23] [Steward 6.25]
 TEST(StewardForwarding, AcceptsThatARepresentativeKeepsFromOthersArriveAllTheSame) {
   Bed bed(3, 1, 2);
   bed.start();
@@ -102,6 +104,7 @@ TEST(StewardForwarding, AcceptsThatARepresentativeKeepsFromOthersArriveAllTheSam
   EXPECT_EQ(bed.steward(server(0, 3)).views().local(), LocalView(0));
 }
 
+// [Steward 6.27]
 TEST(StewardForwarding, WhereNothingIsLateNothingIsSentOn) {
   Bed bed(5, 1, 2);
   bed.start();
@@ -111,6 +114,7 @@ TEST(StewardForwarding, WhereNothingIsLateNothingIsSentOn) {
   EXPECT_EQ(forwarded(bed), 0u);
 }
 
+// [Steward 6.27]
 TEST(StewardForwarding, ASiteThatDoesNotAnswerGetsNoMoreThanItsShare) {
   Bed bed(5, 1, 2);
   bed.start();
@@ -168,6 +172,7 @@ struct Room {
   }
 };
 
+// [Steward 6.26]
 TEST(StewardForwardingTurns, EachEntryIsOneServersAndOnlySitesWithoutAnAcceptGetIt) {
   Room r;
   for (std::uint64_t seq = 1; seq <= 3; ++seq) EXPECT_TRUE(r.proposed(seq).empty());
@@ -186,6 +191,7 @@ TEST(StewardForwardingTurns, EachEntryIsOneServersAndOnlySitesWithoutAnAcceptGet
   EXPECT_TRUE(r.room.due(r.now).empty()) << "f+1 turns";
 }
 
+// [Steward 6.27]
 TEST(StewardForwardingTurns, SitesThatAreLateByThemselvesAreLeftAlone) {
   Room r;
   std::size_t at_once = 0;

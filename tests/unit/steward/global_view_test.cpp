@@ -44,6 +44,7 @@ TEST(StewardGlobalView, ALeaderSiteThatIsCutOffComesBackAndFollows) {
   bed.expect_agreement(Seq(1));
 }
 
+// [Steward 5.1]
 TEST(StewardGlobalView, IsolatedSitesDoNotClimb) {
   Bed bed(3, 1, 1);
   bed.start();
@@ -55,6 +56,7 @@ TEST(StewardGlobalView, IsolatedSitesDoNotClimb) {
   for (unsigned site = 0; site < 3; ++site) EXPECT_EQ(bed.steward(server(site, 0)).views().global(), GlobalView(0));
 }
 
+// [Steward 5.2]
 TEST(StewardGlobalView, AMajorityOfSitesPreinstallsAView) {
   Lone lone(server(2, 1));
   lone.deliver(change(lone.bed, 0, 5));
@@ -63,6 +65,7 @@ TEST(StewardGlobalView, AMajorityOfSitesPreinstallsAView) {
   EXPECT_EQ(lone.core().views().global(), GlobalView(3));
 }
 
+// [Steward 5.2] [Steward 8.1]
 TEST(StewardGlobalView, ThePromiseIsDurableAndNothingLowerIsAccepted) {
   Lone lone(server(2, 1));
   lone.deliver(change(lone.bed, 0, 1));
@@ -79,6 +82,7 @@ TEST(StewardGlobalView, ThePromiseIsDurableAndNothingLowerIsAccepted) {
   EXPECT_FALSE(lone.shared(1));
 }
 
+// [Steward 5.1]
 TEST(StewardGlobalView, AnAttemptIsNoPromise) {
   Lone lone(server(2, 1));
   lone.deliver(attempt(lone.bed, server(2, 2), 1));
@@ -92,6 +96,7 @@ TEST(StewardGlobalView, AnAttemptIsNoPromise) {
 
 // Servers hear of the same update up to a client's T0 apart: without this they would ask for the next view as far
 // apart.
+// [Steward 6.10]
 TEST(StewardGlobalView, WhoIsSecondedAttemptsHalfAT2Sooner) {
   const auto attempts_after = [](bool seconded) {
     Lone lone(server(2, 1));
@@ -108,6 +113,7 @@ TEST(StewardGlobalView, WhoIsSecondedAttemptsHalfAT2Sooner) {
   EXPECT_GT(attempts_after(true), 0u);
 }
 
+// [Steward 5.1]
 TEST(StewardGlobalView, OneAttemptMovesNobody) {
   Lone lone(server(2, 1));
   lone.deliver(attempt(lone.bed, server(2, 2), 9));
@@ -115,6 +121,7 @@ TEST(StewardGlobalView, OneAttemptMovesNobody) {
   EXPECT_EQ(lone.sent<GlobalViewAttempt>(), 0u);
 }
 
+// [Steward 5.2]
 TEST(StewardGlobalView, AnAruMessageOfTheLeaderSiteProvesItsView) {
   Lone lone(server(2, 1));
   auto by = [&](unsigned site) {
@@ -126,6 +133,7 @@ TEST(StewardGlobalView, AnAruMessageOfTheLeaderSiteProvesItsView) {
   EXPECT_EQ(lone.core().views().global(), GlobalView(1));
 }
 
+// [Steward 5.3]
 TEST(StewardGlobalView, TheAruIsTheFPlusFirstHighestClaim) {
   Lone lone(server(1, 1));
   lone.deliver(change(lone.bed, 0, 1));
@@ -169,6 +177,7 @@ void deliver_empty_bundle(Lone& lone, StateContext context = StateContext::Pendi
 
 // The view and its ARU come in one message; what this site collected in the view before must not answer it. Without a
 // log nothing waits for the disk in between. **(!)**
+// [Steward 5.4]
 TEST(StewardGlobalView, AUnionOfTheViewBeforeIsNoAnswerToTheNextOne) {
   Settings settings;
   settings.durability = Durability::None;
@@ -208,6 +217,7 @@ TEST(StewardGlobalView, ANewLeaderSiteNeedsTheSetAndTheBundle) {
   EXPECT_TRUE(lone.core().views().constrained());
 }
 
+// [Steward 5.5]
 TEST(StewardGlobalView, TheSetContainsTheLeaderSitesOwnConstraint) {
   NewLeader lone;
   deliver_empty_bundle(lone);
@@ -215,6 +225,7 @@ TEST(StewardGlobalView, TheSetContainsTheLeaderSitesOwnConstraint) {
   EXPECT_FALSE(lone.core().views().constrained());
 }
 
+// [Steward 5.5]
 TEST(StewardGlobalView, ASetMayMixBasesAndTheHighestCounts) {
   NewLeader lone;
   deliver_empty_bundle(lone);
@@ -232,6 +243,7 @@ TEST(StewardGlobalView, ASetMayMixBasesAndTheHighestCounts) {
   EXPECT_EQ(lone.core().views().fixed(Seq(2))->digest, high.digest);
 }
 
+// [Steward 5.4]
 TEST(StewardGlobalView, CertificatesOfAViewCountOnlyFromTheSiteThatLedIt) {
   NewLeader lone;
   StateItem forged{Seq(1), EntryKind::Certificate, GlobalView(0), LocalView(3), digest_of(lone.one(1))};
@@ -239,6 +251,7 @@ TEST(StewardGlobalView, CertificatesOfAViewCountOnlyFromTheSiteThatLedIt) {
   EXPECT_EQ(lone.deliver(piece, Reject::Malformed), 1u);
 }
 
+// [Steward 5.5]
 TEST(StewardGlobalView, TheFirstValidSetOfAViewStays) {
   NewLeader lone;
   deliver_empty_bundle(lone);

@@ -79,6 +79,7 @@ TEST(StewardLeftViews, WhoOnlyWatchesAnUpdatePassesItOnInTheEnd) {
   EXPECT_EQ(lone.core().views().local(), LocalView(0));
 }
 
+// [Steward 6.2]
 TEST(StewardLeftViews, AfterARestartTimersKnowInWhichViewTheLastEntryWasOrdered) {
   Lone lone(server(1, 1));
   Batch b = lone.one();
@@ -134,6 +135,7 @@ TEST(StewardLeftViews, OneProofPerSeqOutlivesItsView) {
   EXPECT_EQ(status_of(lone.core(), "evidence"), "1");
 }
 
+// [Steward 5.3]
 TEST(StewardLeftViews, AHigherAruEndsTheSharingOfALowerOne) {
   Lone lone(server(1, 1));
   for (std::uint64_t seq = 1; seq <= 2; ++seq) lone.order(seq, lone.one(1, seq));
@@ -232,6 +234,7 @@ TEST(StewardLeftViews, ASiteThatIsTooFarAheadToAnswerHasNothingOutstanding) {
   EXPECT_EQ(lone.core().views().local(), LocalView(0));
 }
 
+// [Steward 6.3]
 TEST(StewardLeftViews, AnotherSiteLooksOnEverMoreRarelyWhenFPlusOneTriedInVain) {
   Bed bed(3, 1, 1);
   bed.start();

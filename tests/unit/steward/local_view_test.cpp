@@ -54,6 +54,7 @@ TEST(StewardLocalView, OtherSitesLearnWhoTheRepresentativeIs) {
   EXPECT_EQ(bed.steward(server(0, 2)).views().representative(SiteId(1)), server(1, 1));
 }
 
+// [Steward 4.1]
 TEST(StewardLocalView, AnIdleSystemChangesNoView) {
   Bed bed(3, 1, 1);
   bed.start();
@@ -62,6 +63,7 @@ TEST(StewardLocalView, AnIdleSystemChangesNoView) {
   for (unsigned site = 0; site < 3; ++site) EXPECT_EQ(bed.steward(server(site, 1)).views().local(), LocalView(0));
 }
 
+// [Steward 4.1]
 TEST(StewardLocalView, SuspectsOnlyWhenItsOldestWorkIsOlderThanLocalT) {
   Lone lone(server(1, 1));
   lone.deliver(share(lone.bed.update(ClientId(3), 1).sealed));  // a client of site 1
@@ -73,6 +75,7 @@ TEST(StewardLocalView, SuspectsOnlyWhenItsOldestWorkIsOlderThanLocalT) {
 
 // The other sites wait for the Accept of this one: a new representative must not inherit how rarely the old one
 // tried.
+// [Steward 6.29]
 TEST(StewardLocalView, ANewRepresentativeSendsWhatWaitsAgainFromTheFirstInterval) {
   Settings settings;
   settings.representative_timeout = 60s;  // nobody is suspected here
@@ -91,6 +94,7 @@ TEST(StewardLocalView, ANewRepresentativeSendsWhatWaitsAgainFromTheFirstInterval
   EXPECT_GT(lone.sent<RelayedAccept>(), before);
 }
 
+// [Steward 4.3]
 TEST(StewardLocalView, MovesOnOnlyFromAPreinstalledView) {
   Lone lone(server(1, 3));
   lone.deliver(share(lone.bed.update(ClientId(3), 1).sealed));
@@ -103,6 +107,7 @@ TEST(StewardLocalView, MovesOnOnlyFromAPreinstalledView) {
 }
 
 // The others could not follow: it would collect no more shares, and they would go on sending them to it.
+// [Steward 6.9]
 TEST(StewardLocalView, ARepresentativeDoesNotSuspectItself) {
   Lone lone(server(1, 0));
   lone.deliver(share(lone.bed.update(ClientId(3), 1).sealed));
@@ -113,6 +118,7 @@ TEST(StewardLocalView, ARepresentativeDoesNotSuspectItself) {
   EXPECT_EQ(lone.core().views().local(), LocalView(1)) << "but it joins f+1 who do";
 }
 
+// [Steward 4.3]
 TEST(StewardLocalView, JoinsTheSmallestOfFPlusOneHigherViews) {
   Lone lone(server(1, 1));
   lone.deliver(new_rep(lone.bed, 2, 7, 1));
@@ -127,6 +133,7 @@ TEST(StewardLocalView, ASeenGapIsAskedAbout) {
   EXPECT_EQ(lone.sent<NewRep>(), 1u);
 }
 
+// [Steward 4.3]
 TEST(StewardLocalView, AProofOfTheViewIsShownToWhoAsksFromBelow) {
   Lone lone(server(1, 1));
   for (unsigned i : {0u, 2u, 3u}) lone.deliver(new_rep(lone.bed, i, 2, 1));
@@ -136,6 +143,7 @@ TEST(StewardLocalView, AProofOfTheViewIsShownToWhoAsksFromBelow) {
   EXPECT_GT(lone.sent<PreinstallProof>(), 0u);
 }
 
+// [Steward 5.7]
 TEST(StewardLocalView, NewRepsOfAnotherSiteAreRefused) {
   Lone lone(server(1, 1));
   EXPECT_EQ(lone.deliver(new_rep(lone.bed, 2, 7, 2), Reject::WrongSite), 1u);
@@ -155,6 +163,7 @@ TEST(StewardLocalView, AServerThatMissedTheChangeCatchesUp) {
   EXPECT_EQ(bed.steward(server(0, 3)).views().local(), bed.steward(server(0, 1)).views().local());
 }
 
+// [Steward 4.10]
 TEST(StewardLocalView, PreparesNothingBeforeItIsConstrained) {
   Lone lone(server(0, 2));
   for (unsigned i : {0u, 1u, 3u}) lone.deliver(new_rep(lone.bed, i, 1));
@@ -186,6 +195,7 @@ TEST(StewardLocalView, AnEmptyUnionLeavesEverythingFree) {
   EXPECT_GT(lone.sent<Prepare>(), 0u);
 }
 
+// [Steward 4.9]
 TEST(StewardLocalView, AFixedSeqTakesItsEntryAndNothingElse) {
   Lone lone(server(0, 2));
   Batch fixed = lone.one(1, 1, "fixed");
@@ -202,6 +212,7 @@ TEST(StewardLocalView, AFixedSeqTakesItsEntryAndNothingElse) {
   EXPECT_EQ(lone.bed.count_sent([](const Bed::Datagram& m) { return m.is<Prepare>(); }), 6u);  // to 3 servers each
 }
 
+// [Steward 4.4]
 TEST(StewardLocalView, AnEntryWithoutProofBindsNobody) {
   Lone lone(server(0, 2));
   for (unsigned i : {0u, 1u, 3u}) lone.deliver(new_rep(lone.bed, i, 1));
@@ -228,6 +239,7 @@ TEST(StewardLocalView, StatesOfOneServerCountOnce) {
   EXPECT_EQ(lone.sent<EntryRequest>(), 0u);
 }
 
+// [Steward 4.10]
 TEST(StewardLocalView, IsNotConstrainedWhileItsAruIsBelowTheBase) {
   Lone lone(server(0, 2));
   for (unsigned i : {0u, 1u, 3u}) lone.deliver(new_rep(lone.bed, i, 1));
@@ -237,6 +249,7 @@ TEST(StewardLocalView, IsNotConstrainedWhileItsAruIsBelowTheBase) {
   EXPECT_TRUE(lone.core().views().constrained());
 }
 
+// [Steward 4.3]
 TEST(StewardLocalView, SharesNothingOfALeftView) {
   Lone lone(server(0, 2));
   Batch b = lone.one();

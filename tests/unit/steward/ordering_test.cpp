@@ -131,6 +131,7 @@ TEST(StewardOrdering, ExecutesATimestampOnceAndSkipsItLater) {
   EXPECT_EQ(std::ranges::count(lone.node().events, EventKind::UpdateDone, &Event::kind), 1);
 }
 
+// [Steward 8.1]
 TEST(StewardOrdering, PersistsThePrepareWithItsBatchBeforeItLeaves) {
   Lone lone(server(0, 1));
   lone.bed.persist_delay = 3s;
@@ -192,6 +193,7 @@ TEST(StewardCertificate, DoesNotMixDigestsAndAccusesAServerThatPreparesTwo) {
   EXPECT_EQ(lone.node().accusations[0].who, Principal::of(server(0, 2)));
 }
 
+// [Steward 8.1]
 TEST(StewardCertificate, IsDurableBeforeTheShareJobStarts) {
   Lone lone(server(0, 1));
   Batch b = lone.one();
@@ -267,6 +269,7 @@ TEST(StewardAccept, TakesAProposalOfAnotherLocalViewWithTheSameDigestForTheSame)
   EXPECT_EQ(lone.deliver(lone.carrier(lone.proposal(1, b, 0, 1), b), Reject::Conflict), 0u);
 }
 
+// [Steward 8.1]
 TEST(StewardAccept, PersistsProposalAndBatchBeforeTheShareJobStarts) {
   Lone lone(server(1, 1));
   lone.bed.persist_delay = 1s;
@@ -288,6 +291,7 @@ TEST(StewardAccept, LeaderSiteSendsNone) {
   EXPECT_EQ(lone.deliver(lone.accept(0, 1, b), Reject::WrongSite), 1u);
 }
 
+// [Steward 7.7]
 TEST(StewardAccept, OfAWholeSiteIsPassedOnInsideOnce) {
   Lone lone(server(1, 1));
   Batch b = lone.one();

@@ -60,6 +60,7 @@ TEST_F(StewardNeglect, WithoutProgressItCountsFromTheBeginning) {
   EXPECT_EQ(since(5s), moment(100ms));
 }
 
+// [Steward 4.2]
 TEST_F(StewardNeglect, FullBatchesOfOthersAreProgress) {
   watch(1, 100ms);
   for (int i = 0; i < 20; ++i) {
@@ -71,6 +72,7 @@ TEST_F(StewardNeglect, FullBatchesOfOthersAreProgress) {
   }
 }
 
+// [Steward 4.2]
 TEST_F(StewardNeglect, ABatchWithRoomForItIsNot) {
   watch(1, 100ms);
   EXPECT_EQ(since(1s), moment(100ms));
@@ -82,6 +84,7 @@ TEST_F(StewardNeglect, ABatchWithRoomForItIsNot) {
 
 // Batches that are on their way when the update arrives may have room for it, and a client may issue updates without
 // waiting for the one before.
+// [Steward 4.2]
 TEST_F(StewardNeglect, WhatWasProposedBeforeItArrivedDoesNotPassItOver) {
   watch(1, 100ms);
   proposed = Seq(3);
@@ -97,6 +100,7 @@ TEST_F(StewardNeglect, WhatWasProposedBeforeItArrivedDoesNotPassItOver) {
   EXPECT_EQ(since(3s), moment(100ms)) << "client 2 was served twice by batches that were cut after it arrived";
 }
 
+// [Steward 4.2]
 TEST_F(StewardNeglect, ServingAnotherClientTwiceIsNot) {
   watch(1, 100ms);
   since(1s);

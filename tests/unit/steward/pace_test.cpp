@@ -42,6 +42,7 @@ LocalView view(Bed& bed, unsigned site) {
   return bed.steward(server(site, 3)).views().local();
 }
 
+// [Steward 6.15] [Steward 6.16]
 TEST(StewardPace, ARepresentativeOfAnotherSiteThatIsLateWithAcceptsIsReplacedThoughT1NeverRunsOut) {
   Bed bed(3, 1, 2, with_quick_fallback());
   bed.start();
@@ -64,6 +65,7 @@ TEST(StewardPace, WithoutTheMeasureItWouldStay) {
   EXPECT_EQ(view(bed, 1), LocalView(0));
 }
 
+// [Steward 6.11]
 TEST(StewardPace, ARepresentativeOfTheLeaderSiteThatProposesNothingIsReplacedLongBeforeT2) {
   Bed bed(3, 1, 1);
   bed.start();
@@ -76,6 +78,7 @@ TEST(StewardPace, ARepresentativeOfTheLeaderSiteThatProposesNothingIsReplacedLon
   EXPECT_EQ(view(bed, 0), LocalView(1)) << "T1 is 500 ms, T2 1750 ms";
 }
 
+// [Steward 6.17]
 TEST(StewardPace, ServersThatHoldBackSharesByTurnsCannotFrameTheirRepresentative) {
   Bed bed(3, 1, 2);
   bed.start();
@@ -106,6 +109,7 @@ TEST(StewardPace, ASiteWhoseSharesTakeLongKeepsItsRepresentative) {
 }
 
 // Batches of one while others wait: many small steps, each in good time.
+// [Steward 6.12]
 TEST(StewardPace, WhoLeavesOutOfABatchWithRoomWhatItWasGivenIsOverdue) {
   for (const bool fills : {true, false}) {
     Lone lone(server(0, 1));
@@ -134,6 +138,7 @@ TEST(StewardPace, WhoLeavesOutOfABatchWithRoomWhatItWasGivenIsOverdue) {
 }
 
 // The leader site's representative shows a Proposal to this server long before it shows it to ours.
+// [Steward 6.15] [Steward 6.17]
 TEST(StewardPace, AProposalCountsFromWhenThisServerHasShownItToItsRepresentative) {
   Lone lone(server(1, 1));
   const Batch b = lone.one();
@@ -153,6 +158,7 @@ TEST(StewardPace, AProposalCountsFromWhenThisServerHasShownItToItsRepresentative
 }
 
 // A batch with room that came before the window had a place for it was cut before the updates that came meanwhile.
+// [Steward 6.12] [Steward 6.17]
 TEST(StewardPace, ABatchLeavesOutOnlyWhatWasGivenBeforeItCame) {
   Settings settings;
   settings.window = 1;
@@ -172,6 +178,7 @@ TEST(StewardPace, ABatchLeavesOutOnlyWhatWasGivenBeforeItCame) {
 }
 
 // With a T1 that no retransmission outlasts, so that only the pace is in question: it has to yield.
+// [Steward 6.19]
 TEST(StewardPace, UnderLossTheMeasureGivesWayInsteadOfTheRepresentatives) {
   Settings settings;
   settings.representative_timeout = 3s;
@@ -188,6 +195,7 @@ TEST(StewardPace, UnderLossTheMeasureGivesWayInsteadOfTheRepresentatives) {
 }
 
 // Other reasons to leave a view must not stretch what every later representative may take.
+// [Steward 6.19]
 TEST(StewardPace, OnlyRepresentativesThatWereSlowMakeTheMeasureGiveWay) {
   Settings settings;
   settings.representative_timeout = 60s;
@@ -252,6 +260,7 @@ TEST(StewardClients, WhoseUpdatesOneServerShowsToAllButTheRepresentativeDeposeNo
 }
 
 // The later update comes first: then nobody owes the earlier one a place.
+// [Steward 6.18]
 TEST(StewardClients, ThatGiveTheRepresentativeALaterUpdateThanTheOthersDeposeNobody) {
   Bed bed(3, 1, 4);
   bed.wide_delay = 150ms;

@@ -61,6 +61,7 @@ class StewardProofs : public ::testing::TestWithParam<StateContext> {};
 INSTANTIATE_TEST_SUITE_P(Contexts, StewardProofs, ::testing::Values(StateContext::Pending, StateContext::Constraint),
                          [](const auto& p) { return p.param == StateContext::Pending ? "Local" : "Constraint"; });
 
+// [Steward 4.6]
 TEST_P(StewardProofs, AreAskedOfFPlusOneOthersWhenTheFirstDoesNotAnswer) {
   Collector collector(GetParam());
   collector.lone.deliver(collector.state(0, {collector.item}));
@@ -76,6 +77,7 @@ TEST_P(StewardProofs, AreAskedOfFPlusOneOthersWhenTheFirstDoesNotAnswer) {
 }
 
 // Only the words that this server holds count, one state for each server and request.
+// [Steward 4.7]
 TEST_P(StewardProofs, AreWantedOnlyForOneStateOfEachServer) {
   Collector collector(GetParam());
   constexpr std::uint64_t kItems = 90;
@@ -99,6 +101,7 @@ class StewardTease : public ::testing::TestWithParam<std::uint16_t> {};
 INSTANTIATE_TEST_SUITE_P(Faults, StewardTease, ::testing::Values(1, 5),
                          [](const auto& p) { return "f" + std::to_string(p.param); });
 
+// [Steward 4.6]
 TEST_P(StewardTease, KeepsNoCorrectRepresentativeFromItsBundle) {
   const std::uint16_t f = GetParam();
   Bed bed(3, f, 1);

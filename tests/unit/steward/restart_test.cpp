@@ -6,6 +6,7 @@
 namespace seneschal::steward::testing {
 namespace {
 
+// [Steward 8.3]
 TEST(StewardRestart, ExecutesItsOrderedEntriesAgain) {
   Bed bed(3, 1, 2);
   bed.start();
@@ -18,6 +19,7 @@ TEST(StewardRestart, ExecutesItsOrderedEntriesAgain) {
   }
 }
 
+// [Steward 8.4]
 TEST(StewardRestart, TheRepresentativeRepeatsWhatItProposedAndNothingElse) {
   Bed bed(3, 1, 2);
   bed.drop = [](const Bed::Datagram&) { return true; };
@@ -49,6 +51,7 @@ std::size_t attempts(StewardCore& core, Instant now) {
 }
 
 // Else a site that is behind could never be shown a view that all who knew its proof remember only as a promise.
+// [Steward 5.2]
 TEST(StewardRestart, WhoRemembersAViewButNoProofOfItAsksForItOnceMore) {
   Bed bed(3, 1, 2);
   const Record promise = encode(LogRecord{LogRecord::kVersion, PromiseRecord{GlobalView(1)}});
@@ -78,6 +81,7 @@ TEST(StewardRestart, ASiteThatIsBehindReachesAViewWhoseProofNobodyKept) {
   for (unsigned i = 0; i < 4; ++i) EXPECT_EQ(bed.steward(server(2, i)).views().global(), GlobalView(1)) << i;
 }
 
+// [Steward 8.5] [Steward 8.6]
 TEST(StewardRestart, ADamagedLogMakesItAListener) {
   Bed bed(3, 1, 2);
   bed.start();
@@ -89,6 +93,7 @@ TEST(StewardRestart, ADamagedLogMakesItAListener) {
   EXPECT_EQ(again.sends(), 0u);
 }
 
+// [Steward 8.5]
 TEST(StewardRestart, ADamagedEndOfTheLogIsFoundBeforeAnythingIsDone) {
   Bed bed(3, 1, 2);
   bed.start();
@@ -102,6 +107,7 @@ TEST(StewardRestart, ADamagedEndOfTheLogIsFoundBeforeAnythingIsDone) {
 }
 
 // It votes for no view, but knows who leads, and passes on what it is given.
+// [Steward 7.30]
 TEST(StewardRestart, WhoAbstainsFollowsItsSitesViewAndPassesUpdatesOn) {
   for (unsigned index : {0u, 1u, 3u}) {
     Bed bed(3, 1, 2);
@@ -156,6 +162,7 @@ TEST(StewardRestart, ReadingTheLogRepeatsNoRepliesAndMakesNoSharesForWhatIsOrder
   for (const auto& e : again.effects) EXPECT_FALSE(std::holds_alternative<Effects::Run>(e));
 }
 
+// [Steward 8.4]
 TEST(StewardRestart, TheRepresentativeGoesOnWithItsSignersWhereItStopped) {
   // Server 1 of the leader site is slow twice and loses its place: the new set has an epoch above 0.
   ServerId rep = server(0, 0);

@@ -158,6 +158,7 @@ TEST(StewardHistory, ReachesTwoWindowsAndKeepsItsSpan) {
   EXPECT_EQ(history.size(), 12u);
 }
 
+// [Steward 7.18]
 TEST(StewardHistory, DropsNothingAboveTheCheckpointAndReachesOnlyLAboveIt) {
   History history(4, 12, 12, 1);  // not a byte is kept without need
   for (std::uint64_t s = 1; s <= 12; ++s) execute_next(history);

@@ -347,6 +347,7 @@ TEST(StewardShares, AreNotMadeForWhatTheServerHasNoCertificateFor) {
   EXPECT_EQ(lone.node().jobs[1] + lone.node().jobs[2], 0u);
 }
 
+// [Steward 7.3]
 TEST(StewardShares, HeldOnesAreSentOnRequestAndToAllAfterATimeout) {
   Settings patient;
   patient.representative_timeout = 60s;

@@ -21,6 +21,7 @@ bool shared_checkpoint(Bed& bed, Bed::Node& node, std::uint64_t seq) {
 }
 
 // A power cut of everybody right now must leave a state that its signers can rebuild.
+// [Steward 7.14]
 TEST(StewardStability, ACheckpointIsSharedOnlyWhenTheDiskCanRebuildItsState) {
   Lone lone(server(0, 1), often());  // a chosen signer: it shares unasked
   lone.node().persist_delay = 400ms;
@@ -33,6 +34,7 @@ TEST(StewardStability, ACheckpointIsSharedOnlyWhenTheDiskCanRebuildItsState) {
   EXPECT_TRUE(shared_checkpoint(lone.bed, lone.node(), 8));
 }
 
+// [Steward 7.15]
 TEST(StewardStability, AfterARestartItHasEveryStateThatItSharedForAndSharesAgain) {
   Lone lone(server(0, 1), often());
   for (std::uint64_t seq = 1; seq <= 17; ++seq) lone.order(seq, lone.one(1, seq));
@@ -53,6 +55,7 @@ TEST(StewardStability, AfterARestartItHasEveryStateThatItSharedForAndSharesAgain
 
 // A renewal writes old entries turn by turn, and newer ones come between them: how far records reach must not depend
 // on where in the log they are.
+// [Steward 8.3]
 TEST(StewardStability, AfterALongRenewalARestartKnowsAllThatWasOrderedMeanwhile) {
   Settings settings = often();
   settings.window = 4;
@@ -79,6 +82,7 @@ TEST(StewardStability, AfterALongRenewalARestartKnowsAllThatWasOrderedMeanwhile)
   EXPECT_EQ(again.core.execution().digest(), lone.core().execution().digest());
 }
 
+// [Steward 7.15] [Steward 7.19]
 TEST(StewardStability, TheOlderOfTwoSharedCheckpointsIsKeptWhenItIsStable) {
   Lone lone(server(0, 1), often());
   for (std::uint64_t seq = 1; seq <= 17; ++seq) lone.order(seq, lone.one(1, seq));
@@ -91,6 +95,7 @@ TEST(StewardStability, TheOlderOfTwoSharedCheckpointsIsKeptWhenItIsStable) {
   EXPECT_EQ(lone.core().history().base(), Seq(0)) << "entries above 8 are needed for the state at 16";
 }
 
+// [Steward 7.20]
 TEST(StewardStability, TheStateOfAnUnstableCheckpointIsNeverFetched) {
   Lone lone(server(1, 2), often());
   lone.deliver(share(lone.checkpoint(0, 80).sealed));
@@ -103,6 +108,7 @@ TEST(StewardStability, TheStateOfAnUnstableCheckpointIsNeverFetched) {
 }
 
 // Each site's first representatives tell other sites nothing about Checkpoints: the f servers after them do.
+// [Steward 7.23]
 TEST(StewardStability, RepresentativesThatWithholdCheckpointsStopNothing) {
   for (Delivery delivery : {Delivery::Multicast, Delivery::Representative}) {
     Settings settings = often();
@@ -125,6 +131,7 @@ TEST(StewardStability, RepresentativesThatWithholdCheckpointsStopNothing) {
 }
 
 // One correct server of each site is enough, whoever it is: all take their turn.
+// [Steward 7.23]
 TEST(StewardStability, AnyOneServerOfEachSiteIsEnoughToTellTheOthers) {
   for (unsigned honest = 0; honest < 4; ++honest) {
     Bed bed(3, 1, 1, often());
@@ -141,6 +148,7 @@ TEST(StewardStability, AnyOneServerOfEachSiteIsEnoughToTellTheOthers) {
 }
 
 // A site that was away and has no client never asks; nobody there knows that it is behind.
+// [Steward 7.23]
 TEST(StewardStability, AnIdleSiteThatMissedEverythingIsTold) {
   Bed bed(3, 1, 1, often());
   bed.drop = cut_off(site_is(2));
@@ -152,6 +160,7 @@ TEST(StewardStability, AnIdleSiteThatMissedEverythingIsTold) {
   for (unsigned i = 0; i < 4; ++i) EXPECT_EQ(bed.steward(server(2, i)).history().stable(), Seq(40)) << i;
 }
 
+// [Steward 7.24]
 TEST(StewardStability, AStateTellsOfTheStableCheckpointAndBeginsAboveIt) {
   Lone lone(server(0, 2), often());
   for (std::uint64_t seq = 1; seq <= 10; ++seq) lone.order(seq, lone.one(1, seq));
@@ -190,6 +199,7 @@ TEST(StewardStability, AStateWhoseProofProvesNothingIsRefused) {
   EXPECT_FALSE(lone.core().stable());
 }
 
+// [Steward 7.24]
 TEST(StewardStability, AUnionBeginsAboveTheHighestStableCheckpointThatItsStatesTellOf) {
   Lone lone(server(1, 2), often());
   const auto stable = [&](std::uint64_t seq, std::vector<unsigned> sites) {

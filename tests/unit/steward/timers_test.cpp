@@ -13,6 +13,7 @@ Membership sites(std::uint16_t count, std::uint16_t faults) {
   return m;
 }
 
+// [Steward 6.1]
 TEST(StewardTimers, FollowTheReportsRatios) {
   Membership m = sites(5, 2);
   m.sites[4] = {16, 5};  // the largest f of any site decides
@@ -25,12 +26,14 @@ TEST(StewardTimers, FollowTheReportsRatios) {
   EXPECT_EQ(timers.leader_site_timeout(), (5 + 3) * timers.leader_representative_timeout());
 }
 
+// [Steward 6.1]
 TEST(StewardTimers, AreNeverBelowTheFloor) {
   Settings settings;
   Timers timers(settings, sites(3, 1), SiteId(0));
   EXPECT_EQ(timers.representative_timeout(), settings.representative_timeout);
 }
 
+// [Steward 6.5]
 TEST(StewardTimers, FServersCanNeitherStretchNorShortenThem) {
   Timers timers({}, sites(3, 1), SiteId(0));
   // A late server is asked twice in a row, as happens when two rounds of questions overlap.
@@ -43,6 +46,7 @@ TEST(StewardTimers, FServersCanNeitherStretchNorShortenThem) {
   EXPECT_EQ(timers.round_trip(), 100ms);
 }
 
+// [Steward 6.5]
 TEST(StewardTimers, WaitForSharesThatABusyMachineMakesSlowly) {
   Timers timers({}, sites(3, 1), SiteId(0));
   for (std::uint16_t i = 0; i < 4; ++i) timers.measured({SiteId(1), ServerIndex(i)}, 100ms);
@@ -57,6 +61,7 @@ TEST(StewardTimers, WaitForSharesThatABusyMachineMakesSlowly) {
   EXPECT_LE(timers.own_estimate(), 10s);
 }
 
+// [Steward 6.8]
 TEST(StewardTimers, KnowHowLongAWriteTakesWhereAnUpdateIsWritten) {
   Settings settings;
   Timers timers(settings, sites(3, 1), SiteId(2));
@@ -77,6 +82,7 @@ TEST(StewardTimers, KnowHowLongAWriteTakesWhereAnUpdateIsWritten) {
   EXPECT_EQ(timers.site_write_time(), 10ms) << "what its own representative may take";
 }
 
+// [Steward 6.7]
 TEST(StewardTimers, FServersOfASiteCanNeitherStretchNorShortenWhatAWriteTakes) {
   Timers timers({}, sites(3, 1), SiteId(0));
   for (std::uint16_t site : {0, 1, 2})
@@ -96,6 +102,7 @@ TEST(StewardTimers, FServersOfASiteCanNeitherStretchNorShortenWhatAWriteTakes) {
   EXPECT_EQ(others.write_time(), 60s);
 }
 
+// [Steward 6.6]
 TEST(StewardWriteTime, TheOneUnderWayCountsWithWhatItTakesSoFar) {
   WriteTime writes;
   EXPECT_TRUE(writes.unknown(Instant{}));
@@ -118,6 +125,7 @@ TEST(StewardWriteTime, TheOneUnderWayCountsWithWhatItTakesSoFar) {
   EXPECT_EQ(writes.time(Instant{} + 90s), 0ms) << "the log is lost";
 }
 
+// [Steward 6.2]
 TEST(StewardTimers, DoubleTogetherOncePerRoundOfLeaderSites) {
   Timers timers({}, sites(3, 1), SiteId(0));
   Duration t1 = timers.representative_timeout();

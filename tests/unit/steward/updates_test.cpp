@@ -131,6 +131,7 @@ TEST(StewardUpdates, OfOtherSitesClientsAndOfStrangersAreRefused) {
   EXPECT_EQ(lone.sent<ForwardedUpdate>(), 0u);
 }
 
+// [Steward 7.6]
 TEST(StewardUpdates, AreForwardedByARepresentativeToTheLeaderSiteAndThenToItsNextServers) {
   Settings patient;
   patient.representative_timeout = 60s;
@@ -403,6 +404,7 @@ TEST(StewardQueries, OfOtherSitesClientsAreRefused) {
   EXPECT_EQ(lone.deliver(lone.bed.seal(Principal::of(ClientId(1)), replication::Query{}), Reject::WrongSite), 1u);
 }
 
+// [Steward 7.9]
 TEST(StewardReconciliation, AnswersAreRateLimitedAndBounded) {
   Lone lone(server(1, 2));
   const std::size_t most = Settings{}.reconcile_entries;
@@ -414,6 +416,7 @@ TEST(StewardReconciliation, AnswersAreRateLimitedAndBounded) {
   EXPECT_EQ(lone.deliver(ask, Reject::Overloaded), 1u);
 }
 
+// [Steward 7.9]
 TEST(StewardReconciliation, NobodyUsesUpANeighboursAnswersInItsName) {
   Lone lone(server(1, 2));
   lone.order(1, lone.one(1, 1));
