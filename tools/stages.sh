@@ -11,6 +11,7 @@ stage_started=$SECONDS
 stage_names=()
 stage_results=()
 stage_seconds=()
+stage_cpu=()
 heartbeat=""
 # On a terminal: a line that changes in place; else: a line a minute, so that nobody (and no CI) takes it for hung.
 heartbeat_every=60
@@ -57,6 +58,13 @@ start_heartbeat() {
   heartbeat=$!
 }
 
+# Processor time in seconds of all programs that this script has run and that have ended.
+cpu_seconds() {
+  local fields
+  read -r -a fields <"/proc/$$/stat"
+  echo $(((fields[15] + fields[16]) / $(getconf CLK_TCK)))
+}
+
 # count PASSED FAILED: adds to the final sum.
 count() { echo "passed $1 failed $2" >>"$counts_file"; }
 
@@ -75,7 +83,8 @@ run_strictly() (
 # With stage_shown=yes the output is shown as it comes. The function's status is in `stage_status` afterwards. Never call it in a condition (if, ||, &&): bash would then
 # ignore `set -e` in the function.
 stage() {
-  local name=$1 started=$SECONDS log
+  local name=$1 started=$SECONDS cpu_before log
+  cpu_before=$(cpu_seconds)
   shift
   stage_number=$((stage_number + 1))
   log=$log_dir/$(printf '%02d' "$stage_number")-${name//[^a-zA-Z0-9]/-}.log
@@ -113,17 +122,20 @@ stage() {
   stage_names+=("$name")
   stage_results+=("$result")
   stage_seconds+=("$took")
+  stage_cpu+=("$(($(cpu_seconds) - cpu_before))")
 }
 
 # One line per stage, then "N passed, N failed" alone on the last line. Returns 1 if anything failed.
 summary() {
-  local i passed failed
+  local i passed failed cpu=0
   echo
-  echo "Stages:"
+  echo "Stages, with the time they took and the processors':"
   for i in "${!stage_names[@]}"; do
-    printf '  %5d s  %-36s %s\n' "${stage_seconds[$i]}" "${stage_names[$i]}" "${stage_results[$i]}"
+    printf '  %5d s %6d s  %-36s %s\n' "${stage_seconds[$i]}" "${stage_cpu[$i]}" "${stage_names[$i]}" \
+      "${stage_results[$i]}"
+    cpu=$((cpu + stage_cpu[i]))
   done
-  printf '  %5d s  all; logs in %s\n' "$((SECONDS - stage_started))" "${log_dir#"$PWD"/}"
+  printf '  %5d s %6d s  all; logs in %s\n' "$((SECONDS - stage_started))" "$cpu" "${log_dir#"$PWD"/}"
   passed=$(awk '{ sum += $2 } END { print sum + 0 }' "$counts_file")
   failed=$(awk '{ sum += $4 } END { print sum + 0 }' "$counts_file")
   echo "$passed passed, $failed failed"
