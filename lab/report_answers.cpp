@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <tuple>
 
 namespace seneschal::lab {
 
@@ -129,7 +129,7 @@ std::string what_attacks_cost(const Results& results) {
     }
   }
   if (chart.empty()) return "";
-  std::ranges::stable_sort(chart, {}, &Bar::value);
+  std::ranges::sort(chart, {}, [](const Bar& bar) { return std::tie(bar.value, bar.label); });
   const std::string text = fmt::format(
       "Of {} attacks and failures the dearest is \"{}\": {} of the throughput of the run without it is left.",
       chart.size(), escape(chart.front().label), chart.front().text);

@@ -192,7 +192,7 @@ void CollectiveState::supply(Instant now, ServerIndex server, Effects& fx) {
   for (const Exchange& exchange : exchanges_) {
     std::size_t bytes = 0;
     for (const auto& state : exchange.sent) bytes += state.sealed->size();
-    if (bytes != 0 && context_.answers.to_repeater(now, server, bytes))
+    if (bytes != 0 && context_.budgets.may_answer_repeated(now, server, bytes))
       send_bundle(exchange, {Destination::to(context_.local(server))}, false, fx);
   }
 }

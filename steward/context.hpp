@@ -2,7 +2,7 @@
 #pragma once
 #include "crypto/digest.hpp"
 #include "replication/execution.hpp"
-#include "steward/answers.hpp"
+#include "steward/answer_budgets.hpp"
 #include "steward/history.hpp"
 #include "steward/records.hpp"
 #include "steward/stable.hpp"
@@ -19,7 +19,7 @@ struct Context {
         views(all, id),
         history(chosen.window, chosen.history_span, chosen.history_kept, chosen.history_bytes),
         execution(std::move(app), all, 2 * chosen.window),
-        answers(chosen, all.site(id.site).servers) {}
+        budgets(chosen, all.site(id.site).servers) {}
 
   ServerId self;
   Membership membership;
@@ -27,7 +27,7 @@ struct Context {
   Views views;
   History history;
   replication::Execution execution;
-  Answers answers;
+  AnswerBudgets budgets;
   /// Proofs that more sites or servers are faulty than the model allows, or that this server's state is wrong.
   std::uint64_t alarms = 0;
   /// Highest seq that any proven message spoke of.
@@ -72,13 +72,13 @@ struct Context {
   }
   /// `asker` asked, with a MAC if it is a neighbour: true if its budget pays an answer of so many bytes.
   bool may_draw(Instant now, ServerId asker, std::size_t bytes) {
-    return asker.site == self.site ? answers.to_neighbour(now, asker.index, bytes)
-                                   : answers.to_stranger(now, asker, bytes);
+    return asker.site == self.site ? budgets.may_answer_neighbour(now, asker.index, bytes)
+                                   : budgets.may_answer_stranger(now, asker, bytes);
   }
   /// The same for entries and states of the past: of what another site may draw at once half is left to view changes.
   bool may_draw_catching_up(Instant now, ServerId asker, std::size_t bytes) {
-    return asker.site == self.site ? answers.to_neighbour(now, asker.index, bytes)
-                                   : answers.to_stranger_catching_up(now, asker, bytes);
+    return asker.site == self.site ? budgets.may_answer_neighbour(now, asker.index, bytes)
+                                   : budgets.may_answer_stranger_catching_up(now, asker, bytes);
   }
   void hear(Seq seq) { heard = std::max(heard, seq); }
   /// An order certificate of `seq` was proven: being below it is outstanding work. [Steward 4]
@@ -158,7 +158,8 @@ struct Context {
     auto [last, first] = shown_.try_emplace(asker, now);
     if (!stable || (!first && now - last->second < settings.retransmit_local)) return;
     const std::size_t bytes = stable.proof->checkpoints.size() * Checkpoint::kMaxSize * to.size();
-    if (asker.is_server() ? !may_draw(now, asker.server(), bytes) : !answers.to_site(now, asker.site(), bytes))
+    if (asker.is_server() ? !may_draw(now, asker.server(), bytes)
+                          : !budgets.may_answer_site(now, asker.site(), bytes))
       return;
     last->second = now;
     const bool far = std::ranges::any_of(to, [&](const Destination& d) { return d.server.site != self.site; });

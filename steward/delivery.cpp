@@ -96,7 +96,7 @@ void GlobalOrdering::answer_with_accept(Instant now, Entry& entry, SiteId site, 
   if (!forwarding_.accept_missed(now, own->second->seq)) return;
   auto [last, first] = entry.answered_at.try_emplace(site, now);
   if (!first && now - last->second < context_.settings.retransmit_local) return;
-  if (!context_.answers.to_site(now, site, own->second.sealed->size())) return;
+  if (!context_.budgets.may_answer_site(now, site, own->second.sealed->size())) return;
   last->second = now;
   fx.forward(Destination::to(site), own->second.sealed);
 }

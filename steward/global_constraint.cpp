@@ -183,7 +183,7 @@ void GlobalConstraints::show_entries(Instant now, std::uint32_t round, Effects& 
     if (entry == nullptr || !entry->order || !entry->batch) return;
     std::vector<Destination> to = context_.some_of(leader, round);
     // The question may be a recorded one.
-    if (!context_.answers.to_site(now, leader, ordered_entry_size(*entry) * to.size())) return;
+    if (!context_.budgets.may_answer_site(now, leader, ordered_entry_size(*entry) * to.size())) return;
     fx.send(std::move(to), ordered_entry(*entry), {.auth = AuthKind::Bare});
   }
 }
@@ -216,7 +216,7 @@ void GlobalConstraints::send_set(const std::vector<Destination>& to, bool loopba
 void GlobalConstraints::supply(Instant now, ServerIndex server, Effects& fx) {
   std::size_t bytes = 0;
   for (const auto& constraint : sent_) bytes += constraint.sealed->size();
-  if (bytes != 0 && context_.answers.to_repeater(now, server, bytes))
+  if (bytes != 0 && context_.budgets.may_answer_repeated(now, server, bytes))
     send_set({Destination::to(context_.local(server))}, false, fx);
 }
 

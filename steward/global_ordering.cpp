@@ -23,7 +23,7 @@ bool GlobalOrdering::may_relay(Instant now, Entry& entry, SiteId site, std::size
   auto [last, first] = entry.relayed_at.try_emplace(site, now);
   if (first) return true;
   if (now - last->second < context_.settings.retransmit_local / 4) return false;
-  if (!context_.answers.relay_again(now, site, bytes * context_.own().servers)) return false;
+  if (!context_.budgets.may_relay_again(now, site, bytes * context_.own().servers)) return false;
   last->second = now;
   return true;
 }
@@ -35,7 +35,7 @@ void GlobalOrdering::answer_site(Instant now, Entry& entry, SiteId site, Effects
   auto [last, first] = entry.answered_at.try_emplace(site, now);
   if (!first && now - last->second < context_.settings.retransmit_local) return;
   std::vector<Destination> to = context_.some_of(site, 0);
-  if (!context_.answers.to_site(now, site, ordered_entry_size(entry) * to.size())) return;
+  if (!context_.budgets.may_answer_site(now, site, ordered_entry_size(entry) * to.size())) return;
   last->second = now;
   fx.send(std::move(to), ordered_entry(entry), {.auth = AuthKind::Bare});
 }

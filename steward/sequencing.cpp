@@ -230,7 +230,7 @@ void Sequencing::adopt(Instant now, Entry& entry, Effects& fx) {
 
 std::optional<Reject> Sequencing::answer_with_entry(Instant now, ServerId to, Entry& entry, Effects& fx) {
   if (!entry.order || !entry.batch || to == context_.self) return std::nullopt;
-  if (!context_.answers.to_repeater(now, to.index, ordered_entry_size(entry))) return Reject::Overloaded;
+  if (!context_.budgets.may_answer_repeated(now, to.index, ordered_entry_size(entry))) return Reject::Overloaded;
   fx.send(Destination::to(to), ordered_entry(entry), {.auth = AuthKind::Bare});
   return std::nullopt;
 }
@@ -244,7 +244,7 @@ std::optional<Reject> Sequencing::duplicate(Instant now, const PrePrepare& m, En
     answer = entry.proposal.sealed;
   else if (auto own = entry.prepares.find(context_.self.index); own != entry.prepares.end())
     answer = own->second.sealed;
-  if (answer != nullptr && context_.answers.to_repeater(now, representative.index, answer->size()))
+  if (answer != nullptr && context_.budgets.may_answer_repeated(now, representative.index, answer->size()))
     fx.forward(Destination::to(representative), answer);
   return Reject::Duplicate;
 }
@@ -268,7 +268,7 @@ std::optional<Reject> Sequencing::on_prepare(Instant now, const Verified<Prepare
     }
     // It goes on preparing because it has not seen the site's signature. [Steward 7]
     if (entry->proposal && entry->proposal->gv == m.gv && sender != context_.self &&
-        context_.answers.to_repeater(now, sender.index, entry->proposal.sealed->size()))
+        context_.budgets.may_answer_repeated(now, sender.index, entry->proposal.sealed->size()))
       fx.forward(Destination::to(sender), entry->proposal.sealed);
     return Reject::Duplicate;
   }

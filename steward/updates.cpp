@@ -110,7 +110,7 @@ void Updates::pass_on(Instant now, const Signed<Update>& update, Way way, Effect
   // who leads there may keep what it alone was given to itself, and then f+1 of its site must be told in time.
   const bool contact = way == Way::Chosen || (way == Way::Again && sent.relayed);
   if (!views.is_representative() && contact && !views.at_leader_site() &&
-      context_.answers.for_contact(now, update.signer().client(), update.sealed.size())) {
+      context_.budgets.may_pass_representative(now, update.signer().client(), update.sealed.size())) {
     if (!sent.relayed) sent.relayed = now;
     fx.send(at_leader_site(sent), ForwardedUpdate{Leg::ToLeaderSite, update}, {.auth = AuthKind::Bare});
   }
@@ -356,7 +356,7 @@ void Updates::clients_left() {
   std::erase_if(sent_, [&](const auto& sent) { return gone(sent.first); });
   std::erase_if(given_here_, [&](const auto& given) { return gone(given.first); });
   service_.clients_left();
-  context_.answers.forget_clients_if(gone);
+  context_.budgets.forget_clients_if(gone);
 }
 
 std::optional<Reject> Updates::on_query(Instant now, const Verified<replication::Query>& message, Effects& fx) {
