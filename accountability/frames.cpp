@@ -154,7 +154,8 @@ Status FrameFile::append(FrameKind kind, UpdateId first, std::uint32_t count, Sp
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       const Status error = system_error(path_, "cannot append");
-      (void)::ftruncate(fd_, static_cast<off_t>(size_));  // no torn frame if it can be helped
+      [[maybe_unused]] const int cut =
+          ::ftruncate(fd_, static_cast<off_t>(size_));  // no torn frame if it can be helped
       return error;
     }
     done += static_cast<std::size_t>(n);
