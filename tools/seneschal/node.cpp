@@ -30,24 +30,16 @@ std::string presence(const overlay::DaemonConfig& config) {
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-/// A node that has too few file descriptors runs, but nobody can use it or ask it: it does not begin. The soft limit
-/// is there for programs that cannot live with many; this one can.
+/// A node with so few file descriptors that nobody could use it, or ask it, does not begin. With a few more it
+/// begins, and refuses the sessions for which none are left.
 Status enough_descriptors(const overlay::DaemonConfig& config) {
-  constexpr rlim_t kNode = 64, kPlugin = 8;  // sockets, pipes, sessions, spare ones; a server's log and its graph
-  constexpr rlim_t kMost = 65'536;
+  constexpr rlim_t kNode = 40, kPlugin = 4;  // its own and those that it keeps spare; a server's log and its graph
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
-  if (const rlim_t wanted = std::min(limit.rlim_max, kMost); limit.rlim_cur < wanted) {
-    limit.rlim_cur = wanted;
-    (void)::setrlimit(RLIMIT_NOFILE, &limit);
-    (void)::getrlimit(RLIMIT_NOFILE, &limit);
-  }
   const rlim_t needed = kNode + kPlugin * config.plugins.size();
-  if (limit.rlim_cur >= needed) return {};
-  return failure(
-      fmt::format("this process may have {} file descriptors, and a node with {} plugins needs {}; raise the "
-                  "limit ('ulimit -n')",
-                  limit.rlim_cur, config.plugins.size(), needed));
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return {};
+  return failure(fmt::format(
+      "this process may have {} file descriptors, and a node with {} plugins needs {}; raise the limit ('ulimit -n')",
+      limit.rlim_cur, config.plugins.size(), needed));
 }
 
 /// `handover`: a descriptor inherited from the starter, which is closed as soon as the node has its own lock.
