@@ -38,7 +38,7 @@ MessageTable StewardCore::message_table() {
 }
 
 void StewardCore::start(Instant now, std::span<const Record> log, Effects& fx) {
-  // A log that cannot be read is as good as none: such a server counts among the f and only learns. [Steward 7]
+  // A log that cannot be read is as good as none: such a server counts among the f and only learns. [Steward 8.5]
   restoring_ = true;
   if (!restore(now, log, fx)) {
     context_.views.abstain();

@@ -105,9 +105,10 @@ void Updates::pass_on(Instant now, const Signed<Update>& update, Way way, Effect
   const Views& views = context_.views;
   Sent& sent = sent_[update.signer().client()];
   sent.give(now);
-  // Deviation from [Steward 3.2]: a client's contact sends to the leader site itself, too. Its representative could
-  // take its time with everything its site's clients want, and nobody could tell. It gets the update all the same:
-  // who leads there may keep what it alone was given to itself, and then f+1 of its site must be told in time.
+  // DEVIATION(TR Fig. 5, 7), [Steward 3.2]: a client's contact sends to the leader site itself, too. Its
+  // representative could take its time with everything its site's clients want, and nobody could tell. It gets the
+  // update all the same: who leads there may keep what it alone was given to itself, and then f+1 of its site must be
+  // told in time.
   const bool contact = way == Way::Chosen || (way == Way::Again && sent.relayed);
   if (!views.is_representative() && contact && !views.at_leader_site() &&
       context_.budgets.may_pass_representative(now, update.signer().client(), update.sealed.size())) {
