@@ -14,7 +14,7 @@ inline constexpr std::size_t kMaxServersPerSite = 64;
 inline constexpr std::uint64_t kMaxWindow = 64;
 inline constexpr std::uint64_t kMaxCheckpointInterval = 1 << 16;
 
-/// Who is asked for shares of a site signature. [Steward 3.6]
+/// Which servers are asked for shares of a site signature. [Steward 3.6]
 enum class FanOut : std::uint8_t {
   All,        // the paper: every server sends its share to every server of the site, each combines
   Collector,  // the representative combines the shares of its q best responders

@@ -19,7 +19,7 @@ struct StateUnion {
   std::map<Seq, StateItem> items;
   Stable stable{};  // nothing if none was reported above what was asked about
 
-  /// Somebody reported this stable Checkpoint. Every server that unites the same reports ends with the same proof.
+  /// A server reported this stable Checkpoint. Every server that unites the same reports ends with the same proof.
   void raise(const Stable& reported);
   /// Items at or below the base are ignored: raise it first.
   void add(const StateItem& item);

@@ -64,7 +64,7 @@ class StewardCore : public Core {
   void install(Instant now, StateTransfer::State state, Effects& fx);
   void executed_elsewhere(Instant now, Effects& fx);
   void measure_write(Instant now, Effects& fx);
-  /// Who was revoked waits for nothing, and nobody waits for him.
+  /// Clients were revoked: their updates and queries wait no more.
   void clients_left() {
     updates_.clients_left();
     sequencing_.clients_left();

@@ -23,7 +23,7 @@ void GlobalConstraints::view_changed(Instant now, bool global) {
 std::optional<Instant> GlobalConstraints::oldest() const {
   auto own = constraints_.find(context_.self.site);
   bool answered = own != constraints_.end() && aru_ && own->second->base >= (*aru_)->aru;
-  // Who is further ahead than a constraint reaches answers with history: nothing of its own is outstanding.
+  // A site that is further ahead than a constraint reaches answers with ordered entries: it has nothing outstanding.
   if (aru_ && !answered && !ahead()) return aru_at_;
   if (leading() && !result_) return aru_at_;
   return std::nullopt;

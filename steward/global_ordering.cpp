@@ -101,7 +101,7 @@ std::optional<Reject> GlobalOrdering::take_proposal(Instant now, const Held<Prop
   Views& views = context_.views;
   context_.hear(p.seq);
   if (p.gv < views.global()) return Reject::WrongView;  // [Steward 5] below our promise
-  // Who missed every LocalViewNotice learns here whom to give updates to; lv only grows. [Steward 3.3]
+  // A server that missed every LocalViewNotice learns the representative here; lv only grows. [Steward 3.3]
   views.learn(views.leader_site(p.gv), p.lv);
   Entry* entry = context_.history.at(p.seq);
   if (entry == nullptr) return p.seq <= context_.history.aru() ? Reject::Superseded : Reject::OutsideWindow;

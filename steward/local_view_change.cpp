@@ -20,7 +20,7 @@ void LocalViewChange::start(Instant now, Effects& fx) {
 
 void LocalViewChange::send_new_rep(std::vector<Destination> to, bool loopback, Effects& fx) const {
   auto us = static_cast<std::uint32_t>(timers_.own_estimate() / 1us);
-  // Who abstains only asks: it cannot know which views it left.
+  // A server that abstains only asks: it cannot know which views it left.
   const LocalView lv = context_.views.participating() ? context_.views.local() : LocalView{};
   fx.send(std::move(to), NewRep{lv, us}, {.after = context_.promised, .loopback = loopback});
 }

@@ -11,7 +11,7 @@ void Neglect::executed(Instant now, Seq seq, const std::vector<ClientId>& client
   if (!subject_ || !subject_->counts || subject_->passed_over) return;
   if (std::ranges::find(clients, subject_->client) != clients.end()) return subject_.reset();
   if (seq <= subject_->proposed) return;
-  // Who orders first come first served leaves an update out only of a batch that is full before its turn comes.
+  // First come, first served leaves an update out only where the batch is full before its turn comes.
   if (has_room(batch, settings_)) subject_->passed_over = true;
   // One update of a client waits at the representative at a time: of two in batches that were cut after the oldest
   // one had arrived, the second took its place in the queue behind it. Those that were under way before say nothing:

@@ -1,4 +1,4 @@
-// Whose shares count without a proof. [Steward 3.6]
+// Which servers' shares count without a proof. [Steward 3.6]
 #pragma once
 #include "base/ids.hpp"
 

@@ -200,7 +200,7 @@ void StateTransfer::end() {
   assembly_.drop();
   target_ = {};
   context_.transferring = false;
-  // Who forged a piece under its MAC is a proven liar: it is not asked again in this life.
+  // A server that sent a forged piece with a valid MAC is faulty: it is not asked again until a restart.
   for (auto& [id, source] : sources_) source = {.set_aside = source.set_aside};
 }
 
@@ -215,7 +215,7 @@ void StateTransfer::on_tick(Instant now, Effects& fx) {
   // Few have what was the newest state some time ago.
   const bool slow = now - looked_at_ > kStalled && std::exchange(useful_, 0) < kFew;
   if (now - looked_at_ > kStalled) looked_at_ = now;
-  // Nobody lends it any more: the next Checkpoint came before our request.
+  // No server has this state any more: the next Checkpoint came before our request.
   const bool late = !begun_ && now - useful_at_ > context_.settings.retransmit_wide;
   if ((stalled || slow || late) && context_.history.stable() > assembly_.seq()) aim(now, fx);
   for (auto& [id, source] : sources_) {

@@ -5,7 +5,7 @@ namespace {
 /// A share this much later than twice the median of its round counts as missed.
 constexpr Duration kSlowShareSlack = 25ms;
 constexpr Duration kResendSpacing = 50ms;
-/// Who is not among the signers makes a share this often all the same, to know how long they take. [Steward 6]
+/// A server that is not among the signers still makes a share this often, to know how long one takes. [Steward 6]
 constexpr Duration kMeasureShares = 5s;
 /// Early instances about views per sender: the oldest makes room, since nothing else ever ends them.
 constexpr std::size_t kEarlyViewMessages = 8;
@@ -247,7 +247,7 @@ std::optional<Reject> ThresholdSigning::on_share(Instant now, const Verified<Sig
   }
   HeldShare& held = instance->shares[sender];
   held = {m.share.value, message, Standing::Unproven, now};
-  // Who is not chosen never shares unasked: that says nothing about it.
+  // A server that is not chosen sends no share unasked: that is no sign of a fault.
   if (collector() && instance->asked.contains(sender) && instance->asked_each &&
       now - *instance->asked_each <= 2 * usual_ + kSlowShareSlack)
     choice_.answers_questions(sender);
@@ -490,7 +490,7 @@ std::vector<ThresholdSigning::Missing> ThresholdSigning::on_tick(Instant now, Ef
     // What a stable Checkpoint covers is shared no more: no signer is to be missed for it.
     if (!instance.message || instance.sealed || !current(instance.what)) continue;
     if (now >= instance.proofs_due) {
-      // Whoever gave no proof is set aside for this message; that is no proof of guilt.
+      // A server that gave no proof is left out for this message. That does not prove a fault.
       instance.proofs_due = Instant::never();
       for (auto& [server, held] : instance.shares)
         if (held.standing == Standing::Unproven) held.standing = Standing::SetAside;

@@ -87,7 +87,7 @@ class ThresholdSigning {
     Seq seq;
     auto operator<=>(const Name&) const = default;
   };
-  /// Whose share was in a combination that failed.
+  /// Servers whose share was in a combination that failed.
   struct Suspect {
     Verified<SigShare> message;
     bool on_probation = false;  // because of this

@@ -52,7 +52,7 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
   if (again) {
     // The first operation under a timestamp is the one that is watched; the client gains nothing by a second.
     bool from_afar = leg == Leg::ToLeaderSite && sent.leg != Leg::ToLeaderSite;
-    // Who has it and does not lead tries again by itself.
+    // A server that has the update and is not the representative retransmits it without being asked.
     bool nudged = leg == Leg::ToRepresentative && context_.views.is_representative();
     if ((!direct && !from_afar && !nudged) || now - sent.last < kForwardSpacing) return Reject::Duplicate;
   } else {
@@ -81,7 +81,7 @@ std::optional<Reject> Updates::take(Instant now, const Signed<Update>& update, L
   }
   if (!again) sent.count = 1;
   // Those it was passed on to watch, and leave trying again to whoever passes on, unless it goes on for long: a
-  // representative must not be suspected for an update that it was never shown. Nobody puts that off by repeating it.
+  // representative must not be suspected for an update that it was never shown. A repeat does not put it off.
   const Instant due = now + (leg == Leg::InsideLeaderSite ? 2 : 1) * retry_after();
   retry_at(client, again ? std::min(due, sent.due) : due);
   return std::nullopt;
