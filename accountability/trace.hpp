@@ -7,7 +7,7 @@
 
 namespace seneschal::accountability {
 
-/// Who names an update. Built for 262,144 updates at a time, when first asked.
+/// Which updates name an update. Built for 262,144 updates at a time, when first asked.
 class ReverseIndex {
  public:
   explicit ReverseIndex(const Graph& graph) : graph_(graph) {}

@@ -17,7 +17,7 @@ class Votes {
     digests_[from.value] = digest;
     return true;
   }
-  /// Who voted for `digest`.
+  /// The servers that voted for `digest`.
   std::uint64_t voters(const Digest& digest) const {
     std::uint64_t mask = 0;
     for (std::size_t i = 0; i < digests_.size(); ++i)
@@ -26,7 +26,7 @@ class Votes {
   }
   std::size_t count(const Digest& digest) const { return static_cast<std::size_t>(std::popcount(voters(digest))); }
   std::uint64_t seen() const { return seen_; }
-  /// Whoever voted for `digest` may vote again.
+  /// The servers that voted for `digest` may vote again.
   void forget(const Digest& digest) { seen_ &= ~voters(digest); }
   void clear() { seen_ = 0; }
 

@@ -18,7 +18,7 @@ class Ordering {
   std::optional<Reject> on_pre_prepare(Instant now, const Verified<PrePrepare>& message, Effects& fx);
   std::optional<Reject> on_prepare(Instant now, const Verified<Prepare>& message, Effects& fx);
   std::optional<Reject> on_commit(Instant now, const Verified<Commit>& message, Effects& fx);
-  /// Somebody cannot check a proposal. [BFT 9]
+  /// A backup cannot check a proposal. [BFT 9]
   std::optional<Reject> on_doubt(Instant now, const Verified<Doubt>& message, Effects& fx);
   struct Returned {
     Signed<replication::Update> update;

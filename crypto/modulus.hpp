@@ -7,7 +7,7 @@
 
 namespace seneschal::crypto {
 
-/// Who calculates powers with long exponents.
+/// What calculates powers with long exponents.
 enum class PowerBackend { OpenSsl, Ifma };
 /// The fastest that this processor has. SENESCHAL_IFMA=off in the environment means OpenSSL whatever it has: for
 /// comparisons.

@@ -176,7 +176,7 @@ std::optional<Reject> ClientCore::on_answer(Instant now, const Verified<Answer>&
         (!settings_.match_seq || other->body().seq == answer.body().seq))
       seqs.push_back(other->body().seq);
   if (seqs.size() < query_quorum_) {
-    // Everybody has answered and they differ: waiting longer is of no use.
+    // All servers have answered and differ: waiting longer is of no use.
     if (std::ranges::all_of(answers_, [](const auto& a) { return a.has_value(); })) {
       current_.fell_back = true;
       order(now, false, fx);

@@ -77,7 +77,7 @@ Verdict ClientRoster::enroll(const Enroll& order, Effects& fx) {
   if (order.id < next_) return Verdict::IdUsed;
   if (order.id.value - next_.value >= kMaxIdStep || order.id >= kLastId) return Verdict::IdTooFar;
   if (order.home.value >= sites_) return Verdict::UnknownSite;
-  // Who left only just now counts: until its key is forgotten it takes its place.
+  // A client that left just now counts: it has its place until its key is forgotten.
   if (members_.size() >= kMaxMembers) return Verdict::Full;
   if (!crypto::acceptable(order.keys)) return Verdict::BadKeys;
   const EnrolledClient client = as_enrolled(order);

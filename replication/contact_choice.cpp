@@ -9,7 +9,7 @@ void ContactChoice::finished(Duration took, bool repeated) {
   if (trial_) return tried(took, repeated);
   ++since_;
   if (repeated) return;  // how long it took is the retry's doing
-  // Somebody may have become slow: no long wait for the next trial, and not one after the other if all are slow.
+  // A server may have become slow: no long wait for the next trial, and not one after the other if all are slow.
   if (usual_.count() > 0 && took > 2 * usual_) set_gap(kLeastGap);
   usual_ = usual_.count() == 0 ? took : usual_ + (took - usual_) / 4;
   if (since_ >= gap_) begin_trial();

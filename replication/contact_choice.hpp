@@ -19,7 +19,7 @@ class ContactChoice {
   ContactChoice(ServerIndex first, std::uint16_t servers, std::uint16_t faults, bool tries)
       : contact_(first), next_(first), servers_(servers), faults_(faults), tries_(tries && servers > 1) {}
 
-  /// Who gets the next update.
+  /// The server that gets the next update.
   ServerIndex contact() const { return trial_ && trial_->alone ? trial_->who : contact_; }
   /// The server that is on trial beside it: it gets the next update, too.
   std::optional<ServerIndex> also() const {

@@ -1,4 +1,4 @@
-// Who watches what is executed: the Accountability Graph, on any server that builds it.
+// The watcher of what is executed: the Accountability Graph, on any server that builds it.
 //
 // An update may say which earlier updates it depends on. Such an operation is wrapped; every server unwraps it before
 // it executes it, whether it builds the graph or not, so that all have the same results. Its result tells which

@@ -139,7 +139,7 @@ class WatchList {
     if (by_age_.empty()) return std::nullopt;
     return by_age_.begin()->first;
   }
-  /// Whose the oldest is; CHECKed that there is one.
+  /// The client of the oldest; CHECKed that there is one.
   ClientId oldest_client() const {
     CHECK(!by_age_.empty());
     return by_age_.begin()->second;

@@ -40,7 +40,7 @@ std::vector<ChurnStep> churn_of(const Plan& plan, const JoiningKeys& keys) {
     steps.push_back({{joins(plan, id, keys)}, replication::Verdict::Done});
     if (random.chance(1, 3)) steps.push_back({{joins(plan, id, keys)}, replication::Verdict::IdUsed});
     if (random.chance(1, 4)) revoke(plan.administrator(), replication::Verdict::IsAdministrator);
-    // Whoever left is not to be enrolled again: its old updates are still about.
+    // A client that left is not enrolled again: its old updates may still arrive.
     while (!leaving.empty() && (leaving.front() <= id) && random.chance(2, 3)) {
       revoke(leaving.front(), replication::Verdict::Done);
       revoke(leaving.front(), replication::Verdict::UnknownClient);

@@ -1,4 +1,4 @@
-// Who comes in through a Unix socket, and what happens when there are no descriptors left.
+// Accepts connections of a Unix socket, and refuses them when there are no descriptors left.
 #pragma once
 #include "runtime/asio/io_loop.hpp"
 #include "runtime/asio/unix_socket.hpp"

@@ -38,7 +38,7 @@ class WireLinks {
   /// Changes a link at once; packets under way are timed anew.
   void configure(Instant now, Link& link, const emulator::LinkConfig& config);
 
-  /// Whose address this is; nothing for strangers.
+  /// The peer with this address; nothing for strangers.
   std::optional<NodeId> peer_at(const asio::UdpAddress& address) const;
   Link* find(NodeId peer);
   std::vector<Link>& links() { return links_; }

@@ -101,7 +101,7 @@ std::string to_prov(const Incident& incident, const Selection& selection);
 // graph_report.cpp
 /// The operator's key at `path`: made there (Ed25519, mode 0600) if it does not exist.
 crypto::PrivateKey operator_key(const std::string& path);
-/// Who runs this command, by the system.
+/// The user that runs this command, as the system names it.
 std::string user_name();
 /// Now, as 2026-11-22T18:30:00Z.
 std::string time_now();

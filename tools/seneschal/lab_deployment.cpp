@@ -143,7 +143,7 @@ std::string left_over(const Stopped& stopped) {
   return text;
 }
 
-/// Whoever may not ask the daemons knows nothing of them. Nothing if this user may.
+/// Why this user may not ask the daemons, and so knows nothing of them; nothing if it may.
 std::optional<std::string> of_another_user(const Cluster& cluster) {
   std::size_t foreign = 0;
   std::string owner;

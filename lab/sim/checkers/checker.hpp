@@ -88,7 +88,7 @@ class Checker {
   virtual void on_restarted(ServerId, bool /*lost*/) {}
   /// A client's process starts again and knows nothing.
   virtual void on_client_restarted(ClientId) {}
-  /// Somebody combined a site signature on `message`.
+  /// A server combined a site signature on `message`.
   virtual void on_site_signed(Instant, SiteId, Span /*message*/) {}
 
  protected:
