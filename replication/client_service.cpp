@@ -1,5 +1,7 @@
 #include "replication/client_service.hpp"
 
+#include "base/check.hpp"
+
 namespace seneschal::replication {
 
 void ClientService::reply(ClientId client, Effects& fx) const {
