@@ -16,7 +16,7 @@ std::optional<Reject> Requests::on_update(Instant now, const Verified<Update>& m
   Timestamp timestamp = message.body().timestamp;
   // The gate knows some who left: their updates may be in entries under way, but begin no new one. [Membership 4]
   if (execution_.roster().member(client) == nullptr) return Reject::UnknownClient;
-  if (execution_.reply_for(client, timestamp))  // executed already: the same reply again [PBFT 4.1]
+  if (execution_.clients().executed(client, timestamp))  // the same reply again [PBFT 4.1]
     return service_.reply_again(now, client, timestamp, fx);
   if (context_.is_primary()) {
     auto distrusted = distrusted_until_.find(client);

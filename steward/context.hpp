@@ -96,7 +96,7 @@ struct Context {
   }
   /// Everything that this server's ARU and its views rest on is on disk. [Steward 8]
   bool durable() const { return promised.value == 0 && order_saved.value == 0; }
-  /// An event about the present views, for whoever watches this server.
+  /// Tells checkers and logs the present views of this server.
   void tell_views(EventKind kind, Seq seq, const Principal& who, Effects& fx) const {
     fx.event({.kind = kind,
               .seq = seq,
